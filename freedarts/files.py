@@ -1,0 +1,66 @@
+"""Errors that a user can act on, and files that are either whole or absent."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+
+class InputError(ValueError):
+    """Bad input. The message names the file or option, the place in it, the value and what is allowed."""
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a script: exit 0 when done, 1 with one line on bad input."""
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f"error: {error}")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write *path* by rename, so that a kill leaves the old file or none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write *value* as strict JSON: NaN and infinity are refused, they would break other readers."""
+    write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def read_json(path: Path, required: tuple[str, ...] = ()) -> dict:
+    """Read one JSON object and check that it holds the *required* keys.
+
+    Raises InputError for a file that is missing, cut short, not an object, or without a required key.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: not valid JSON ({error}); is the file cut short?") from None
+    except _NotFinite as error:
+        raise InputError(f"{path}: holds {error}, which is no JSON number") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: holds a {type(value).__name__}, expected an object")
+    if missing := [key for key in required if key not in value]:
+        raise InputError(f"{path}: no key {', '.join(map(repr, missing))}")
+    return value
+
+
+class _NotFinite(Exception):
+    pass
+
+
+def _refuse_constant(name: str) -> float:
+    raise _NotFinite(name)

@@ -1,0 +1,131 @@
+"""The DARTS space's networks: supernets as the FreeDARTS release builds them, final networks as DARTS trains them.
+
+Layers are built in the release's order with PyTorch's default initialisation, so that after torch.manual_seed(seed)
+a network has the release's weights.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from freedarts.networks.gated import GatedCell
+from freedarts.networks.layers import FactorizedReduce, relu_conv_bn
+from freedarts.spaces import darts
+
+
+def sep_conv(c: int, kernel: int, stride: int, affine: bool) -> nn.Sequential:
+    """Depthwise separable convolution, applied twice (DARTS)."""
+    return nn.Sequential(*_separable(c, kernel, stride, 1, affine), *_separable(c, kernel, 1, 1, affine))
+
+
+def dil_conv(c: int, kernel: int, stride: int, affine: bool) -> nn.Sequential:
+    """Depthwise separable convolution with dilation 2 (DARTS)."""
+    return nn.Sequential(*_separable(c, kernel, stride, 2, affine))
+
+
+def _separable(c: int, kernel: int, stride: int, dilation: int, affine: bool) -> list[nn.Module]:
+    padding = dilation * (kernel // 2)
+    return [
+        nn.ReLU(),
+        nn.Conv2d(c, c, kernel, stride, padding, dilation, groups=c, bias=False),
+        nn.Conv2d(c, c, 1, bias=False),
+        nn.BatchNorm2d(c, affine=affine),
+    ]
+
+
+def operation(name: str, c: int, stride: int, affine: bool) -> nn.Module:
+    """A candidate of the final networks, with c channels in and out."""
+    match name:
+        case "max_pool_3x3":
+            return nn.MaxPool2d(3, stride, padding=1)
+        case "avg_pool_3x3":
+            return nn.AvgPool2d(3, stride, padding=1, count_include_pad=False)
+        case "skip_connect":
+            return nn.Identity() if stride == 1 else FactorizedReduce(c, c, affine)
+        case "sep_conv_3x3" | "sep_conv_5x5":
+            return sep_conv(c, int(name[-1]), stride, affine)
+        case "dil_conv_3x3" | "dil_conv_5x5":
+            return dil_conv(c, int(name[-1]), stride, affine)
+    raise ValueError(name)
+
+
+def stem(kind: str, width: int) -> tuple[nn.Module, nn.Module | None]:
+    """The layers before the cells, *width* channels wide; the second one, for ImageNet, makes the last input."""
+    if kind == "cifar":
+        return nn.Sequential(nn.Conv2d(3, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)), None
+
+    def halve(c_in: int, c_out: int) -> list[nn.Module]:
+        return [nn.Conv2d(c_in, c_out, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(c_out)]
+
+    return (
+        nn.Sequential(*halve(3, width // 2), nn.ReLU(), *halve(width // 2, width)),
+        nn.Sequential(nn.ReLU(), *halve(width, width)),
+    )
+
+
+def plan(channels: int, cells: int, stem_width: int, stem_reduces: bool) -> list[dict]:
+    """Channels and strides of every cell: width doubles at one and two thirds of the depth."""
+    cell_plan = []
+    before, last, width, reduced = stem_width, stem_width, channels, stem_reduces
+    for index in range(cells):
+        reduction = index in (cells // 3, 2 * cells // 3)
+        width *= 1 + reduction
+        cell_plan.append(
+            {"c_before": before, "c_last": last, "c": width, "reduction": reduction, "reduced_before": reduced}
+        )
+        before, last, reduced = last, darts.NODES * width, reduction
+    return cell_plan
+
+
+def preprocess(c_before: int, c_last: int, c: int, reduced_before: bool, affine: bool) -> tuple[nn.Module, nn.Module]:
+    """Bring both inputs of a cell to c channels and one size."""
+    if reduced_before:
+        first = FactorizedReduce(c_before, c, affine)
+    else:
+        first = relu_conv_bn(c_before, c, 1, 1, 0, affine)
+    return first, relu_conv_bn(c_last, c, 1, 1, 0, affine)
+
+
+class SupernetCell(nn.Module):
+    def __init__(self, c_before: int, c_last: int, c: int, reduction: bool, reduced_before: bool):
+        super().__init__()
+        self.group = "reduce" if reduction else "normal"
+        self.preprocess0, self.preprocess1 = preprocess(c_before, c_last, c, reduced_before, affine=False)
+
+        def builder(name: str):
+            def build(source: int) -> nn.Module:
+                candidate = operation(name, c, 2 if reduction and source < 2 else 1, affine=False)
+                return nn.Sequential(candidate, nn.BatchNorm2d(c, affine=False)) if "pool" in name else candidate
+
+            return None if name == "none" else build
+
+        self.graph = GatedCell(2, c, darts.EDGES, {name: builder(name) for name in darts.OPERATIONS})
+
+    def forward(self, before: Tensor, last: Tensor, gates: dict[str, Tensor]) -> Tensor:
+        states = self.graph([self.preprocess0(before), self.preprocess1(last)], gates[self.group])
+        return torch.cat(states[2:], dim=1)
+
+
+class Supernet(nn.Module):
+    """All operations of the space at once (DARTS), gates used as they are, without a softmax.
+
+    gate_draws: standard normal draws (edges, operations) per gate group, taken after the last layer as the release
+    does. The gates themselves are an argument of `forward`.
+    """
+
+    def __init__(self, channels: int, cells: int, stem_kind: str, image_size: int, classes: int):
+        super().__init__()
+        self.image_shape = (3, image_size, image_size)
+        self.stem0, self.stem1 = stem(stem_kind, 3 * channels)
+        self.cells = nn.ModuleList(
+            SupernetCell(**cell) for cell in plan(channels, cells, 3 * channels, stem_kind == "imagenet")
+        )
+        self.classifier = nn.Linear(darts.NODES * 4 * channels, classes)
+        self.gate_draws = {group: torch.randn(len(darts.EDGES), len(darts.OPERATIONS)) for group in darts.GATES}
+
+    def forward(self, images: Tensor, gates: dict[str, Tensor]) -> Tensor:
+        """images (N, 3, H, W), gates (edges, operations) per group -> logits (N, classes)."""
+        before = self.stem0(images)
+        last = before if self.stem1 is None else self.stem1(before)
+        for cell in self.cells:
+            before, last = last, cell(before, last, gates)
+        return self.classifier(last.mean((2, 3)))

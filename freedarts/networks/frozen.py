@@ -1,0 +1,101 @@
+"""Convolution and batch norm for scoring: weights are constants, so nothing is kept that only their gradient needs.
+
+PyTorch keeps the input of every convolution, and in double precision falls back to a loop over the groups; both are
+what a supernet spends its memory and time on.
+"""
+
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd import Function
+
+
+class _Convolution(Function):
+    """conv2d that keeps the weight and the input's shape, not the input."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, *options) -> Tensor:
+        ctx.save_for_backward(weight)
+        ctx.shape, ctx.options = x.shape, options
+        return F.conv2d(x, weight, None, *options)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):
+        (weight,) = ctx.saved_tensors
+        return torch.nn.grad.conv2d_input(ctx.shape, weight, gradient, *ctx.options), *[None] * 5
+
+
+class _Depthwise(Function):
+    """Depthwise convolution, one multiply-add of whole feature maps for each kernel position."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, stride: int, padding: int, dilation: int) -> Tensor:
+        ctx.save_for_backward(weight)
+        ctx.shape, ctx.options = x.shape, (stride, padding, dilation)
+        padded = F.pad(x, [padding] * 4)
+        size = [(side - dilation * (weight.shape[-1] - 1) - 1) // stride + 1 for side in padded.shape[2:]]
+        out = x.new_zeros(*x.shape[:2], *size)
+        for tap, window in _taps(weight, padded, size, stride, dilation):
+            out.addcmul_(tap, window)
+        return out
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):
+        (weight,) = ctx.saved_tensors
+        stride, padding, dilation = ctx.options
+        n, c, height, width = ctx.shape
+        padded = gradient.new_zeros(n, c, height + 2 * padding, width + 2 * padding)
+        for tap, window in _taps(weight, padded, gradient.shape[2:], stride, dilation):
+            window.addcmul_(tap, gradient)
+        return padded[:, :, padding : padding + height, padding : padding + width], *[None] * 4
+
+
+def _taps(weight: Tensor, padded: Tensor, size, stride: int, dilation: int):
+    """Each kernel position's weights (C, 1, 1) and the view of the input that it multiplies."""
+    for i in range(weight.shape[2]):
+        for j in range(weight.shape[3]):
+            rows, columns = (slice(at * dilation, at * dilation + stride * (n - 1) + 1, stride)
+                             for at, n in zip((i, j), size, strict=True))  # fmt: skip
+            yield weight[:, 0, i, j].view(-1, 1, 1), padded[:, :, rows, columns]
+
+
+def _pointwise(x: Tensor, weight: Tensor, groups: int) -> Tensor:
+    """1x1 convolution as a matrix product: (groups, out, in) @ (N, groups, in, H * W)."""
+    product = weight.flatten(1).unflatten(0, (groups, -1)) @ x.unflatten(1, (groups, -1)).flatten(3)
+    return product.flatten(1, 2).unflatten(2, x.shape[2:])
+
+
+def _convolution(conv: nn.Conv2d):
+    weight = conv.weight
+    if conv.kernel_size == (1, 1) and conv.stride == (1, 1) and conv.padding == (0, 0):
+        return partial(_pointwise, weight=weight, groups=conv.groups)
+    if conv.groups == conv.in_channels == conv.out_channels and weight.dtype == torch.float64:
+        options = (conv.stride[0], conv.padding[0], conv.dilation[0])
+        return lambda x: _Depthwise.apply(x, weight, *options)
+    options = (conv.stride, conv.padding, conv.dilation, conv.groups)
+    return lambda x: _Convolution.apply(x, weight, *options)
+
+
+def _batch_norm(bn: nn.BatchNorm2d, mode: str):
+    if mode == "identity":
+        return lambda x: x
+    # Without the running statistics a training-mode call has nothing to update.
+    statistics = (bn.running_mean, bn.running_var) if mode == "eval" else (None, None)
+    return lambda x: F.batch_norm(x, *statistics, bn.weight, bn.bias, mode == "train", 0.0, bn.eps)
+
+
+def freeze(network: nn.Module, batch_norm: str) -> None:
+    """Make *network* a function of its input and gates alone.
+
+    batch_norm: `train` (statistics of the batch), `eval` (running statistics) or `identity` (left out). Changes the
+    calls of the network's modules, not their parameters or buffers; convolutions must have no bias.
+    """
+    for parameter in network.parameters():
+        parameter.requires_grad_(False)
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.forward = _convolution(module)
+        elif isinstance(module, nn.BatchNorm2d):
+            module.forward = _batch_norm(module, batch_norm)

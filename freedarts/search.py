@@ -1,0 +1,134 @@
+"""One-shot search: score every gate of an untrained supernet once, and audit the scores.
+
+The audit asks whether the scores are numbers or noise: it computes them a second time in a way that exact arithmetic
+could not tell from the first, and looks for an intermediate value that has left the range of the precision.
+"""
+
+import copy
+import time
+
+import torch
+from torch import Tensor, nn
+
+from freedarts import __version__, genotype, spaces
+from freedarts.files import InputError
+from freedarts.memory import peak_memory
+from freedarts.networks.frozen import freeze
+from freedarts.scores import Score
+
+TOLERANCE = 1e-2  # of the largest score
+
+
+def build(space: str, options: dict, seed: int) -> nn.Module:
+    """The supernet with the release's weights and gate draws for *seed*, on the CPU."""
+    if seed < 0:
+        raise InputError(f"seed {seed}; allowed: 0 and above")
+    torch.manual_seed(seed)
+    return spaces.load(space).supernet(**options)
+
+
+def scoring_copy(supernet: nn.Module, score: Score, dtype: torch.dtype, jitter: int | None = None):
+    """A copy of *supernet* made ready for *score*, and its gates. With *jitter*, a seed, every weight is multiplied
+    by 1 + u * 2**-50, u drawn from {-1, 0, 1}: a change of the order of double precision's own rounding."""
+    network = copy.deepcopy(supernet).to(dtype)
+    gates = {
+        group: score.gate_scale * draws if score.gates == "normal" else torch.ones_like(draws)
+        for group, draws in supernet.gate_draws.items()
+    }
+    gates = {group: gate.abs() if score.positive_gates else gate for group, gate in gates.items()}
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.abs_()
+        if jitter is not None:
+            generator = torch.Generator().manual_seed(jitter)
+            for tensor in (*network.parameters(), *gates.values()):
+                u = torch.randint(-1, 2, tensor.shape, generator=generator)
+                tensor.copy_(tensor * (1 + u.to(tensor) * 2.0**-50))
+    freeze(network, score.batch_norm)
+    device = next(network.parameters()).device
+    return network, {group: gate.to(device, dtype).requires_grad_() for group, gate in gates.items()}
+
+
+def compute(supernet: nn.Module, score: Score, precision: str | None = None, jitter: int | None = None):
+    """Objective and scores of *supernet*, which is left as it was.
+
+    Returns (float, {gate group: (edges, operations) on the CPU, in the precision of the computation}).
+    """
+    dtype = getattr(torch, precision or score.precision)
+    network, gates = scoring_copy(supernet, score, dtype, jitter)
+    images = torch.ones(1, *supernet.image_shape, dtype=dtype, device=next(network.parameters()).device)
+    objective, scores = score.module().score(network, gates, images)
+    return objective.item(), {group: matrix.cpu() for group, matrix in scores.items()}
+
+
+def first_overflow(supernet: nn.Module, score: Score) -> str | None:
+    """Name of the first module with a non-finite output or batch variance in the score's own precision."""
+    network, gates = scoring_copy(supernet, score, getattr(torch, score.precision))
+    found: list[str] = []
+
+    def watch(name: str):
+        def hook(module: nn.Module, inputs: tuple, output: object) -> None:
+            values = [output] if isinstance(output, Tensor) else output
+            finite = all(value.isfinite().all() for value in values)
+            if finite and isinstance(module, nn.BatchNorm2d) and score.batch_norm == "train":
+                finite = inputs[0].var((0, 2, 3), unbiased=False).isfinite().all()
+            if not finite:
+                found.append(name)
+
+        return hook
+
+    for name, module in network.named_modules():
+        if name:
+            module.register_forward_hook(watch(name))
+    parameter = next(network.parameters())
+    with torch.no_grad():
+        network(torch.ones(1, *supernet.image_shape, dtype=parameter.dtype, device=parameter.device), gates)
+    return found[0] if found else None
+
+
+def audit(supernet: nn.Module, score: Score, seed: int, scores: dict[str, Tensor], space: str) -> dict:
+    """Judge *scores*: `overflow`, `sound` (the second computation differs by at most TOLERANCE of the largest score
+    and gives the same genotype) or `noise`."""
+    start = time.perf_counter()
+    if score.precision == "float32":
+        method, (_, second) = "float64", compute(supernet, score, "float64")
+    else:
+        method, (_, second) = "float64, every weight times 1 + u * 2^-50", compute(supernet, score, jitter=seed)
+    overflow = first_overflow(supernet, score)
+    if overflow is None and not all(matrix.isfinite().all() for matrix in scores.values()):
+        overflow = "the gradients of the gates"
+    result = {"verdict": "overflow", "second": method, "overflow": overflow, "difference": None, "agreement": None}
+    if overflow is None:
+        largest = max(matrix.abs().max() for matrix in scores.values()).double()
+        difference = max((scores[group].double() - second[group].double()).abs().max() for group in scores) / largest
+        module = spaces.load(space)
+        derived = [module.derive({g: m.tolist() for g, m in matrices.items()}) for matrices in (scores, second)]
+        sound = bool(difference <= TOLERANCE) and derived[0] == derived[1]
+        result |= {
+            "verdict": "sound" if sound else "noise",
+            "difference": difference.item() if difference.isfinite() else None,
+            "agreement": genotype.agreement(*derived),
+        }
+    return result | {"seconds": time.perf_counter() - start}
+
+
+def search(space: str, options: dict, score: Score, seed: int, device: str = "cpu") -> dict:
+    """Score the supernet of *seed* and audit the result: the contents of `scores.json`, but for the names."""
+    place = torch.device(device)
+    supernet = build(space, options, seed).to(place)
+    with peak_memory(place) as peak:
+        start = time.perf_counter()
+        objective, scores = compute(supernet, score)
+        seconds = time.perf_counter() - start
+    verdict = audit(supernet, score, seed, scores, space)
+    overflow = verdict["verdict"] == "overflow"
+    return {
+        "objective": None if overflow else objective,
+        "scores": None if overflow else {group: matrix.double().tolist() for group, matrix in scores.items()},
+        "operations": list(spaces.load(space).OPERATIONS),
+        "audit": verdict,
+        "seconds": seconds,
+        "peak_memory_mb": peak.mb,
+        "device": torch.cuda.get_device_name(place) if place.type == "cuda" else "cpu",
+        "versions": {"freedarts": __version__, "torch": torch.__version__},
+    }

@@ -1,0 +1,108 @@
+"""The DARTS space (Liu et al., 2019): a normal and a reduction cell of four nodes over two inputs.
+
+Pure Python: what a genotype is, how it is derived from scores and compared. Networks are built on demand, because
+torch takes longer to import than a derivation takes to run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from freedarts.files import InputError
+
+OPERATIONS = (
+    "none",
+    "max_pool_3x3",
+    "avg_pool_3x3",
+    "skip_connect",
+    "sep_conv_3x3",
+    "sep_conv_5x5",
+    "dil_conv_3x3",
+    "dil_conv_5x5",
+)
+NODES = 4
+EDGES = tuple((source, target) for target in range(2, 2 + NODES) for source in range(target))
+GATES = {"normal": len(EDGES), "reduce": len(EDGES)}
+
+Cell = tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class Genotype:
+    """Two (operation, input) pairs for each of the four nodes of a cell, node after node. Inputs 0 and 1 are the
+    outputs of the two cells before, input 2 is the first node."""
+
+    normal: Cell
+    reduce: Cell
+
+    def to_json(self) -> dict:
+        return {"space": "darts", **{group: [list(entry) for entry in getattr(self, group)] for group in GATES}}
+
+
+def parse(value: dict, where: str) -> Genotype:
+    """Raises InputError that names the first cell and entry that is not of the space."""
+    if unknown := set(value) - {"space", *GATES}:
+        raise InputError(f"{where}: unknown key {sorted(unknown)[0]!r}")
+    return Genotype(**{group: _parse_cell(value.get(group), f"{where}: {group}") for group in GATES})
+
+
+def _parse_cell(entries: object, where: str) -> Cell:
+    if not isinstance(entries, list) or len(entries) != 2 * NODES:
+        raise InputError(f"{where}: expected {2 * NODES} pairs [operation, input], two per node")
+    for index, entry in enumerate(entries):
+        place, node = f"{where}[{index}]", index // 2
+        if not (isinstance(entry, list) and len(entry) == 2):
+            raise InputError(f"{place}: {entry!r} is not a pair [operation, input]")
+        operation, source = entry
+        if operation not in OPERATIONS[1:]:
+            raise InputError(f"{place}: unknown operation {operation!r}; allowed: {', '.join(OPERATIONS[1:])}")
+        if type(source) is not int or not 0 <= source < node + 2:
+            raise InputError(f"{place}: input {source!r} of node {node}; allowed: 0 to {node + 1}")
+        if index % 2 and source == entries[index - 1][1]:
+            raise InputError(f"{place}: node {node} takes input {source} twice")
+    return tuple((operation, source) for operation, source in entries)
+
+
+def derive(scores: dict[str, list[list[float]]]) -> Genotype:
+    """Each node keeps its two strongest inputs, strongest first, each with its strongest operation; `none` is never
+    kept (Liu et al., 2019, section 2.4; ties go to the lower index)."""
+    return Genotype(**{group: _derive_cell(scores[group]) for group in GATES})
+
+
+def _derive_cell(rows: list[list[float]]) -> Cell:
+    def strongest(edge: int) -> int:
+        return max(range(1, len(OPERATIONS)), key=rows[edge].__getitem__)
+
+    cell: list[tuple[str, int]] = []
+    for node in range(2, 2 + NODES):
+        edges = [edge for edge, (_, target) in enumerate(EDGES) if target == node]
+        edges.sort(key=lambda edge: rows[edge][strongest(edge)], reverse=True)
+        cell += [(OPERATIONS[strongest(edge)], EDGES[edge][0]) for edge in edges[:2]]
+    return tuple(cell)
+
+
+def entries(genotype: Genotype) -> dict[str, list[set]]:
+    """Per cell, the set of (operation, input) pairs of each node."""
+    return {
+        group: [set(getattr(genotype, group)[2 * node : 2 * node + 2]) for node in range(NODES)] for group in GATES
+    }
+
+
+def chance() -> dict[str, float]:
+    """A node with n inputs keeps each with probability 2/n, with one of seven operations: 2 * (2/n) / 7 shared pairs,
+    summed over the nodes."""
+    return {group: sum(4 / (node + 2) / (len(OPERATIONS) - 1) for node in range(NODES)) for group in GATES}
+
+
+def supernet(**options):
+    """A `freedarts.networks.darts.Supernet`."""
+    from freedarts.networks.darts import Supernet
+
+    return Supernet(**options)
+
+
+def network(genotype: Genotype, **options):
+    """A `freedarts.networks.darts.Network`."""
+    from freedarts.networks.darts import Network
+
+    return Network(genotype, **options)

@@ -1,0 +1,110 @@
+"""The NAS-Bench-201 space (Dong and Yang, 2020): one cell, an operation on each of its six edges.
+
+Pure Python, like the other spaces.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+
+from freedarts.files import InputError
+
+OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+EDGES = tuple((source, target) for target in range(1, 4) for source in range(target))
+GATES = {"cell": len(EDGES)}
+
+
+@dataclass(frozen=True)
+class Genotype:
+    """An operation for each edge, in the order 1<-0, 2<-0, 2<-1, 3<-0, 3<-1, 3<-2."""
+
+    operations: tuple[str, ...]
+
+    @property
+    def arch(self) -> str:
+        """The benchmark's architecture string: `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`."""
+        nodes = [
+            "|" + "".join(f"{op}~{edge[0]}|" for op, edge in zip(self.operations, EDGES, strict=True) if edge[1] == node)
+            for node in range(1, 4)
+        ]
+        return "+".join(nodes)
+
+    @property
+    def index(self) -> int:
+        """The benchmark's index of the architecture, 0 to 15,624."""
+        return _indices()[self.operations]
+
+    def to_json(self) -> dict:
+        return {"space": "nasbench201", "arch": self.arch}
+
+
+@cache
+def _indices() -> dict[tuple[str, ...], int]:
+    # The benchmark listed all cells, node by node, and shuffled the list with this seed.
+    cells = list(product(OPERATIONS, repeat=len(EDGES)))
+    random.Random(88).shuffle(cells)
+    return {cell: index for index, cell in enumerate(cells)}
+
+
+def from_index(index: int) -> Genotype:
+    cells = list(_indices())
+    if not 0 <= index < len(cells):
+        raise InputError(f"NAS-Bench-201 index {index}; allowed: 0 to {len(cells) - 1}")
+    return Genotype(cells[index])
+
+
+def parse(value: dict, where: str) -> Genotype:
+    if unknown := set(value) - {"space", "arch"}:
+        raise InputError(f"{where}: unknown key {sorted(unknown)[0]!r}")
+    return parse_arch(value.get("arch"), f"{where}: arch")
+
+
+def parse_arch(arch: object, where: str) -> Genotype:
+    """Raises InputError that names the edge with an operation or source that is not of the space."""
+    found = re.findall(r"([^|~+]+)~(\d+)", arch) if isinstance(arch, str) else []
+    if len(found) != len(EDGES):
+        raise InputError(f"{where}: {arch!r} is not of the form |op~0|+|op~0|op~1|+|op~0|op~1|op~2|")
+    for (operation, source), (expected, target) in zip(found, EDGES, strict=True):
+        if operation not in OPERATIONS:
+            raise InputError(
+                f"{where}: unknown operation {operation!r} on edge {target}<-{expected}; "
+                f"allowed: {', '.join(OPERATIONS)}"
+            )
+        if int(source) != expected:
+            raise InputError(f"{where}: edge {target}<-{expected} is missing (found input {source})")
+    genotype = Genotype(tuple(operation for operation, _ in found))
+    if genotype.arch != arch:
+        raise InputError(f"{where}: {arch!r} is not written as the benchmark writes it: {genotype.arch}")
+    return genotype
+
+
+def derive(scores: dict[str, list[list[float]]]) -> Genotype:
+    """The strongest operation of each edge, `none` included (as the release does; ties go to the lower index)."""
+    return Genotype(tuple(OPERATIONS[max(range(len(row)), key=row.__getitem__)] for row in scores["cell"]))
+
+
+def entries(genotype: Genotype) -> dict[str, list[set]]:
+    """Per edge, its operation."""
+    return {"cell": [{operation} for operation in genotype.operations]}
+
+
+def chance() -> dict[str, float]:
+    return {"cell": len(EDGES) / len(OPERATIONS)}
+
+
+def supernet(**options):
+    """A `freedarts.networks.nasbench201.Supernet`."""
+    from freedarts.networks.nasbench201 import Supernet
+
+    return Supernet(**options)
+
+
+def network(genotype: Genotype, **options):
+    """A `freedarts.networks.nasbench201.Network`."""
+    from freedarts.networks.nasbench201 import Network
+
+    return Network(genotype, **options)
