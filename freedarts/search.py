@@ -4,8 +4,9 @@ The audit asks whether the scores are numbers or noise: it computes them a secon
 could not tell from the first, and looks for an intermediate value that has left the range of the precision.
 """
 
-import copy
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from freedarts import __version__, genotype, spaces
 from freedarts.files import InputError
 from freedarts.memory import peak_memory
-from freedarts.networks.frozen import freeze
+from freedarts.networks.frozen import frozen
 from freedarts.scores import Score
 
 TOLERANCE = 1e-2  # of the largest score
@@ -27,26 +28,31 @@ def build(space: str, options: dict, seed: int) -> nn.Module:
     return spaces.load(space).supernet(**options)
 
 
-def scoring_copy(supernet: nn.Module, score: Score, dtype: torch.dtype, jitter: int | None = None):
-    """A copy of *supernet* made ready for *score*, and its gates. With *jitter*, a seed, every weight is multiplied
-    by 1 + u * 2**-50, u drawn from {-1, 0, 1}: a change of the order of double precision's own rounding."""
-    network = copy.deepcopy(supernet).to(dtype)
-    gates = {
-        group: score.gate_scale * draws if score.gates == "normal" else torch.ones_like(draws)
-        for group, draws in supernet.gate_draws.items()
-    }
-    gates = {group: gate.abs() if score.positive_gates else gate for group, gate in gates.items()}
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.abs_()
-        if jitter is not None:
-            generator = torch.Generator().manual_seed(jitter)
-            for tensor in (*network.parameters(), *gates.values()):
-                u = torch.randint(-1, 2, tensor.shape, generator=generator)
-                tensor.copy_(tensor * (1 + u.to(tensor) * 2.0**-50))
-    freeze(network, score.batch_norm)
-    device = next(network.parameters()).device
-    return network, {group: gate.to(device, dtype).requires_grad_() for group, gate in gates.items()}
+@contextmanager
+def prepared(
+    supernet: nn.Module, score: Score, precision: str, jitter: int | None = None
+) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+    """Inside, *supernet* has positive weights, the score's batch norm and *precision*; afterwards it is as it was.
+
+    Yields SynFlow's image of ones and the gates. With *jitter*, a seed, every weight is multiplied by
+    1 + u * 2**-50, u drawn from {-1, 0, 1}: a change of the order of double precision's own rounding.
+    """
+    dtype, device = getattr(torch, precision), next(supernet.parameters()).device
+    generator = None if jitter is None else torch.Generator().manual_seed(jitter)
+
+    def shaken(tensor: Tensor) -> Tensor:
+        if generator is None:
+            return tensor
+        u = torch.randint(-1, 2, tensor.shape, generator=generator, dtype=torch.int8)
+        return tensor * (1 + u.to(tensor) * 2.0**-50)
+
+    gates = {}
+    for group, draws in supernet.gate_draws.items():
+        gate = score.gate_scale * draws if score.gates == "normal" else torch.ones_like(draws)
+        gate = gate.abs() if score.positive_gates else gate
+        gates[group] = gate.to(device, dtype).requires_grad_()
+    with frozen(supernet, score.batch_norm, lambda tensor: shaken(tensor.to(dtype).abs())):
+        yield torch.ones(1, *supernet.image_shape, dtype=dtype, device=device), gates
 
 
 def compute(supernet: nn.Module, score: Score, precision: str | None = None, jitter: int | None = None):
@@ -54,20 +60,17 @@ def compute(supernet: nn.Module, score: Score, precision: str | None = None, jit
 
     Returns (float, {gate group: (edges, operations) on the CPU, in the precision of the computation}).
     """
-    dtype = getattr(torch, precision or score.precision)
-    network, gates = scoring_copy(supernet, score, dtype, jitter)
-    images = torch.ones(1, *supernet.image_shape, dtype=dtype, device=next(network.parameters()).device)
-    objective, scores = score.module().score(network, gates, images)
-    return objective.item(), {group: matrix.cpu() for group, matrix in scores.items()}
+    with prepared(supernet, score, precision or score.precision, jitter) as (images, gates):
+        objective, scores = score.module().score(supernet, gates, images)
+        return objective.item(), {group: matrix.cpu() for group, matrix in scores.items()}
 
 
 def first_overflow(supernet: nn.Module, score: Score) -> str | None:
     """Name of the first module with a non-finite output or batch variance in the score's own precision."""
-    network, gates = scoring_copy(supernet, score, getattr(torch, score.precision))
     found: list[str] = []
 
-    def watch(name: str):
-        def hook(module: nn.Module, inputs: tuple, output: object) -> None:
+    def watch(name: str, module: nn.Module):
+        def hook(module: nn.Module, inputs: tuple, output: Tensor | list[Tensor]) -> None:
             values = [output] if isinstance(output, Tensor) else output
             finite = all(value.isfinite().all() for value in values)
             if finite and isinstance(module, nn.BatchNorm2d) and score.batch_norm == "train":
@@ -75,14 +78,15 @@ def first_overflow(supernet: nn.Module, score: Score) -> str | None:
             if not finite:
                 found.append(name)
 
-        return hook
+        return module.register_forward_hook(hook)
 
-    for name, module in network.named_modules():
-        if name:
-            module.register_forward_hook(watch(name))
-    parameter = next(network.parameters())
-    with torch.no_grad():
-        network(torch.ones(1, *supernet.image_shape, dtype=parameter.dtype, device=parameter.device), gates)
+    handles = [watch(name, module) for name, module in supernet.named_modules() if name]
+    try:
+        with prepared(supernet, score, score.precision) as (images, gates), torch.no_grad():
+            supernet(images, gates)
+    finally:
+        for handle in handles:
+            handle.remove()
     return found[0] if found else None
 
 

@@ -129,3 +129,90 @@ class Supernet(nn.Module):
         for cell in self.cells:
             before, last = last, cell(before, last, gates)
         return self.classifier(last.mean((2, 3)))
+
+
+class Cell(nn.Module):
+    """A cell of the final network: the operations of the genotype alone."""
+
+    def __init__(self, entries: darts.Cell, c_before: int, c_last: int, c: int, reduction: bool, reduced_before: bool):
+        super().__init__()
+        self.preprocess0, self.preprocess1 = preprocess(c_before, c_last, c, reduced_before, affine=True)
+        self.operations = nn.ModuleList(
+            operation(name, c, 2 if reduction and source < 2 else 1, affine=True) for name, source in entries
+        )
+        self.sources = [source for _, source in entries]
+
+    def forward(self, before: Tensor, last: Tensor, drop_path: float) -> Tensor:
+        states = [self.preprocess0(before), self.preprocess1(last)]
+        pairs = list(zip(self.operations, self.sources, strict=True))
+        for pair in zip(pairs[::2], pairs[1::2], strict=True):
+            states.append(sum(self.edge(operation, states[source], drop_path) for operation, source in pair))
+        return torch.cat(states[2:], dim=1)
+
+    def edge(self, operation: nn.Module, x: Tensor, drop_path: float) -> Tensor:
+        """Output of an operation; while training, dropped for a random part of the images (Larsson et al., 2017)."""
+        x = operation(x)
+        if not self.training or drop_path == 0.0 or isinstance(operation, nn.Identity):
+            return x
+        keep = 1.0 - drop_path
+        return x * x.new_empty(x.shape[0], 1, 1, 1).bernoulli_(keep).div_(keep)
+
+
+def auxiliary_head(kind: str, channels: int, classes: int) -> nn.Sequential:
+    """A second classifier on the 8x8 (CIFAR) or 7x7 (ImageNet) feature map; the release's ImageNet head has no second
+    batch norm."""
+    return nn.Sequential(
+        nn.ReLU(),
+        nn.AvgPool2d(5, stride=3 if kind == "cifar" else 2, count_include_pad=False),
+        nn.Conv2d(channels, 128, 1, bias=False),
+        nn.BatchNorm2d(128),
+        nn.ReLU(),
+        nn.Conv2d(128, 768, 2, bias=False),
+        *([nn.BatchNorm2d(768)] if kind == "cifar" else []),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(768, classes),
+    )
+
+
+class Network(nn.Module):
+    """The network that is trained for a genotype (DARTS), `drop_path` being the probability to drop an edge's output.
+
+    Its auxiliary head is used in training mode only.
+    """
+
+    def __init__(
+        self,
+        genotype: darts.Genotype,
+        channels: int,
+        cells: int,
+        stem_kind: str,
+        image_size: int,
+        classes: int,
+        auxiliary: bool,
+    ):
+        super().__init__()
+        self.image_shape = (3, image_size, image_size)
+        self.drop_path = 0.0
+        width = 3 * channels if stem_kind == "cifar" else channels
+        self.stem0, self.stem1 = stem(stem_kind, width)
+        self.cells = nn.ModuleList(
+            Cell(genotype.reduce if cell["reduction"] else genotype.normal, **cell)
+            for cell in plan(channels, cells, width, stem_kind == "imagenet")
+        )
+        self.auxiliary_cell = 2 * cells // 3
+        c = darts.NODES * 4 * channels
+        self.auxiliary_head = auxiliary_head(stem_kind, c, classes) if auxiliary else None
+        self.pool = nn.AdaptiveAvgPool2d(1) if stem_kind == "cifar" else nn.AvgPool2d(7)
+        self.classifier = nn.Linear(c, classes)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """images (N, 3, H, W) -> logits (N, classes) of the classifier and, while training, of the auxiliary head."""
+        before = self.stem0(images)
+        last = before if self.stem1 is None else self.stem1(before)
+        auxiliary = None
+        for index, cell in enumerate(self.cells):
+            before, last = last, cell(before, last, self.drop_path)
+            if index == self.auxiliary_cell and self.training and self.auxiliary_head is not None:
+                auxiliary = self.auxiliary_head(last)
+        return self.classifier(self.pool(last).flatten(1)), auxiliary

@@ -4,6 +4,8 @@ PyTorch keeps the input of every convolution, and in double precision falls back
 what a supernet spends its memory and time on.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import torch
@@ -86,16 +88,33 @@ def _batch_norm(bn: nn.BatchNorm2d, mode: str):
     return lambda x: F.batch_norm(x, *statistics, bn.weight, bn.bias, mode == "train", 0.0, bn.eps)
 
 
-def freeze(network: nn.Module, batch_norm: str) -> None:
-    """Make *network* a function of its input and gates alone.
+@contextmanager
+def frozen(network: nn.Module, batch_norm: str, prepare: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """Inside, *network* is a function of its input and gates alone, with prepare(tensor) in place of every
+    floating-point parameter and buffer. Afterwards it is as it was.
 
-    batch_norm: `train` (statistics of the batch), `eval` (running statistics) or `identity` (left out). Changes the
-    calls of the network's modules, not their parameters or buffers; convolutions must have no bias.
+    batch_norm: `train` (statistics of the batch), `eval` (running statistics) or `identity` (left out). Convolutions
+    must have no bias.
     """
-    for parameter in network.parameters():
-        parameter.requires_grad_(False)
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            module.forward = _convolution(module)
-        elif isinstance(module, nn.BatchNorm2d):
-            module.forward = _batch_norm(module, batch_norm)
+    tensors = [tensor for tensor in (*network.parameters(), *network.buffers()) if tensor.is_floating_point()]
+    found = [(tensor.data, tensor.requires_grad) for tensor in tensors]
+    replaced: list[nn.Module] = []
+    try:
+        for tensor in tensors:
+            tensor.requires_grad_(False)
+            tensor.data = prepare(tensor.data)
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d):
+                module.forward = _convolution(module)
+            elif isinstance(module, nn.BatchNorm2d):
+                module.forward = _batch_norm(module, batch_norm)
+            else:
+                continue
+            replaced.append(module)
+        yield
+    finally:
+        for module in replaced:
+            del module.forward
+        for tensor, (data, requires_grad) in zip(tensors, found, strict=True):
+            tensor.data = data
+            tensor.requires_grad_(requires_grad)

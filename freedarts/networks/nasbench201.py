@@ -80,3 +80,32 @@ class Supernet(Skeleton):
         super().__init__(channels, cells_per_stage, classes, SupernetCell)
         self.image_shape = (3, image_size, image_size)
         self.gate_draws = {"cell": torch.randn(len(space.EDGES), len(space.OPERATIONS))}
+
+
+class Cell(nn.Module):
+    """A cell of the final network: one operation on each edge, `none` left out."""
+
+    def __init__(self, operations: tuple[str, ...], c: int):
+        super().__init__()
+        self.edges = [edge for edge, name in zip(space.EDGES, operations, strict=True) if name != "none"]
+        self.operations = nn.ModuleList(operation(name, c, affine=True) for name in operations if name != "none")
+
+    def forward(self, x: Tensor) -> Tensor:
+        states = [x, *[torch.zeros_like(x)] * 3]
+        for (source, target), operation in zip(self.edges, self.operations, strict=True):
+            states[target] = states[target] + operation(states[source])
+        return states[-1]
+
+
+class Network(Skeleton):
+    """The benchmark's network of an architecture. It has neither drop path nor an auxiliary head."""
+
+    def __init__(
+        self, genotype: space.Genotype, channels: int, cells_per_stage: int, image_size: int, classes: int
+    ):
+        super().__init__(channels, cells_per_stage, classes, lambda width: Cell(genotype.operations, width))
+        self.image_shape = (3, image_size, image_size)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, None]:
+        """images (N, 3, H, W) -> logits (N, classes), and None for the auxiliary head it does not have."""
+        return super().forward(images), None
