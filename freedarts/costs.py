@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from freedarts import spaces
+from freedarts.genotype import Genotype
 
 
-def costs(space: str, genotype, options: dict) -> dict[str, int]:
+def costs(genotype: Genotype, options: dict) -> dict[str, int]:
     """Integers for one image; the network is built without memory and nothing is computed.
 
     parameters leaves out the auxiliary head, parameters_with_auxiliary counts it.
@@ -17,7 +18,7 @@ def costs(space: str, genotype, options: dict) -> dict[str, int]:
         per output of a global average pooling (the counter that the release used).
     """
     with torch.device("meta"):
-        network = spaces.load(space).network(genotype, **options).eval()
+        network = spaces.load(genotype.space).network(genotype, **options).eval()
         image = torch.empty(1, *network.image_shape)
     total = {"flops": 0, "macs": 0}
 

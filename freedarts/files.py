@@ -19,18 +19,22 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(f"error: {error}")
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write *path* by rename, so that a kill leaves the old file or none."""
+def replace_file(path: Path, write: Callable[[Path], None]) -> None:
+    """Let *write* make a file and give it the name *path* when it is whole, so that a kill leaves the old file or
+    none."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
+        write(partial)
+        with partial.open("rb") as file:
             os.fsync(file.fileno())
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    replace_file(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
 def write_json(path: Path, value: object) -> None:
@@ -64,3 +68,15 @@ class _NotFinite(Exception):
 
 def _refuse_constant(name: str) -> float:
     raise _NotFinite(name)
+
+
+def parse_settings(text: str, keys: tuple[str, ...]) -> dict:
+    """The JSON object given as --settings, which must hold exactly *keys*."""
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"--settings: not valid JSON ({error})") from None
+    if not isinstance(value, dict) or set(value) != set(keys):
+        found = sorted(value) if isinstance(value, dict) else type(value).__name__
+        raise InputError(f"--settings: holds {found}, expected the keys {sorted(keys)}")
+    return value

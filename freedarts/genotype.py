@@ -7,9 +7,13 @@ from typing import Protocol
 from freedarts import spaces
 from freedarts.files import InputError, read_json, write_json
 
+VERDICTS = ("sound", "noise", "overflow")
+
 
 class Genotype(Protocol):
     """What the Genotype of every space has; each is a frozen value."""
+
+    space: str
 
     def to_json(self) -> dict: ...
 
@@ -41,19 +45,25 @@ def write(path: Path, genotype: Genotype | Refused) -> None:
     write_json(path, genotype.to_json())
 
 
-def space_of(genotype: Genotype):
-    return spaces.load(genotype.to_json()["space"])
+def read_for(path: Path, space: str) -> Genotype | Refused:
+    """The genotype in a file, which must be of *space*."""
+    genotype = read(path)
+    if genotype.space != space:
+        raise InputError(f"{path}: is a genotype of {genotype.space}, expected {space}")
+    return genotype
 
 
-def derive(search: dict, space_name: str, where: str) -> Genotype | Refused:
+def derive(search: dict, where: str) -> Genotype | Refused:
     """The genotype that a search result (`scores.json`) selects; an overflow selects none."""
-    space = spaces.load(space_name, where)
+    space = spaces.load(search["space"], f"{where}: space")
     audit = search["audit"]
+    if not isinstance(audit, dict) or audit.get("verdict") not in VERDICTS:
+        raise InputError(f"{where}: audit has no verdict; allowed: {', '.join(VERDICTS)}")
     if audit["verdict"] == "overflow":
-        return Refused(space_name, f"overflow in {audit['overflow']}")
+        return Refused(space.NAME, f"overflow in {audit['overflow']}")
     spaces.check_scores(search["scores"], space.GATES, space.OPERATIONS, f"{where}: scores")
-    if tuple(search["operations"]) != space.OPERATIONS:
-        raise InputError(f"{where}: operations {search['operations']} are not those of {space_name}")
+    if search["operations"] != list(space.OPERATIONS):
+        raise InputError(f"{where}: operations {search['operations']} are not those of {space.NAME}")
     return space.derive(search["scores"])
 
 
@@ -61,6 +71,6 @@ def agreement(first: Genotype | Refused, second: Genotype | Refused) -> dict[str
     """Entries of `spaces.entries` that two genotypes of one space share, per gate group; None if one is refused."""
     if isinstance(first, Refused) or isinstance(second, Refused):
         return None
-    space = space_of(first)
+    space = spaces.load(first.space)
     pairs = ((group, space.entries(first)[group], space.entries(second)[group]) for group in space.GATES)
     return {group: sum(len(a & b) for a, b in zip(ours, theirs, strict=True)) for group, ours, theirs in pairs}

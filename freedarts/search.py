@@ -11,7 +11,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from freedarts import __version__, genotype, spaces
+from freedarts import genotype, spaces
+from freedarts.environment import device_name, versions
 from freedarts.files import InputError
 from freedarts.memory import peak_memory
 from freedarts.networks.frozen import frozen
@@ -133,6 +134,6 @@ def search(space: str, options: dict, score: Score, seed: int, device: str = "cp
         "audit": verdict,
         "seconds": seconds,
         "peak_memory_mb": peak.mb,
-        "device": torch.cuda.get_device_name(place) if place.type == "cuda" else "cpu",
-        "versions": {"freedarts": __version__, "torch": torch.__version__},
+        "device": device_name(place),
+        "versions": versions(),
     }

@@ -1,5 +1,6 @@
 """The search spaces. A space is a module of this package with the names below; none imports torch by itself.
 
+NAME         of the space
 OPERATIONS   names of the candidate operations, in the order of the columns of a score matrix
 GATES        {gate group: number of edges}
 derive(scores) -> Genotype         from {group: matrix edges x operations}

@@ -7,9 +7,11 @@ torch takes longer to import than a derivation takes to run.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from freedarts.files import InputError
 
+NAME = "darts"
 OPERATIONS = (
     "none",
     "max_pool_3x3",
@@ -34,9 +36,10 @@ class Genotype:
 
     normal: Cell
     reduce: Cell
+    space: ClassVar[str] = NAME
 
     def to_json(self) -> dict:
-        return {"space": "darts", **{group: [list(entry) for entry in getattr(self, group)] for group in GATES}}
+        return {"space": self.space, **{group: [list(entry) for entry in getattr(self, group)] for group in GATES}}
 
 
 def parse(value: dict, where: str) -> Genotype:

@@ -10,9 +10,11 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
+from typing import ClassVar
 
 from freedarts.files import InputError
 
+NAME = "nasbench201"
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = tuple((source, target) for target in range(1, 4) for source in range(target))
 GATES = {"cell": len(EDGES)}
@@ -23,6 +25,7 @@ class Genotype:
     """An operation for each edge, in the order 1<-0, 2<-0, 2<-1, 3<-0, 3<-1, 3<-2."""
 
     operations: tuple[str, ...]
+    space: ClassVar[str] = NAME
 
     @property
     def arch(self) -> str:
@@ -39,7 +42,7 @@ class Genotype:
         return _indices()[self.operations]
 
     def to_json(self) -> dict:
-        return {"space": "nasbench201", "arch": self.arch}
+        return {"space": self.space, "arch": self.arch}
 
 
 @cache

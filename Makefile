@@ -1,0 +1,47 @@
+# make tables   the environment, then results/tables.md
+# make test     the environment, then all tests
+# make check    formatters and linters
+# make lock     requirements.lock anew, from pyproject.toml
+# make clean    remove the environment and Snakemake's records; results stay
+#
+# TORCH_INDEX=ADDRESS takes torch and torchvision from another package index, for example one with CPU-only builds.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN = $(CURDIR)/$(VENV)/bin
+export PATH := $(BIN):$(PATH)
+
+.PHONY: tables test check lock clean
+
+tables: $(VENV)/.installed
+	snakemake results/tables.md
+
+test: $(VENV)/.installed
+	pytest
+
+check: $(VENV)/.installed
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile rules
+	snakemake --lint
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed")'
+	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(if $(TORCH_INDEX),pip install --index-url $(TORCH_INDEX) $(shell grep -E '^torch(vision)?==' requirements.lock))
+	pip install -r requirements.lock
+	pip install --no-build-isolation --no-deps -e .
+	touch $@
+
+# The CUDA libraries are left out: which ones are needed, torch itself says, exactly and per platform.
+lock:
+	rm -rf .venv-lock
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip install 'setuptools>=77' .
+	.venv-lock/bin/pip install --group dev 2>/dev/null || .venv-lock/bin/pip install pytest ruff snakefmt
+	.venv-lock/bin/pip freeze --all --exclude freedarts --exclude pip --exclude wheel \
+	  | grep -vE '^(nvidia|cuda|triton)' | sed 's/+.*//' > requirements.lock
+	rm -rf .venv-lock
+
+clean:
+	rm -rf $(VENV) .snakemake build *.egg-info

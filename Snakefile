@@ -1,0 +1,29 @@
+# Reproduction of FreeDARTS (arXiv 2106.11542 v2). A folder of results names the rule that makes it:
+#
+#   results/search/{supernet}/{score}/seed{seed}/scores.json
+#   results/genotypes/{supernet}/{source}/seed{seed}.json
+#   results/costs/{task}/{supernet}/{source}.json
+#   results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json
+#   results/tables.md, results/tables.csv
+#
+# Logs and Snakemake's measurements mirror these paths in logs/ and results/benchmarks/.
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: f"{workflow.basedir}/config/config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/search.smk"
+include: "rules/genotype.smk"
+include: "rules/cost.smk"
+include: "rules/retrain.smk"
+include: "rules/tables.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        "results/tables.md",

@@ -1,0 +1,189 @@
+"""The configuration as a catalogue of named entries, and what a selection of them asks for.
+
+Pure functions of the configuration: everything is checked here before any job starts, and every job's own part of the
+configuration comes from here as one JSON text with sorted keys, so that nothing else can re-run it.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+from jsonschema import Draft202012Validator
+
+from freedarts import scores
+from freedarts.files import InputError
+
+SEARCH = "results/search/{supernet}/{score}/seed{seed}/scores.json"
+GENOTYPE = "results/genotypes/{supernet}/{source}/seed{seed}.json"
+COST = "results/costs/{task}/{supernet}/{source}.json"
+METRICS = "results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json"
+
+
+class Catalogue:
+    """config: the merged configuration; resources: the folder with the published genotypes.
+
+    Raises InputError with all faults in one message.
+    """
+
+    def __init__(self, config: dict, schema: Path, resources: Path):
+        self.config, self.resources = config, resources
+        faults = _schema_faults(config, schema) or list(self._faults())
+        if faults:
+            raise InputError("the configuration is not valid\n" + "\n".join(f"  {fault}" for fault in faults))
+
+    def _faults(self) -> Iterator[str]:
+        """Combinations that no schema can rule out."""
+        config = self.config
+        for name in set(config["scores"]) & set(config["sources"]):
+            yield f"sources.{name}: a score has this name"
+        for name, source in config["sources"].items():
+            for supernet in source["supernets"]:
+                if supernet not in config["supernets"]:
+                    yield _unknown(f"sources.{name}", "supernet", supernet, config["supernets"])
+                for seed in source["seeds"]:
+                    if not self.resource(supernet, name, seed).exists():
+                        yield f"sources.{name}: no file {self.resource(supernet, name, seed)}"
+        for name, score in config["scores"].items():
+            for supernet in score.get("overrides", {}):
+                if supernet not in config["supernets"]:
+                    yield _unknown(f"scores.{name}.overrides", "supernet", supernet, config["supernets"])
+        for supernet in config["supernets"]:
+            for name in config["scores"]:
+                try:
+                    scores.from_settings(self._score(supernet, name))
+                except InputError as error:
+                    yield f"scores.{name} on {supernet}: {error}"
+        for index, entry in enumerate(config["search"]):
+            where = f"search[{index}]"
+            yield from self._unknown_names(where, "supernet", entry["supernets"])
+            yield from self._unknown_names(where, "score", entry["scores"])
+        for index, entry in enumerate(config["costs"]):
+            for task in entry["tasks"]:
+                for supernet in entry["supernets"]:
+                    for source in entry["sources"]:
+                        yield from self._combination_faults(f"costs[{index}]", task, supernet, source)
+        for index, entry in enumerate(config["retrain"]):
+            where = f"retrain[{index}]"
+            faults = list(self._combination_faults(where, entry["task"], entry["supernet"], entry["source"]))
+            yield from faults
+            if faults:
+                continue
+            if "protocol" not in config["tasks"][entry["task"]]:
+                yield f"{where}: task {entry['task']!r} has no protocol to train with"
+            available = self.seeds(entry["supernet"], entry["source"])
+            for seed in entry.get("seeds", []):
+                if seed not in available:
+                    yield f"{where}: no seed {seed} of {entry['source']} on {entry['supernet']}; there are: {available}"
+
+    def _unknown_names(self, where: str, kind: str, names: list[str]) -> Iterator[str]:
+        known = self.config[f"{kind}s"]
+        return (_unknown(where, kind, name, known) for name in names if name not in known)
+
+    def _combination_faults(self, where: str, task: str, supernet: str, source: str) -> Iterator[str]:
+        config = self.config
+        faults = [*self._unknown_names(where, "task", [task]), *self._unknown_names(where, "supernet", [supernet])]
+        if source not in config["sources"] and source not in config["scores"]:
+            faults.append(_unknown(where, "source", source, [*config["sources"], *config["scores"]]))
+        if not faults:
+            spaces = config["tasks"][task]["space"], config["supernets"][supernet]["space"]
+            if spaces[0] != spaces[1]:
+                faults.append(f"{where}: task {task!r} trains the space {spaces[0]}, {supernet!r} is of {spaces[1]}")
+            try:
+                self.seeds(supernet, source)
+            except InputError as error:
+                faults.append(f"{where}: {error}")
+        return iter(faults)
+
+    def seeds(self, supernet: str, source: str) -> list[int]:
+        """The search seeds for which *source* has, or will have, a genotype. InputError if it has none."""
+        if source in self.config["sources"]:
+            entry = self.config["sources"][source]
+            if supernet in entry["supernets"]:
+                return sorted(entry["seeds"])
+            raise InputError(f"source {source!r} has no genotypes of {supernet!r}, but of: {', '.join(entry['supernets'])}")
+        selected = [
+            entry["seeds"]
+            for entry in self.config["search"]
+            if supernet in entry["supernets"] and source in entry["scores"]
+        ]
+        if not selected:
+            raise InputError(f"score {source!r} on {supernet!r} is not selected under search")
+        return list(range(max(selected)))
+
+    def resource(self, supernet: str, source: str, seed: int) -> Path:
+        return self.resources / "genotypes" / source / supernet / f"seed{seed}.json"
+
+    def _score(self, supernet: str, name: str) -> dict:
+        score = self.config["scores"][name]
+        return {**score["settings"], **score.get("overrides", {}).get(supernet, {})}
+
+    def search_settings(self, supernet: str, score: str) -> str:
+        options = dict(self.config["supernets"][supernet])
+        return _json({"space": options.pop("space"), "supernet": options, "score": self._score(supernet, score)})
+
+    def task_settings(self, task: str, keys: tuple[str, ...]) -> str:
+        return _json({key: self.config["tasks"][task][key] for key in keys})
+
+    def table_settings(self) -> str:
+        """All that the tables show: the selection, and the space of each of its supernets and tasks."""
+        selection = {
+            "search": [list(case) for case in self.searches()],
+            "costs": [list(case) for case in self.costs()],
+            "retrain": [list(case) for case in self.trainings()],
+            "supernets": {name: supernet["space"] for name, supernet in self.config["supernets"].items()},
+            "tasks": self.config["tasks"],
+            "sources": self.config["sources"],
+        }
+        return _json(selection)
+
+    def searches(self) -> list[tuple[str, str, list[int]]]:
+        """(supernet, score, seeds) of every selected search, each once."""
+        pairs = {
+            (supernet, score): None
+            for entry in self.config["search"]
+            for supernet in entry["supernets"]
+            for score in entry["scores"]
+        }
+        return [(supernet, score, self.seeds(supernet, score)) for supernet, score in pairs]
+
+    def costs(self) -> list[tuple[str, str, str]]:
+        """(task, supernet, source) of every selected cost file, each once."""
+        cases = {
+            (task, supernet, source): None
+            for entry in self.config["costs"]
+            for task in entry["tasks"]
+            for supernet in entry["supernets"]
+            for source in entry["sources"]
+        }
+        return list(cases)
+
+    def trainings(self) -> list[tuple[str, str, str, int, int]]:
+        """(task, supernet, source, seed, run) of every selected training, each once."""
+        cases = {
+            (entry["task"], entry["supernet"], entry["source"], seed, run): None
+            for entry in self.config["retrain"]
+            for seed in entry.get("seeds") or self.seeds(entry["supernet"], entry["source"])
+            for run in range(entry["runs"])
+        }
+        return list(cases)
+
+
+def _unknown(where: str, kind: str, name: str, known) -> str:
+    return f"{where}: unknown {kind} {name!r}; known: {', '.join(known)}"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def _schema_faults(config: dict, schema: Path) -> list[str]:
+    validator = Draft202012Validator(yaml.safe_load(schema.read_text(encoding="utf-8")))
+    faults = []
+    for error in sorted(validator.iter_errors(config), key=lambda error: list(map(str, error.absolute_path))):
+        # Of alternatives, report the one for the space that the entry names.
+        while error.context:
+            error = max(error.context, key=lambda inner: (inner.validator != "const", len(inner.absolute_path)))
+        place = ".".join(str(part) for part in error.absolute_path) or "top level"
+        faults.append(f"{place}: {error.message}")
+    return faults

@@ -1,0 +1,32 @@
+"""Removal of Snakemake's lock when the driver that held it is dead."""
+
+import fcntl
+import shutil
+import time
+from pathlib import Path
+from typing import IO
+
+
+def remove_dead_lock(folder: Path, keep: bool) -> IO | None:
+    """Remove the locks in *folder* (Snakemake's `.snakemake`) unless a living driver of this workflow is at work there.
+
+    Every driver holds an flock on one file for as long as it lives, however it ends; the kernel releases it. With
+    *keep* the returned file must be kept open as that sign of life.
+    """
+    folder.mkdir(exist_ok=True)
+    sign = (folder / "driver").open("w")
+    for _ in range(20):  # a dry run holds the file for a moment
+        try:
+            fcntl.flock(sign, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            time.sleep(0.05)
+        except OSError:  # the file system has no locks: leave the decision to the user
+            return None
+    else:
+        return None
+    shutil.rmtree(folder / "locks", ignore_errors=True)
+    if keep:
+        return sign
+    sign.close()
+    return None

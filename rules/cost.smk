@@ -1,0 +1,29 @@
+"""Costs: parameters and multiply-adds of the final networks of all genotypes of a source.
+
+in   results/genotypes/{supernet}/{source}/seed{seed}.json, every seed
+out  results/costs/{task}/{supernet}/{source}.json
+"""
+
+
+def genotypes(wildcards):
+    return expand(names.GENOTYPE, seed=genotype_seeds(wildcards), allow_missing=True)
+
+
+rule cost:
+    input:
+        genotypes,
+    output:
+        names.COST,
+    log:
+        "logs/costs/{task}/{supernet}/{source}.log",
+    conda:
+        "../envs/freedarts.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+    params:
+        settings=lambda wildcards: catalogue.task_settings(wildcards.task, ("space", "network")),
+        code=lambda wildcards: code("cost.py", f"spaces.{space(wildcards.supernet)}"),
+    shell:
+        "python {BASE}/scripts/cost.py --settings {params.settings:q} --output {output} {input} > {log} 2>&1"

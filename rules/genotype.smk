@@ -1,0 +1,54 @@
+"""Genotypes: what a search selects, or what the release lists.
+
+in   results/search/{supernet}/{score}/seed{seed}/scores.json, or resources/genotypes/{source}/{supernet}/seed{seed}.json
+out  results/genotypes/{supernet}/{source}/seed{seed}.json
+"""
+
+
+rule derive:
+    input:
+        names.SEARCH,
+    output:
+        names.GENOTYPE.replace("{source}", "{score}"),
+    log:
+        "logs/genotypes/{supernet}/{score}/seed{seed}.log",
+    conda:
+        "../envs/freedarts.yaml"
+    threads: 1
+    resources:
+        mem_mb=200,
+        runtime=2,
+    params:
+        code=lambda wildcards: code("derive.py", f"spaces.{space(wildcards.supernet)}"),
+    shell:
+        "python {BASE}/scripts/derive.py --search {input} --output {output} > {log} 2>&1"
+
+
+def resource(wildcards):
+    seeds = genotype_seeds(wildcards)
+    if int(wildcards.seed) not in seeds:
+        raise WorkflowError(
+            f"no seed {wildcards.seed} of {wildcards.source} on {wildcards.supernet}; there are: {seeds}"
+        )
+    return catalogue.resource(wildcards.supernet, wildcards.source, int(wildcards.seed))
+
+
+rule publish:
+    input:
+        resource,
+    output:
+        names.GENOTYPE,
+    log:
+        "logs/genotypes/{supernet}/{source}/seed{seed}.log",
+    wildcard_constraints:
+        source="|".join(catalogue.config["sources"]) or "no-source",
+    conda:
+        "../envs/freedarts.yaml"
+    threads: 1
+    resources:
+        mem_mb=200,
+        runtime=2,
+    params:
+        code=lambda wildcards: code("publish.py", f"spaces.{space(wildcards.supernet)}"),
+    shell:
+        "python {BASE}/scripts/publish.py --resource {input} --output {output} > {log} 2>&1"

@@ -1,0 +1,45 @@
+"""Retraining: train the final network of a genotype from scratch.
+
+in   results/genotypes/{supernet}/{source}/seed{seed}.json
+out  results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json and, beside it, history.csv,
+     protocol.json and weights.safetensors
+"""
+
+RUN = names.METRICS.removesuffix("metrics.json")
+
+
+def protocol(wildcards):
+    task = catalogue.config["tasks"][wildcards.task]
+    if "protocol" not in task:
+        raise WorkflowError(f"task {wildcards.task!r} has no protocol to train with")
+    return catalogue.task_settings(wildcards.task, ("space", "dataset", "network", "protocol"))
+
+
+rule retrain:
+    input:
+        names.GENOTYPE,
+    output:
+        metrics=names.METRICS,
+        history=f"{RUN}history.csv",
+        protocol=f"{RUN}protocol.json",
+        weights=f"{RUN}weights.safetensors",
+    log:
+        "logs/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}.log",
+    benchmark:
+        "results/benchmarks/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}.tsv"
+    conda:
+        "../envs/freedarts.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 20 * attempt,
+    params:
+        settings=protocol,
+        code=lambda wildcards: code(
+            "retrain.py",
+            f"spaces.{space(wildcards.supernet)}",
+            f"tasks.{catalogue.config['tasks'][wildcards.task].get('dataset')}",
+        ),
+    shell:
+        "python {BASE}/scripts/retrain.py --genotype {input} --task {wildcards.task} --run {wildcards.run}"
+        " --settings {params.settings:q} --output {output.metrics} > {log} 2>&1"

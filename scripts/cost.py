@@ -1,0 +1,28 @@
+"""Count parameters and multiply-adds of the final networks of several genotypes, keyed by the search seed."""
+
+import argparse
+from pathlib import Path
+
+from freedarts import genotype
+from freedarts.costs import costs
+from freedarts.files import parse_settings, run, write_json
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", required=True, help="JSON: space and network of the task")
+    parser.add_argument("--output", required=True, type=Path, help="costs, JSON")
+    parser.add_argument("genotypes", nargs="+", type=Path, help="seedN.json")
+    arguments = parser.parse_args()
+
+    settings = parse_settings(arguments.settings, ("space", "network"))
+    result = {}
+    for path in arguments.genotypes:
+        found = genotype.read_for(path, settings["space"])
+        refused = isinstance(found, genotype.Refused)
+        result[path.stem.removeprefix("seed")] = None if refused else costs(found, settings["network"])
+    write_json(arguments.output, result)
+
+
+if __name__ == "__main__":
+    run(main)
