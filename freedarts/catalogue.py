@@ -101,7 +101,9 @@ class Catalogue:
             entry = self.config["sources"][source]
             if supernet in entry["supernets"]:
                 return sorted(entry["seeds"])
-            raise InputError(f"source {source!r} has no genotypes of {supernet!r}, but of: {', '.join(entry['supernets'])}")
+            raise InputError(
+                f"source {source!r} has no genotypes of {supernet!r}, but of: {', '.join(entry['supernets'])}"
+            )
         selected = [
             entry["seeds"]
             for entry in self.config["search"]
@@ -112,6 +114,9 @@ class Catalogue:
         return list(range(max(selected)))
 
     def resource(self, supernet: str, source: str, seed: int) -> Path:
+        """The file with a published genotype. InputError if there is none."""
+        if seed not in (seeds := self.seeds(supernet, source)):
+            raise InputError(f"no seed {seed} of {source!r} on {supernet!r}; there are: {seeds}")
         return self.resources / "genotypes" / source / supernet / f"seed{seed}.json"
 
     def _score(self, supernet: str, name: str) -> dict:
@@ -123,19 +128,27 @@ class Catalogue:
         return _json({"space": options.pop("space"), "supernet": options, "score": self._score(supernet, score)})
 
     def task_settings(self, task: str, keys: tuple[str, ...]) -> str:
+        """The named keys of a task. InputError if it has no protocol and is asked for one."""
+        if missing := [key for key in keys if key not in self.config["tasks"][task]]:
+            raise InputError(f"task {task!r} cannot be trained: it has no {missing[0]}")
         return _json({key: self.config["tasks"][task][key] for key in keys})
 
     def table_settings(self) -> str:
-        """All that the tables show: the selection, and the space of each of its supernets and tasks."""
-        selection = {
-            "search": [list(case) for case in self.searches()],
-            "costs": [list(case) for case in self.costs()],
-            "retrain": [list(case) for case in self.trainings()],
-            "supernets": {name: supernet["space"] for name, supernet in self.config["supernets"].items()},
-            "tasks": self.config["tasks"],
-            "sources": self.config["sources"],
-        }
-        return _json(selection)
+        """All that the tables show."""
+        return _json(
+            {
+                "searches": self.searches(),
+                "published": self.published(),
+                "costs": self.costs(),
+                "trainings": self.trainings(),
+                "tasks": {name: {"trainable": "protocol" in task} for name, task in self.config["tasks"].items()},
+            }
+        )
+
+    def published(self) -> list[tuple[str, str, list[int]]]:
+        """(supernet, source, seeds) of every source that is not searched here."""
+        sources = self.config["sources"].items()
+        return [(supernet, name, sorted(entry["seeds"])) for name, entry in sources for supernet in entry["supernets"]]
 
     def searches(self) -> list[tuple[str, str, list[int]]]:
         """(supernet, score, seeds) of every selected search, each once."""

@@ -53,7 +53,7 @@ def read_json(path: Path, required: tuple[str, ...] = ()) -> dict:
         raise InputError(f"{path}: no such file") from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise InputError(f"{path}: not valid JSON ({error}); is the file cut short?") from None
-    except _NotFinite as error:
+    except _NotFiniteError as error:
         raise InputError(f"{path}: holds {error}, which is no JSON number") from None
     if not isinstance(value, dict):
         raise InputError(f"{path}: holds a {type(value).__name__}, expected an object")
@@ -62,12 +62,12 @@ def read_json(path: Path, required: tuple[str, ...] = ()) -> dict:
     return value
 
 
-class _NotFinite(Exception):
+class _NotFiniteError(Exception):
     pass
 
 
 def _refuse_constant(name: str) -> float:
-    raise _NotFinite(name)
+    raise _NotFiniteError(name)
 
 
 def parse_settings(text: str, keys: tuple[str, ...]) -> dict:

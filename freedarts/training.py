@@ -46,7 +46,9 @@ def protocol_from_settings(settings: dict) -> Protocol:
     known = {field.name for field in fields(Protocol)}
     if wrong := set(settings) ^ known:
         key = sorted(wrong)[0]
-        raise InputError(f"protocol: {'no' if key in known else 'unknown'} key {key!r}; keys: {', '.join(sorted(known))}")
+        raise InputError(
+            f"protocol: {'no' if key in known else 'unknown'} key {key!r}; keys: {', '.join(sorted(known))}"
+        )
     return Protocol(**settings)
 
 
@@ -68,7 +70,7 @@ def train(
         network.parameters(), protocol.learning_rate, protocol.momentum, weight_decay=protocol.weight_decay
     )
     images, labels = data.train_images.to(device), data.train_labels.to(device)
-    test = [(i.to(device), l.to(device)) for i, l in _batches(data.test_images, data.test_labels)]
+    test = list(_batches(data.test_images.to(device), data.test_labels.to(device)))
     history = []
     for epoch in progress(range(protocol.epochs)):
         start = time.perf_counter()

@@ -1,7 +1,5 @@
-"""The catalogue of the configuration, and what every rule needs: names that are allowed in paths, digests of code."""
+"""The catalogue of the configuration, and what is common to the stages: allowed names, digests of code, inputs."""
 
-import os
-import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -9,15 +7,12 @@ from snakemake.exceptions import WorkflowError
 from freedarts import catalogue as names
 from freedarts.catalogue import Catalogue
 from freedarts.digest import code_digest
+from freedarts.driver import remove_dead_lock, set_job_environment
 from freedarts.files import InputError
-from freedarts.lock import remove_dead_lock
 
 BASE = Path(workflow.basedir)
 
-# Jobs find this environment's python, activated or not, and the library beside the Snakefile.
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(BASE), os.environ.get("PYTHONPATH")]))
-
+set_job_environment(BASE)
 if workflow.is_main_process:
     driver = remove_dead_lock(Path(".snakemake"), keep=not workflow.dryrun)
 
@@ -45,9 +40,39 @@ def space(supernet):
     return catalogue.config["supernets"][supernet]["space"]
 
 
-def genotype_seeds(wildcards):
-    """The search seeds of a source on a supernet; a combination that does not exist fails while planning."""
-    try:
-        return catalogue.seeds(wildcards.supernet, wildcards.source)
-    except InputError as error:
-        raise WorkflowError(str(error))
+def planned(ask):
+    """An input or params function whose bad input ends the planning with one message."""
+
+    def checked(wildcards):
+        try:
+            return ask(wildcards)
+        except InputError as error:
+            raise WorkflowError(str(error))
+
+    return checked
+
+
+@planned
+def resource(wildcards):
+    return catalogue.resource(wildcards.supernet, wildcards.source, int(wildcards.seed))
+
+
+@planned
+def genotypes(wildcards):
+    seeds = catalogue.seeds(wildcards.supernet, wildcards.source)
+    return expand(names.GENOTYPE, seed=seeds, allow_missing=True)
+
+
+@planned
+def training(wildcards):
+    return catalogue.task_settings(wildcards.task, ("space", "dataset", "network", "protocol"))
+
+
+def selected(wildcards):
+    found = [*catalogue.searches(), *catalogue.published()]
+    return [
+        *(names.SEARCH.format(supernet=n, score=s, seed=seed) for n, s, seeds in catalogue.searches() for seed in seeds),
+        *(names.GENOTYPE.format(supernet=n, source=s, seed=seed) for n, s, seeds in found for seed in seeds),
+        *(names.COST.format(task=t, supernet=n, source=s) for t, n, s in catalogue.costs()),
+        *(names.METRICS.format(task=t, supernet=n, source=s, seed=i, run=r) for t, n, s, i, r in catalogue.trainings()),
+    ]

@@ -5,9 +5,6 @@ out  results/costs/{task}/{supernet}/{source}.json
 """
 
 
-def genotypes(wildcards):
-    return expand(names.GENOTYPE, seed=genotype_seeds(wildcards), allow_missing=True)
-
 
 rule cost:
     input:
@@ -26,4 +23,4 @@ rule cost:
         settings=lambda wildcards: catalogue.task_settings(wildcards.task, ("space", "network")),
         code=lambda wildcards: code("cost.py", f"spaces.{space(wildcards.supernet)}"),
     shell:
-        "python {BASE}/scripts/cost.py --settings {params.settings:q} --output {output} {input} > {log} 2>&1"
+        "python -m scripts.cost --settings {params.settings:q} --output {output} {input} > {log} 2>&1"

@@ -21,16 +21,8 @@ rule derive:
     params:
         code=lambda wildcards: code("derive.py", f"spaces.{space(wildcards.supernet)}"),
     shell:
-        "python {BASE}/scripts/derive.py --search {input} --output {output} > {log} 2>&1"
+        "python -m scripts.derive --search {input} --output {output} > {log} 2>&1"
 
-
-def resource(wildcards):
-    seeds = genotype_seeds(wildcards)
-    if int(wildcards.seed) not in seeds:
-        raise WorkflowError(
-            f"no seed {wildcards.seed} of {wildcards.source} on {wildcards.supernet}; there are: {seeds}"
-        )
-    return catalogue.resource(wildcards.supernet, wildcards.source, int(wildcards.seed))
 
 
 rule publish:
@@ -51,4 +43,4 @@ rule publish:
     params:
         code=lambda wildcards: code("publish.py", f"spaces.{space(wildcards.supernet)}"),
     shell:
-        "python {BASE}/scripts/publish.py --resource {input} --output {output} > {log} 2>&1"
+        "python -m scripts.publish --resource {input} --output {output} > {log} 2>&1"

@@ -8,12 +8,6 @@ out  results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json
 RUN = names.METRICS.removesuffix("metrics.json")
 
 
-def protocol(wildcards):
-    task = catalogue.config["tasks"][wildcards.task]
-    if "protocol" not in task:
-        raise WorkflowError(f"task {wildcards.task!r} has no protocol to train with")
-    return catalogue.task_settings(wildcards.task, ("space", "dataset", "network", "protocol"))
-
 
 rule retrain:
     input:
@@ -34,12 +28,12 @@ rule retrain:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
-        settings=protocol,
+        settings=training,
         code=lambda wildcards: code(
             "retrain.py",
             f"spaces.{space(wildcards.supernet)}",
             f"tasks.{catalogue.config['tasks'][wildcards.task].get('dataset')}",
         ),
     shell:
-        "python {BASE}/scripts/retrain.py --genotype {input} --task {wildcards.task} --run {wildcards.run}"
+        "python -m scripts.retrain --genotype {input} --task {wildcards.task} --run {wildcards.run}"
         " --settings {params.settings:q} --output {output.metrics} > {log} 2>&1"

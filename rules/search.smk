@@ -26,5 +26,5 @@ rule search:
             f"scores.{catalogue.config['scores'][wildcards.score]['settings']['proxy']}",
         ),
     shell:
-        "python {BASE}/scripts/search.py --supernet {wildcards.supernet} --score {wildcards.score}"
+        "python -m scripts.search --supernet {wildcards.supernet} --score {wildcards.score}"
         " --seed {wildcards.seed} --settings {params.settings:q} --output {output} > {log} 2>&1"

@@ -5,33 +5,12 @@ out  results/tables.md, results/tables.csv
 """
 
 
-def selected(wildcards):
-    searched = [
-        pattern.format(supernet=supernet, score=score, source=score, seed=seed)
-        for supernet, score, seeds in catalogue.searches()
-        for seed in seeds
-        for pattern in (names.SEARCH, names.GENOTYPE)
-    ]
-    published = [
-        names.GENOTYPE.format(supernet=supernet, source=source, seed=seed)
-        for source, entry in catalogue.config["sources"].items()
-        for supernet in entry["supernets"]
-        for seed in entry["seeds"]
-    ]
-    costs = [
-        names.COST.format(task=task, supernet=supernet, source=source) for task, supernet, source in catalogue.costs()
-    ]
-    trained = [
-        names.METRICS.format(task=task, supernet=supernet, source=source, seed=seed, run=run)
-        for task, supernet, source, seed, run in catalogue.trainings()
-    ]
-    return [*searched, *published, *costs, *trained]
-
 
 rule tables:
     input:
-        results=selected,
+        selected,
         numbers=BASE / "resources" / "numbers.yaml",
+        objectives=BASE / "resources" / "objectives.yaml",
         costs=BASE / "resources" / "costs.yaml",
     output:
         md="results/tables.md",
@@ -48,5 +27,5 @@ rule tables:
         settings=catalogue.table_settings(),
         code=code("tables.py", *(f"spaces.{space(supernet)}" for supernet in catalogue.config["supernets"])),
     shell:
-        "python {BASE}/scripts/tables.py --settings {params.settings:q} --numbers {input.numbers}"
-        " --published-costs {input.costs} --output {output.md} > {log} 2>&1"
+        "python -m scripts.tables --settings {params.settings:q} --numbers {input.numbers}"
+        " --objectives {input.objectives} --published-costs {input.costs} --output {output.md} > {log} 2>&1"

@@ -78,10 +78,7 @@ def plan(channels: int, cells: int, stem_width: int, stem_reduces: bool) -> list
 
 def preprocess(c_before: int, c_last: int, c: int, reduced_before: bool, affine: bool) -> tuple[nn.Module, nn.Module]:
     """Bring both inputs of a cell to c channels and one size."""
-    if reduced_before:
-        first = FactorizedReduce(c_before, c, affine)
-    else:
-        first = relu_conv_bn(c_before, c, 1, 1, 0, affine)
+    first = FactorizedReduce(c_before, c, affine) if reduced_before else relu_conv_bn(c_before, c, 1, 1, 0, affine)
     return first, relu_conv_bn(c_last, c, 1, 1, 0, affine)
 
 

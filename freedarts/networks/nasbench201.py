@@ -100,9 +100,7 @@ class Cell(nn.Module):
 class Network(Skeleton):
     """The benchmark's network of an architecture. It has neither drop path nor an auxiliary head."""
 
-    def __init__(
-        self, genotype: space.Genotype, channels: int, cells_per_stage: int, image_size: int, classes: int
-    ):
+    def __init__(self, genotype: space.Genotype, channels: int, cells_per_stage: int, image_size: int, classes: int):
         super().__init__(channels, cells_per_stage, classes, lambda width: Cell(genotype.operations, width))
         self.image_shape = (3, image_size, image_size)
 

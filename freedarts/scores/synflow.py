@@ -14,6 +14,7 @@ def score(
     objective = network(images, gates).sum()
     gradients = torch.autograd.grad(objective, list(gates.values()))
     scores = {
-        group: (gate * gradient).abs().detach() for (group, gate), gradient in zip(gates.items(), gradients, strict=True)
+        group: (gate * gradient).abs().detach()
+        for (group, gate), gradient in zip(gates.items(), gradients, strict=True)
     }
     return objective.detach(), scores

@@ -86,9 +86,7 @@ def _derive_cell(rows: list[list[float]]) -> Cell:
 
 def entries(genotype: Genotype) -> dict[str, list[set]]:
     """Per cell, the set of (operation, input) pairs of each node."""
-    return {
-        group: [set(getattr(genotype, group)[2 * node : 2 * node + 2]) for node in range(NODES)] for group in GATES
-    }
+    return {group: [set(getattr(genotype, group)[2 * node : 2 * node + 2]) for node in range(NODES)] for group in GATES}
 
 
 def chance() -> dict[str, float]:

@@ -31,7 +31,8 @@ class Genotype:
     def arch(self) -> str:
         """The benchmark's architecture string: `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`."""
         nodes = [
-            "|" + "".join(f"{op}~{edge[0]}|" for op, edge in zip(self.operations, EDGES, strict=True) if edge[1] == node)
+            "|"
+            + "".join(f"{op}~{edge[0]}|" for op, edge in zip(self.operations, EDGES, strict=True) if edge[1] == node)
             for node in range(1, 4)
         ]
         return "+".join(nodes)

@@ -1,10 +1,18 @@
-"""Removal of Snakemake's lock when the driver that held it is dead."""
+"""What a Snakemake driver does before it plans: the environment of its jobs, and the lock of a dead driver."""
 
 import fcntl
+import os
 import shutil
+import sys
 import time
 from pathlib import Path
 from typing import IO
+
+
+def set_job_environment(base: Path) -> None:
+    """Let jobs find this process's python, its environment activated or not, and the library and scripts in *base*."""
+    for name, folder in (("PATH", Path(sys.executable).parent), ("PYTHONPATH", base)):
+        os.environ[name] = os.pathsep.join(filter(None, [str(folder), os.environ.get(name)]))
 
 
 def remove_dead_lock(folder: Path, keep: bool) -> IO | None:
