@@ -198,5 +198,8 @@ def _schema_faults(config: dict, schema: Path) -> list[str]:
         while error.context:
             error = max(error.context, key=lambda inner: (inner.validator != "const", len(inner.absolute_path)))
         place = ".".join(str(part) for part in error.absolute_path) or "top level"
-        faults.append(f"{place}: {error.message}")
+        allowed = ""
+        if error.validator == "additionalProperties" and "properties" in error.schema:
+            allowed = f"; allowed: {', '.join(error.schema['properties'])}"
+        faults.append(f"{place}: {error.message}{allowed}")
     return faults

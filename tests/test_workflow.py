@@ -1,0 +1,291 @@
+"""The real snakemake on copies of the project: the quick run, partial re-runs, kills, locks, bad input."""
+
+import csv
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.workflow
+
+ROOT = Path(__file__).parents[1]
+PARTS = ("Snakefile", "rules", "scripts", "freedarts", "config", "resources", "envs", "profiles")
+# Times, memory and what depends on them; everything else must come out the same again.
+VOLATILE = ("seconds", "memory, MB", "images/s", "hours")
+TINY = {
+    "tasks": {
+        "tiny": {
+            "space": "nasbench201",
+            "dataset": "digits",
+            "network": {"channels": 4, "cells_per_stage": 1, "image_size": 32, "classes": 10},
+            "protocol": {
+                "epochs": 2,
+                "batch_size": 32,
+                "learning_rate": 0.05,
+                "momentum": 0.9,
+                "weight_decay": 0.0003,
+                "gradient_clip": 5.0,
+                "drop_path": 0.0,
+                "auxiliary_weight": 0.0,
+            },
+        }
+    },
+    "search": [{"supernets": ["nasbench201"], "scores": ["synflow", "synflow-released"], "seeds": 2}],
+    "costs": [{"tasks": ["tiny"], "supernets": ["nasbench201"], "sources": ["synflow"]}],
+    "retrain": [{"task": "tiny", "supernet": "nasbench201", "source": "synflow-released", "seeds": [0], "runs": 1}],
+}
+
+
+def copy_project(target: Path) -> Path:
+    target.mkdir(parents=True)
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, target / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, target)
+    return target
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "snakemake", *arguments]
+
+
+def snakemake(project: Path, *arguments: str, check: bool = True) -> str:
+    """What snakemake prints in *project*; the library is the copy's, because it stands first on the path."""
+    done = subprocess.run(command(*arguments), cwd=project, text=True, capture_output=True)
+    output = done.stdout + done.stderr
+    assert (done.returncode == 0) == check, output[-4000:]
+    return output
+
+
+def planned(project: Path, *arguments: str) -> set[str]:
+    """The outputs of the jobs that snakemake would run."""
+    output = snakemake(project, "-n", *arguments)
+    found = re.findall(r"^    output: (.*)$", output, re.MULTILINE)
+    assert found or "Nothing to be done" in output, output[-2000:]
+    return {name.split(", ")[0] for name in found}
+
+
+def write_overlay(path: Path, content: dict) -> tuple[str, str]:
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return "--configfile", str(path)
+
+
+def table(project: Path) -> dict[tuple[str, str, str], str]:
+    with (project / "results" / "tables.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return {(row["table"], row["row"], row["column"]): row["value"] for row in rows if row["column"] not in VOLATILE}
+
+
+@pytest.fixture(scope="session")
+def quick(tmp_path_factory) -> Path:
+    """The default configuration, run from nothing. Tests that change it take a copy."""
+    project = copy_project(tmp_path_factory.mktemp("quick") / "project")
+    snakemake(project, "results/tables.md")
+    return project
+
+
+@pytest.fixture
+def finished(quick, tmp_path) -> Path:
+    """A copy of the finished quick run, times of modification and Snakemake's records included."""
+    return Path(shutil.copytree(quick, tmp_path / "project"))
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory) -> tuple[Path, dict]:
+    """A small selection, run from nothing, and its table."""
+    project = copy_project(tmp_path_factory.mktemp("tiny") / "project")
+    snakemake(project, *write_overlay(project / "tiny.yaml", TINY))
+    return project, table(project)
+
+
+def test_quick_run_finds_the_published_facts(quick):
+    values = table(quick)
+    rows = {(name, row) for name, row, _ in values}
+    searches = [{c: v for (n, r, c), v in values.items() if (n, r) == key} for key in rows if key[0] == "search"]
+    verdicts = {(row["supernet"], row["score"]): row["verdict"] for row in searches}
+    darts = ("darts-8", "darts-20", "darts-imagenet")
+    assert {verdicts[supernet, "synflow-released"] for supernet in darts} == {"5 noise"}
+    assert {verdicts[supernet, "synflow"] for supernet in (*darts, "nasbench201")} == {"5 sound"}
+    assert verdicts["nasbench201", "synflow-released"] == "5 sound"
+    for row in searches:
+        if row["printed"]:
+            assert float(row["objective, seed 0"]) == pytest.approx(float(row["printed"]), abs=5e-5)
+    checks = [value for (name, _, column), value in values.items() if (name, column) == ("costs", "check") and value]
+    assert set(checks) == {"exact", "not recomputable"}
+    assert checks.count("exact") == 38
+    assert checks.count("not recomputable") == 6
+
+
+def test_quick_run_learns_the_digits(quick):
+    runs = list(quick.glob("results/retrain/*/*/*/*/*/metrics.json"))
+    assert len(runs) == 4
+    for run in runs:
+        assert json.loads(run.read_text())["error_last"] <= 10
+        assert all((run.with_name(name)).exists() for name in ("history.csv", "protocol.json", "weights.safetensors"))
+
+
+def test_second_run_does_nothing(quick):
+    assert planned(quick) == set()
+
+
+def test_touched_and_reordered_files_rerun_nothing(finished):
+    for path in (*finished.glob("scripts/*.py"), *finished.glob("resources/**/*.json"), *finished.glob("envs/*")):
+        path.touch()
+    config = finished / "config" / "config.yaml"
+    content = yaml.safe_load(config.read_text())
+    reordered = {key: content[key] for key in reversed(content)}
+    reordered["scores"]["synflow"]["settings"] = dict(reversed(content["scores"]["synflow"]["settings"].items()))
+    config.write_text("# a comment\n" + yaml.safe_dump(reordered, sort_keys=False))
+    assert planned(finished, "--cores", "7") == set()
+
+
+def test_one_more_seed_runs_that_seed(finished):
+    added = {"search": yaml.safe_load((finished / "config" / "config.yaml").read_text())["search"]}
+    added["search"].append({"supernets": ["nasbench201"], "scores": ["synflow"], "seeds": 6})
+    assert planned(finished, *write_overlay(finished / "overlay.yaml", added)) == {
+        "results/search/nasbench201/synflow/seed5/scores.json",
+        "results/genotypes/nasbench201/synflow/seed5.json",
+        "results/tables.md",
+    }
+
+
+def test_changed_score_reruns_its_searches_and_what_follows(finished):
+    changed = {"scores": {"synflow-released": {"overrides": {"nasbench201": {"gate_scale": 0.002}}}}}
+    seeds = range(5)
+    assert planned(finished, *write_overlay(finished / "overlay.yaml", changed)) == {
+        *(f"results/search/nasbench201/synflow-released/seed{seed}/scores.json" for seed in seeds),
+        *(f"results/genotypes/nasbench201/synflow-released/seed{seed}.json" for seed in seeds),
+        "results/retrain/digits-nasbench201/nasbench201/synflow-released/seed0/run0/metrics.json",
+        "results/tables.md",
+    }
+
+
+def test_changed_learning_rate_reruns_its_trainings(finished):
+    changed = {"tasks": {"digits": {"protocol": {"learning_rate": 0.04}}}}
+    runs = planned(finished, *write_overlay(finished / "overlay.yaml", changed))
+    assert {name.split("/")[2] for name in runs if name.startswith("results/retrain")} == {"digits"}
+    assert len(runs) == 4
+    assert "results/tables.md" in runs
+
+
+def test_edited_score_reruns_searches_and_no_costs_of_published_genotypes(finished):
+    module = finished / "freedarts" / "scores" / "synflow.py"
+    module.write_text(module.read_text() + "\nEDITED = True\n")
+    runs = planned(finished)
+    assert sum(name.startswith("results/search/") for name in runs) == 40
+    assert not [name for name in runs if "published" in name]
+
+
+def test_edited_tables_rerun_the_tables_alone(finished):
+    module = finished / "freedarts" / "tables.py"
+    module.write_text(module.read_text() + "\nEDITED = True\n")
+    assert planned(finished) == {"results/tables.md"}
+
+
+def test_killed_driver_loses_nothing(tiny, tmp_path):
+    """kill -9 of the driver and its jobs at random moments; no unlocking by hand in between."""
+    project = copy_project(tmp_path / "project")
+    overlay = write_overlay(project / "tiny.yaml", TINY)
+    moments = random.Random(0)
+    for _ in range(4):
+        driver = subprocess.Popen(
+            command(*overlay), cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        time.sleep(moments.uniform(3, 12))
+        os.killpg(driver.pid, signal.SIGKILL)
+        driver.wait()
+        for path in project.glob("results/**/*.json"):
+            if not path.name.startswith("."):  # a partial file under its own name
+                json.loads(path.read_text())
+    snakemake(project, *overlay)
+    assert table(project) == tiny[1]
+
+
+def test_lock_of_a_dead_driver_is_removed_and_of_a_living_one_kept(tmp_path):
+    project = copy_project(tmp_path / "project")
+    overlay = write_overlay(project / "tiny.yaml", TINY)
+    driver = subprocess.Popen(command(*overlay), cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    locks = project / ".snakemake" / "locks"
+    deadline = time.monotonic() + 60
+    while not (locks.exists() and any(locks.iterdir())):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert "cannot be locked" in snakemake(project, *overlay, check=False)
+    assert any(locks.iterdir())
+    driver.kill()
+    driver.wait()
+    assert any(locks.iterdir())
+    snakemake(project, *overlay)
+
+
+def test_overflow_is_shown_and_never_trained(tmp_path):
+    project = copy_project(tmp_path / "project")
+    settings = {
+        "proxy": "synflow",
+        "batch_norm": "train",
+        "gates": "ones",
+        "positive_gates": True,
+        "precision": "float32",
+    }
+    overlay = TINY | {
+        "scores": {"overflowing": {"settings": settings}},
+        "search": [{"supernets": ["nasbench201"], "scores": ["overflowing"], "seeds": 1}],
+        "costs": [],
+        "retrain": [],
+    }
+    arguments = write_overlay(project / "overlay.yaml", overlay)
+    snakemake(project, *arguments)
+    genotype = json.loads((project / "results/genotypes/nasbench201/overflowing/seed0.json").read_text())
+    assert re.fullmatch(r"overflow in cells\.\d+\..*", genotype["refused"])
+    assert "1 overflow" in (project / "results/tables.md").read_text()
+    target = "results/retrain/tiny/nasbench201/overflowing/seed0/run0/metrics.json"
+    assert "there is nothing to train" in snakemake(project, target, *arguments, check=False)
+    assert not (project / target).parent.exists() or not any((project / target).parent.iterdir())
+
+
+def test_result_cut_in_half_is_named(tiny, tmp_path):
+    project = Path(shutil.copytree(tiny[0], tmp_path / "project"))
+    scores = project / "results/search/nasbench201/synflow/seed1/scores.json"
+    scores.write_text(scores.read_text()[:300])
+    output = snakemake(project, "--configfile", "tiny.yaml", "--forcerun", "tables", check=False)
+    assert re.search(r"error: results/search/nasbench201/synflow/seed1/scores.json.*cut short", output)
+    assert not (project / "results/tables.md").exists()
+
+
+@pytest.mark.parametrize(
+    ("overlay", "messages"),
+    [
+        ({"batchsize": 3}, ["'batchsize' was unexpected", "allowed: supernets, scores"]),
+        (
+            {"retrain": [{"task": "digits", "supernet": "darts-20", "source": "published-snip", "runs": 1}]},
+            ["retrain[0]: source 'published-snip' has no genotypes of 'darts-20'", "darts-8"],
+        ),
+        (
+            {"search": [{"supernets": ["darts-9"], "scores": ["synflow"], "seeds": 5}]},
+            ["search[0]: unknown supernet 'darts-9'"],
+        ),
+    ],
+)
+def test_bad_configuration_ends_the_planning(tmp_path, overlay, messages):
+    project = copy_project(tmp_path / "project")
+    output = snakemake(project, *write_overlay(project / "overlay.yaml", overlay), check=False)
+    for message in messages:
+        assert message in output
+    assert not (project / "results").exists()
+
+
+def test_source_without_the_seed_ends_the_planning(tmp_path):
+    project = copy_project(tmp_path / "project")
+    output = snakemake(project, "results/genotypes/darts-8/published-snip/seed9.json", check=False)
+    assert "no seed 9 of 'published-snip' on 'darts-8'; there are: [0, 1, 2, 3, 4]" in output
