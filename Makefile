@@ -1,6 +1,7 @@
 # make tables   the environment, then results/tables.md
 # make test     the environment, then all tests
 # make check    formatters and linters
+# make readme   the tables into README.md and docs/tables.md
 # make lock     requirements.lock anew, from pyproject.toml
 # make clean    remove the environment and Snakemake's records; results stay
 #
@@ -11,7 +12,7 @@ VENV ?= .venv
 BIN = $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 
-.PHONY: tables test check lock clean
+.PHONY: tables test check readme lock clean
 
 tables: $(VENV)/.installed
 	snakemake results/tables.md
@@ -32,6 +33,11 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	pip install -r requirements.lock
 	pip install --no-build-isolation --no-deps -e .
 	touch $@
+
+readme: tables
+	snakemake results/README.md
+	cp results/README.md README.md
+	cp results/tables.md docs/tables.md
 
 # The CUDA libraries are left out: which ones are needed, torch itself says, exactly and per platform.
 lock:

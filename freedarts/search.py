@@ -4,6 +4,7 @@ The audit asks whether the scores are numbers or noise: it computes them a secon
 could not tell from the first, and looks for an intermediate value that has left the range of the precision.
 """
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -102,19 +103,35 @@ def audit(supernet: nn.Module, score: Score, seed: int, scores: dict[str, Tensor
     overflow = first_overflow(supernet, score)
     if overflow is None and not all(matrix.isfinite().all() for matrix in scores.values()):
         overflow = "the gradients of the gates"
-    result = {"verdict": "overflow", "second": method, "overflow": overflow, "difference": None, "agreement": None}
+    result = {"verdict": "overflow", "second": method, "overflow": overflow}
+    result |= dict.fromkeys(("largest", "largest_second", "difference", "agreement"))
     if overflow is None:
-        largest = max(matrix.abs().max() for matrix in scores.values()).double()
-        difference = max((scores[group].double() - second[group].double()).abs().max() for group in scores) / largest
+        scores = {group: matrix.double() for group, matrix in scores.items()}
+        second = {group: matrix.double() for group, matrix in second.items()}
+        largest = _largest(scores)
+        # Scores that are all zero rank nothing: they are no better than noise.
+        difference = (
+            _largest({group: scores[group] - second[group] for group in scores}) / largest if largest else math.inf
+        )
         module = spaces.load(space)
         derived = [module.derive({g: m.tolist() for g, m in matrices.items()}) for matrices in (scores, second)]
-        sound = bool(difference <= TOLERANCE) and derived[0] == derived[1]
+        sound = difference <= TOLERANCE and derived[0] == derived[1]
         result |= {
             "verdict": "sound" if sound else "noise",
-            "difference": difference.item() if difference.isfinite() else None,
+            "largest": largest,
+            "largest_second": _finite(_largest(second)),
+            "difference": _finite(difference),
             "agreement": genotype.agreement(*derived),
         }
     return result | {"seconds": time.perf_counter() - start}
+
+
+def _largest(matrices: dict[str, Tensor]) -> float:
+    return torch.cat([matrix.flatten() for matrix in matrices.values()]).abs().max().item()
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def search(space: str, options: dict, score: Score, seed: int, device: str = "cpu") -> dict:

@@ -34,12 +34,13 @@ n searches each, with the seeds 0 to n - 1. `objective` is the scalar whose grad
 the release's notebook printed for that seed. `verdict` is the audit's: the scores are computed a second time in a way
 that exact arithmetic could not tell from the first (a float32 score in float64; a float64 score with every weight
 times 1 + u·2⁻⁵⁰, u in {−1, 0, 1}); `sound` if they differ by at most 1 % of the largest score and select the same
-genotype, else `noise`; `overflow` if a value left the range of the precision. `largest difference` is the worst of
-the n, as a share of the largest score. The `shared` columns count the (operation, input) entries, `of` so many, that
-two genotypes have in common, on average: with the second computation, between two seeds, with the genotype that the
-paper published for the same seed (which has the same random gates, so that more than chance needs no information in
-the score), and by chance between two uniformly random genotypes. `seconds` (scoring alone, one CPU thread) and
-`memory` (above what the process held before) are medians."""
+genotype, else `noise`; `overflow` if a value left the range of the precision. `largest score` is that of the first
+and of the second computation, for seed 0; `largest difference` is the worst of the n, as a share of the largest
+score. The `shared` columns count the (operation, input) entries, `of` so many, that two genotypes have in common, on
+average: with the second computation, between two seeds, with the genotype that the paper published for the same seed
+(which has the same random gates, so that more than chance needs no information in the score), and by chance between
+two uniformly random genotypes. `seconds` (scoring alone, one CPU thread) and `memory` (above what the process held
+before) are medians."""
 
 COSTS_NOTE = """\
 Of the final network of each genotype, for one image, counted here and as published (in the release's cost notebooks
@@ -200,6 +201,8 @@ def search_table(
                 "objective, seed 0": results[0]["objective"] if 0 in results else None,
                 "printed": reference["objective"] if reference else None,
                 "verdict": ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items())),
+                "largest score, seed 0": results[0]["audit"]["largest"] if 0 in results else None,
+                "2nd computation": results[0]["audit"]["largest_second"] if 0 in results else None,
                 "largest difference": max(
                     (a["difference"] for a in audits if a["difference"] is not None), default=None
                 ),
@@ -226,6 +229,8 @@ def search_table(
             "n": str,
             "objective, seed 0": lambda value: f"{value:.6g}",
             "printed": str,
+            "largest score, seed 0": lambda value: f"{value:.3g}",
+            "2nd computation": lambda value: f"{value:.3g}",
             "largest difference": lambda value: f"{value:.1e}",
             "shared, 2nd computation": one,
             "shared, seeds": one,

@@ -2,6 +2,7 @@
 
 in   all selected results
 out  results/tables.md, results/tables.csv
+     results/README.md, this project's README with the tables, for `make readme`
 """
 
 
@@ -29,3 +30,23 @@ rule tables:
     shell:
         "python -m scripts.tables --settings {params.settings:q} --numbers {input.numbers}"
         " --objectives {input.objectives} --published-costs {input.costs} --output {output.md} > {log} 2>&1"
+
+
+rule readme:
+    input:
+        tables="results/tables.md",
+        readme=BASE / "README.md",
+    output:
+        "results/README.md",
+    log:
+        "logs/readme.log",
+    conda:
+        "../envs/freedarts.yaml"
+    threads: 1
+    resources:
+        mem_mb=200,
+        runtime=2,
+    params:
+        code=code("readme.py"),
+    shell:
+        "python -m scripts.readme --tables {input.tables} --readme {input.readme} --output {output} > {log} 2>&1"
