@@ -6,6 +6,7 @@
 #   results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json
 #   results/tables.md, results/tables.csv
 #
+# data/{dataset}.json stands for a data set that was downloaded, checkpoints/ holds trainings that go on after a kill.
 # Logs and Snakemake's measurements mirror these paths in logs/ and results/benchmarks/.
 from snakemake.utils import min_version
 
@@ -16,6 +17,7 @@ configfile: f"{workflow.basedir}/config/config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/data.smk"
 include: "rules/search.smk"
 include: "rules/genotype.smk"
 include: "rules/cost.smk"

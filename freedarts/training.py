@@ -1,55 +1,95 @@
-"""Training of a final network, and what is kept of it."""
+"""Training of a final network: protocol, loop, test, resumable at any step."""
 
-import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
-from functools import partial
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
 from torch import Tensor, nn
-from tqdm import tqdm
 
-from freedarts import genotype, spaces, tasks
-from freedarts.environment import commit, device_name, versions
-from freedarts.files import InputError, replace_file, write_json, write_text
+from freedarts.checkpoints import Checkpoints, Interrupted
+from freedarts.files import InputError
 from freedarts.tasks import Data
+
+SAVE_EVERY = 600  # seconds between checkpoints within an epoch
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """SGD with momentum and a cosine schedule, as DARTS trains its final networks (Liu et al., 2019, section 3.2)."""
+    """SGD with momentum, as DARTS trains its final networks (Liu et al., 2019, section 3.2)."""
 
     epochs: int
     batch_size: int
-    learning_rate: float  # of the first epoch
+    learning_rate: float
+    schedule: str  # a key of SCHEDULES
     momentum: float
-    weight_decay: float
+    weight_decay: float  # on every parameter
     gradient_clip: float  # largest global L2 norm
-    drop_path: float  # probability in the last epoch but one step; grows linearly from 0
+    drop_path: float  # grows linearly from 0 over the epochs towards this probability
     auxiliary_weight: float  # of the auxiliary head's loss
+    label_smoothing: float
 
     def learning_rate_at(self, epoch: int) -> float:
-        """epoch counts from 0; the rate would reach 0 one epoch after the last."""
-        return self.learning_rate * (1 + math.cos(math.pi * epoch / self.epochs)) / 2
+        """The rate that is used in *epoch*, which counts from 0."""
+        return self.learning_rate * SCHEDULES[self.schedule](epoch, self.epochs)
 
     def drop_path_at(self, epoch: int) -> float:
         return self.drop_path * epoch / self.epochs
 
 
+def _cosine(epoch: int, epochs: int) -> float:
+    """From 1 towards 0, which would be reached one epoch after the last."""
+    return (1 + math.cos(math.pi * epoch / epochs)) / 2
+
+
+def _cosine_released(epoch: int, epochs: int) -> float:
+    """The release steps its scheduler before an epoch, so that the last epoch trains with rate 0."""
+    return _cosine(epoch + 1, epochs)
+
+
+def _linear_released(epoch: int, epochs: int) -> float:
+    """The release's ImageNet schedule: five epochs of warm-up from the base rate, linear, a fifth in the last five."""
+    if epoch < 5:
+        return (epoch + 1) / 5
+    if epoch < epochs - 5:
+        return (epochs - 5 - epoch) / (epochs - 5)
+    return (epochs - epoch) / (5 * (epochs - 5))
+
+
+SCHEDULES = {"cosine": _cosine, "cosine-released": _cosine_released, "linear-released": _linear_released}
+
+
 def protocol_from_settings(settings: dict) -> Protocol:
-    """Raises InputError that names an unknown or missing key."""
+    """Raises InputError that names an unknown or missing key or an unknown schedule."""
     known = {field.name for field in fields(Protocol)}
     if wrong := set(settings) ^ known:
         key = sorted(wrong)[0]
-        raise InputError(
-            f"protocol: {'no' if key in known else 'unknown'} key {key!r}; keys: {', '.join(sorted(known))}"
-        )
+        fault = "no" if key in known else "unknown"
+        raise InputError(f"protocol: {fault} key {key!r}; keys: {', '.join(sorted(known))}")
+    if settings["schedule"] not in SCHEDULES:
+        raise InputError(f"protocol: schedule {settings['schedule']!r}; allowed: {', '.join(SCHEDULES)}")
     return Protocol(**settings)
+
+
+def epoch_order(images: int, seed: int, epoch: int) -> Tensor:
+    """The order of the training images in an epoch: a function of *seed* and *epoch* alone, so that a training that
+    was killed takes up the same one."""
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    return torch.randperm(images, generator=generator)
+
+
+@dataclass
+class State:
+    """Where a training stands: the next step of an epoch, what was summed up in that epoch, and the history."""
+
+    epoch: int
+    step: int
+    loss: float
+    wrong: int
+    seconds: float
+    history: list[dict]
 
 
 def train(
@@ -58,62 +98,112 @@ def train(
     protocol: Protocol,
     seed: int,
     device: torch.device,
-    progress: Callable[[range], Iterator[int]] = iter,
+    checkpoints: Checkpoints | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
+    bf16: bool = False,
 ) -> list[dict]:
     """Train *network* in place and test it after every epoch. Returns the history, one row an epoch.
 
-    progress wraps the range of epochs, to show them. Errors are in percent, losses are means, seconds are wall time.
+    With *checkpoints* it goes on where the last one stands, and saves after every epoch, every SAVE_EVERY seconds and
+    when stop() turns true; then it raises Interrupted. progress wraps the epochs to come, to show them. bf16: automatic
+    mixed precision with bfloat16. Errors are in percent, losses are means, seconds are wall time of this training.
     """
     torch.manual_seed(seed)
     network.to(device)
+    data = data.to(device)
     optimizer = torch.optim.SGD(
         network.parameters(), protocol.learning_rate, protocol.momentum, weight_decay=protocol.weight_decay
     )
-    images, labels = data.train_images.to(device), data.train_labels.to(device)
-    test = list(_batches(data.test_images.to(device), data.test_labels.to(device)))
-    history = []
-    for epoch in progress(range(protocol.epochs)):
-        start = time.perf_counter()
+    state = State(0, 0, 0.0, 0, 0.0, [])
+    if checkpoints and (saved := checkpoints.load()):
+        state = _restore(saved, network, optimizer, device)
+    images = len(data.train_labels)
+    steps = math.ceil(images / protocol.batch_size)
+
+    def save() -> None:
+        if checkpoints:
+            checkpoints.save(_snapshot(state, network, optimizer, device), state.epoch * steps + state.step)
+
+    for epoch in progress(range(state.epoch, protocol.epochs)):
         network.train()
         network.drop_path = protocol.drop_path_at(epoch)
         rate = protocol.learning_rate_at(epoch)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        loss_sum, wrong = 0.0, 0
-        for batch in torch.randperm(len(labels)).to(device).split(protocol.batch_size):
-            logits, auxiliary = network(images[batch])
-            loss = F.cross_entropy(logits, labels[batch])
-            loss_sum += loss.item() * len(batch)
-            wrong += (logits.argmax(1) != labels[batch]).sum().item()
-            if auxiliary is not None:
-                loss = loss + protocol.auxiliary_weight * F.cross_entropy(auxiliary, labels[batch])
+        start = saved_at = time.perf_counter()
+        earlier = state.seconds
+        loss_sum, wrong = (torch.tensor(value, device=device) for value in (state.loss, state.wrong))
+        batches = epoch_order(images, seed, epoch).split(protocol.batch_size)[state.step :]
+        for inputs, labels in data.train_batches(batches):
+            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+                logits, auxiliary = network(inputs)
+                loss = F.cross_entropy(logits, labels, label_smoothing=protocol.label_smoothing)
+                loss_sum += loss.detach() * len(labels)
+                if auxiliary is not None:
+                    extra = F.cross_entropy(auxiliary, labels, label_smoothing=protocol.label_smoothing)
+                    loss = loss + protocol.auxiliary_weight * extra
+            wrong += (logits.argmax(1) != labels).sum()
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), protocol.gradient_clip)
             optimizer.step()
-        trained = time.perf_counter() - start
-        row = {"epoch": epoch, "learning_rate": rate, "train_loss": loss_sum / len(labels)}
-        row |= {"train_error": 100 * wrong / len(labels), **evaluate(network, test), "train_seconds": trained}
-        history.append(row)
-    return history
+            state.step += 1
+            now = time.perf_counter()
+            if stop() or (checkpoints and now - saved_at > SAVE_EVERY):
+                state.loss, state.wrong, state.seconds = loss_sum.item(), wrong.item(), earlier + now - start
+                save()
+                saved_at = now
+                if stop():
+                    raise Interrupted(f"stopped in epoch {epoch}, step {state.step} of {steps}")
+        row = {
+            "epoch": epoch,
+            "learning_rate": rate,
+            "train_loss": loss_sum.item() / images,
+            "train_error": 100 * wrong.item() / images,
+            "train_seconds": earlier + time.perf_counter() - start,
+        }
+        row |= evaluate(network, data.test_batches(), bf16)
+        row["seconds"] = earlier + time.perf_counter() - start
+        if not math.isfinite(row["train_loss"]):
+            raise InputError(f"the training loss is {row['train_loss']} in epoch {epoch}: it has diverged")
+        state = State(epoch + 1, 0, 0.0, 0, 0.0, [*state.history, row])
+        save()
+    return state.history
 
 
-def _batches(images: Tensor, labels: Tensor, size: int = 256) -> Iterator[tuple[Tensor, Tensor]]:
-    return zip(images.split(size), labels.split(size), strict=True)
+def _snapshot(state: State, network: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device) -> dict:
+    return {
+        "state": vars(state),
+        "network": network.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "random": torch.get_rng_state(),
+        "random_cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+    }
+
+
+def _restore(saved: dict, network: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device) -> State:
+    network.load_state_dict(saved["network"])
+    optimizer.load_state_dict(saved["optimizer"])
+    torch.set_rng_state(saved["random"])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(saved["random_cuda"], device)
+    return State(**saved["state"])
 
 
 @torch.no_grad()
-def evaluate(network: nn.Module, batches: list[tuple[Tensor, Tensor]]) -> dict[str, float]:
+def evaluate(network: nn.Module, batches: Iterator[tuple[Tensor, Tensor]], bf16: bool = False) -> dict[str, float]:
     """Top-1 and top-5 error in percent and mean cross-entropy, in evaluation mode."""
     network.eval()
     wrong1 = wrong5 = total = 0
     loss = 0.0
-    for images, labels in batches:
-        logits, _ = network(images)
+    for inputs, labels in batches:
+        with torch.autocast(labels.device.type, torch.bfloat16, enabled=bf16):
+            logits, _ = network(inputs)
         hits = logits.topk(5, dim=1).indices == labels[:, None]
         wrong1 += (~hits[:, 0]).sum().item()
         wrong5 += (~hits.any(1)).sum().item()
-        loss += F.cross_entropy(logits, labels, reduction="sum").item()
+        loss += F.cross_entropy(logits.float(), labels, reduction="sum").item()
         total += len(labels)
     return {"test_loss": loss / total, "test_error": 100 * wrong1 / total, "test_top5_error": 100 * wrong5 / total}
 
@@ -128,49 +218,3 @@ def summary(history: list[dict]) -> dict[str, float]:
         "error_last10_mean": sum(last10) / len(last10),
         "top5_error_last": history[-1]["test_top5_error"],
     }
-
-
-def retrain(genotype_file: Path, task: str, settings: dict, run: int, device: torch.device, output: Path) -> None:
-    """Train what *genotype_file* describes with seed *run*; metrics arrive last, so that they vouch for the rest.
-
-    settings: space, dataset, network and protocol of the task, as in the configuration.
-    """
-    if run < 0:
-        raise InputError(f"run {run}; allowed: 0 and above")
-    found = genotype.read_for(genotype_file, settings["space"])
-    if isinstance(found, genotype.Refused):
-        raise InputError(f"{genotype_file}: the search gave no genotype ({found.reason}); there is nothing to train")
-    protocol = protocol_from_settings(settings["protocol"])
-    data = tasks.load(settings["dataset"])
-    if data.classes != settings["network"]["classes"]:
-        raise InputError(
-            f"task {task}: the network has {settings['network']['classes']} classes, the data {data.classes}"
-        )
-    torch.manual_seed(run)
-    network = spaces.load(found.space).network(found, **settings["network"])
-    start = time.perf_counter()
-    history = train(network, data, protocol, run, device, partial(tqdm, desc=task, unit="epoch"))
-    hours = (time.perf_counter() - start) / 3600
-
-    header = ",".join(history[0])
-    rows = (",".join(f"{value:.6g}" for value in row.values()) for row in history)
-    write_text(output.with_name("history.csv"), "\n".join([header, *rows]) + "\n")
-    write_json(output.with_name("protocol.json"), settings)
-    weights = output.with_name("weights.safetensors")
-    about = {"genotype": json.dumps(found.to_json()), "settings": json.dumps(settings, sort_keys=True)}
-    replace_file(weights, lambda partial_file: save_file(network.state_dict(), partial_file, about))
-    images = protocol.epochs * len(data.train_labels)
-    metrics = {
-        "task": task,
-        "run": run,
-        **summary(history),
-        "epochs": len(history),
-        "parameters": sum(p.numel() for name, p in network.named_parameters() if "auxiliary" not in name),
-        "images_per_second": images / sum(row["train_seconds"] for row in history),
-        "hours": hours,
-        "gpu_hours": hours if device.type == "cuda" else 0.0,
-        "device": device_name(device),
-        "versions": versions(),
-        "commit": commit(),
-    }
-    write_json(output, metrics)

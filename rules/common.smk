@@ -5,6 +5,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from freedarts import catalogue as names
+from freedarts import tasks
 from freedarts.catalogue import Catalogue
 from freedarts.digest import code_digest
 from freedarts.driver import remove_dead_lock, set_job_environment
@@ -63,6 +64,16 @@ def genotypes(wildcards):
     return expand(names.GENOTYPE, seed=seeds, allow_missing=True)
 
 
+def manifest(wildcards):
+    """The data set of a task, where it is one that is downloaded."""
+    dataset = catalogue.config["tasks"][wildcards.task].get("dataset")
+    return [f"data/{dataset}.json"] if dataset in tasks.DOWNLOADED else []
+
+
+def gpus(wildcards):
+    return catalogue.config["tasks"][wildcards.task].get("gpus", 0)
+
+
 @planned
 def training(wildcards):
     return catalogue.task_settings(wildcards.task, ("space", "dataset", "network", "protocol"))
@@ -71,7 +82,11 @@ def training(wildcards):
 def selected(wildcards):
     found = [*catalogue.searches(), *catalogue.published()]
     return [
-        *(names.SEARCH.format(supernet=n, score=s, seed=seed) for n, s, seeds in catalogue.searches() for seed in seeds),
+        *(
+            names.SEARCH.format(supernet=n, score=s, seed=seed)
+            for n, s, seeds in catalogue.searches()
+            for seed in seeds
+        ),
         *(names.GENOTYPE.format(supernet=n, source=s, seed=seed) for n, s, seeds in found for seed in seeds),
         *(names.COST.format(task=t, supernet=n, source=s) for t, n, s in catalogue.costs()),
         *(names.METRICS.format(task=t, supernet=n, source=s, seed=i, run=r) for t, n, s, i, r in catalogue.trainings()),

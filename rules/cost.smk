@@ -5,7 +5,6 @@ out  results/costs/{task}/{supernet}/{source}.json
 """
 
 
-
 rule cost:
     input:
         genotypes,

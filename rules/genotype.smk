@@ -24,7 +24,6 @@ rule derive:
         "python -m scripts.derive --search {input} --output {output} > {log} 2>&1"
 
 
-
 rule publish:
     input:
         resource,

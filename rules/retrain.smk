@@ -1,6 +1,6 @@
 """Retraining: train the final network of a genotype from scratch.
 
-in   results/genotypes/{supernet}/{source}/seed{seed}.json
+in   results/genotypes/{supernet}/{source}/seed{seed}.json, data/{dataset}.json
 out  results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json and, beside it, history.csv,
      protocol.json and weights.safetensors
 """
@@ -8,10 +8,10 @@ out  results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json
 RUN = names.METRICS.removesuffix("metrics.json")
 
 
-
 rule retrain:
     input:
-        names.GENOTYPE,
+        genotype=names.GENOTYPE,
+        data=manifest,
     output:
         metrics=names.METRICS,
         history=f"{RUN}history.csv",
@@ -26,14 +26,17 @@ rule retrain:
     threads: 1
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 20 * attempt,
+        runtime=lambda wildcards, attempt: (2000 if gpus(wildcards) else 20) * attempt,
+        gpu=gpus,
     params:
         settings=training,
+        data=lambda wildcards, input: f"--data {input.data}" if input.data else "",
         code=lambda wildcards: code(
             "retrain.py",
             f"spaces.{space(wildcards.supernet)}",
             f"tasks.{catalogue.config['tasks'][wildcards.task].get('dataset')}",
         ),
     shell:
-        "python -m scripts.retrain --genotype {input} --task {wildcards.task} --run {wildcards.run}"
-        " --settings {params.settings:q} --output {output.metrics} > {log} 2>&1"
+        "python -m scripts.retrain --genotype {input.genotype} --task {wildcards.task} --run {wildcards.run}"
+        " --settings {params.settings:q} {params.data} --code {params.code} --gpus {resources.gpu}"
+        " --output {output.metrics} > {log} 2>&1"

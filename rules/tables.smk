@@ -6,7 +6,6 @@ out  results/tables.md, results/tables.csv
 """
 
 
-
 rule tables:
     input:
         selected,

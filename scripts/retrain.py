@@ -1,31 +1,49 @@
-"""Train the final network of a genotype; write metrics.json, and beside it history.csv, protocol.json and weights."""
+"""Train the final network of a genotype, resumably; write metrics.json, history.csv, protocol.json and weights.
+
+Exit status: 0 done, 1 bad input, 75 stopped by SIGTERM or SIGUSR1 with its state saved: the same command goes on.
+"""
 
 import argparse
+import sys
 from pathlib import Path
 
 import torch
 
-from freedarts import training
+from freedarts.checkpoints import Interrupted, StopSignals
 from freedarts.files import parse_settings, run
+from freedarts.retrain import Run, retrain
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--genotype", required=True, type=Path, help="genotype, JSON")
     parser.add_argument("--task", required=True, help="name of the task")
     parser.add_argument("--run", required=True, type=int, help="training seed, 0 or above")
     parser.add_argument("--settings", required=True, help="JSON: space, dataset, network and protocol of the task")
-    parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+    parser.add_argument("--data", type=Path, help="manifest of the data set, for those that are downloaded")
+    parser.add_argument("--code", default="", help="digest of the code; another one starts anew")
+    parser.add_argument("--checkpoints", type=Path, default=Path("checkpoints"), help="folder (default checkpoints)")
+    parser.add_argument("--gpus", type=int, choices=(0, 1), default=0, help="0 (default): the CPU")
+    parser.add_argument("--precision", choices=("auto", "bf16", "float32"), default="auto", help="auto: bf16 on a GPU")
     parser.add_argument("--threads", type=int, default=1, help="of the CPU (default 1); results depend on it")
     parser.add_argument("--output", required=True, type=Path, help="metrics.json")
     arguments = parser.parse_args()
 
     torch.set_num_threads(arguments.threads)
-    torch.use_deterministic_algorithms(True)
-    settings = parse_settings(arguments.settings, ("space", "dataset", "network", "protocol"))
-    training.retrain(
-        arguments.genotype, arguments.task, settings, arguments.run, torch.device(arguments.device), arguments.output
+    device = torch.device("cuda" if arguments.gpus else "cpu")
+    if device.type == "cpu":
+        torch.use_deterministic_algorithms(True)
+    bf16 = arguments.precision == "bf16" or (
+        arguments.precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported()
     )
+    settings = parse_settings(arguments.settings, ("space", "dataset", "network", "protocol"))
+    signals = StopSignals()
+    job = Run(arguments.genotype, arguments.task, settings, arguments.run, arguments.data, arguments.code)
+    try:
+        retrain(job, device, bf16, arguments.checkpoints, lambda: signals.received, arguments.output)
+    except Interrupted as interrupted:
+        print(interrupted, file=sys.stderr)
+        sys.exit(75)
 
 
 if __name__ == "__main__":

@@ -31,11 +31,13 @@ TINY = {
                 "epochs": 2,
                 "batch_size": 32,
                 "learning_rate": 0.05,
+                "schedule": "cosine",
                 "momentum": 0.9,
                 "weight_decay": 0.0003,
                 "gradient_clip": 5.0,
                 "drop_path": 0.0,
                 "auxiliary_weight": 0.0,
+                "label_smoothing": 0.0,
             },
         }
     },

@@ -1,27 +1,69 @@
-"""Data sets. A data set is a module of this package with `load() -> Data`."""
+"""Data sets. A data set is a module of this package with `load(folder) -> Data`; folder holds what was downloaded.
+
+Imports no torch by itself."""
+
+from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
-
-from torch import Tensor
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from freedarts.files import InputError
 
-DATASETS = ("digits",)
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+DATASETS = ("digits", "cifar10", "cifar100")
+DOWNLOADED = ("cifar10", "cifar100")
+
+
+def identity(images: Tensor) -> Tensor:
+    return images
 
 
 @dataclass(frozen=True)
 class Data:
-    """Images (N, 3, H, W), normalised float32, and labels (N,) int64."""
+    """A data set in memory: images (N, 3, H, W) of any type and labels (N,) int64.
+
+    train and test turn a batch of images into the network's input, float32; train may draw random numbers.
+    """
 
     train_images: Tensor
     train_labels: Tensor
     test_images: Tensor
     test_labels: Tensor
     classes: int
+    train: Callable[[Tensor], Tensor] = identity
+    test: Callable[[Tensor], Tensor] = identity
+
+    def to(self, device: torch.device) -> Data:
+        names = ("train_images", "train_labels", "test_images", "test_labels")
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
+
+    def train_batches(self, batches: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Input and labels of the training images with the given indices, batch after batch."""
+        for batch in batches:
+            batch = batch.to(self.train_labels.device)
+            yield self.train(self.train_images[batch]), self.train_labels[batch]
+
+    def test_batches(self, size: int = 256) -> Iterator[tuple[Tensor, Tensor]]:
+        for images, labels in zip(self.test_images.split(size), self.test_labels.split(size), strict=True):
+            yield self.test(images), labels
 
 
-def load(dataset: str) -> Data:
+def _module(dataset: str):
     if dataset not in DATASETS:
         raise InputError(f"task settings: dataset {dataset!r}; allowed: {', '.join(DATASETS)}")
-    return importlib.import_module(f"{__name__}.{dataset}").load()
+    return importlib.import_module(f"{__name__}.{dataset}")
+
+
+def load(dataset: str, folder: Path | None = None) -> Data:
+    return _module(dataset).load(folder)
+
+
+def source(dataset: str) -> type:
+    """torchvision's class for a data set that is downloaded."""
+    return _module(dataset).SOURCE

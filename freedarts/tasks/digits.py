@@ -10,7 +10,7 @@ from freedarts.tasks import Data
 TEST_IMAGES = 360
 
 
-def load() -> Data:
+def load(folder: None = None) -> Data:
     """A stratified split, 1,437 to train and 360 to test on; images enlarged to 32x32 with three equal channels,
     normalised with the training images' mean and standard deviation."""
     digits = load_digits()

@@ -1,0 +1,64 @@
+"""Checkpoints of one training: whole or absent, two kept, one writer."""
+
+import fcntl
+import hashlib
+import signal
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+
+from freedarts.files import InputError, replace_file
+
+
+class Interrupted(Exception):  # noqa: N818, an order to stop is no error
+    """The training was told to stop; it has saved its state and goes on when it is started again."""
+
+
+def key(*parts: str) -> str:
+    """Name of the folder of a training: a digest of all that its result depends on."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
+
+
+class Checkpoints:
+    """The folder of one training, held by this process until it ends."""
+
+    def __init__(self, folder: Path):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._holder = (folder / "lock").open("a")
+        try:
+            fcntl.flock(self._holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{folder}: another process is at work on this training; this one stops") from None
+
+    def _files(self) -> list[Path]:
+        """Newest first."""
+        return sorted(self.folder.glob("step*.pt"), reverse=True)
+
+    def load(self) -> dict | None:
+        """The newest state that can be read; one that cannot was cut short by a full disk or a failing machine."""
+        for path in self._files():
+            try:
+                return torch.load(path, weights_only=True)
+            except (RuntimeError, UnpicklingError, EOFError, OSError) as error:
+                print(f"{path}: skipped, it cannot be read ({error})", flush=True)
+        return None
+
+    def save(self, state: dict, step: int) -> None:
+        """Keep *state*, tensors and plain values, as that after *step* steps, and the one before."""
+        replace_file(self.folder / f"step{step:09}.pt", lambda partial: torch.save(state, partial))
+        for path in self._files()[2:]:
+            path.unlink()
+
+
+class StopSignals:
+    """Notes SIGTERM (preemption, scancel, the time limit) and SIGUSR1 (its warning) instead of dying of them."""
+
+    def __init__(self):
+        self.received = False
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, frame: object) -> None:
+        self.received = True

@@ -1,0 +1,60 @@
+"""CIFAR-10 and CIFAR-100 (50,000 images to train and 10,000 to test on, 32x32 pixels), as DARTS trains on them.
+
+The images stay on the device; crop, flip and cutout are done there, a batch at a time.
+"""
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from freedarts.files import InputError
+from freedarts.tasks import Data
+
+MEAN = (0.49139968, 0.48215827, 0.44653124)
+STD = (0.24703233, 0.24348505, 0.26158768)
+PADDING = 4
+CUTOUT = 16
+
+
+def load(dataset_class: type, folder: Path, classes: int) -> Data:
+    """*dataset_class* is torchvision's; it checks the files in *folder* against their digests."""
+    try:
+        train, test = (dataset_class(folder, train=part) for part in (True, False))
+    except RuntimeError as error:
+        raise InputError(f"{folder}: {dataset_class.__name__} is missing or damaged ({error})") from None
+
+    def tensors(part) -> tuple[Tensor, Tensor]:
+        return torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous(), torch.tensor(part.targets)
+
+    return Data(*tensors(train), *tensors(test), classes=classes, train=augment, test=normalise)
+
+
+def normalise(images: Tensor) -> Tensor:
+    """Bytes (N, 3, H, W) to float32 with the training images' mean 0 and standard deviation 1, as DARTS has them."""
+    mean, std = (torch.tensor(values, device=images.device).view(1, 3, 1, 1) for values in (MEAN, STD))
+    return (images.float() / 255 - mean) / std
+
+
+def augment(images: Tensor) -> Tensor:
+    """Random crop with 4 pixels of padding, random flip, normalisation, then cutout (DeVries and Taylor, 2017) of a
+    square of 16 pixels, cut off at the border: (N, 3, 32, 32) bytes to float32."""
+    n, _, height, width = images.shape
+    device = images.device
+    padded = F.pad(images, [PADDING] * 4)
+    top, left = torch.randint(2 * PADDING + 1, (2, n, 1), device=device)
+    flip = torch.rand(n, 1, device=device) < 0.5
+    columns = torch.arange(width, device=device)
+    rows = top + torch.arange(height, device=device)
+    columns = left + torch.where(flip, width - 1 - columns, columns)
+    index = torch.arange(n, device=device)[:, None, None, None], torch.arange(3, device=device)[:, None, None]
+    images = normalise(padded[*index, rows[:, None, :, None], columns[:, None, None, :]])
+    y, x = torch.randint(height, (n, 1), device=device), torch.randint(width, (n, 1), device=device)
+    return images.masked_fill(_span(y, height)[:, None, :, None] & _span(x, width)[:, None, None, :], 0.0)
+
+
+def _span(centre: Tensor, size: int) -> Tensor:
+    """Whether each of *size* positions lies in the cutout around each centre (N, 1): (N, size)."""
+    offset = torch.arange(size, device=centre.device) - centre
+    return (offset >= -CUTOUT // 2) & (offset < CUTOUT // 2)

@@ -1,0 +1,30 @@
+"""Download a data set with torchvision, which checks it, and write its manifest: the digest of every file."""
+
+import argparse
+import hashlib
+from pathlib import Path
+
+from freedarts import tasks
+from freedarts.files import InputError, run, write_json
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dataset", required=True, choices=tasks.DOWNLOADED, help="name of the data set")
+    parser.add_argument(
+        "--output", required=True, type=Path, help="manifest NAME.json; the files go to NAME/ beside it"
+    )
+    arguments = parser.parse_args()
+
+    folder = arguments.output.with_suffix("")
+    try:
+        tasks.source(arguments.dataset)(folder, download=True)
+    except (OSError, RuntimeError) as error:
+        raise InputError(f"{arguments.dataset} could not be downloaded to {folder} ({error})") from None
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    digests = {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    write_json(arguments.output, {"dataset": arguments.dataset, "sha256": digests})
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,155 @@
+"""A training that is killed, stopped or damaged goes on, and ends as one that never was."""
+
+import fcntl
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+ROOT = Path(__file__).parents[1]
+SETTINGS = {
+    "space": "nasbench201",
+    "dataset": "digits",
+    "network": {"channels": 4, "cells_per_stage": 1, "image_size": 32, "classes": 10},
+    "protocol": {
+        "epochs": 4,
+        "batch_size": 64,
+        "learning_rate": 0.05,
+        "schedule": "cosine",
+        "momentum": 0.9,
+        "weight_decay": 0.0003,
+        "gradient_clip": 5.0,
+        "drop_path": 0.0,
+        "auxiliary_weight": 0.0,
+        "label_smoothing": 0.1,
+    },
+}
+TIMES = ("images_per_second", "hours", "commit")
+
+
+def start(folder: Path, output: str = "metrics.json", **changes) -> subprocess.Popen:
+    genotype = folder / "genotype.json"
+    genotype.write_text(
+        '{"space": "nasbench201", '
+        '"arch": "|nor_conv_3x3~0|+|avg_pool_3x3~0|nor_conv_1x1~1|+|skip_connect~0|nor_conv_1x1~1|nor_conv_3x3~2|"}'
+    )
+    settings = SETTINGS | {"protocol": SETTINGS["protocol"] | changes}
+    arguments = ["--genotype", genotype, "--task", "tiny", "--run", "3", "--settings", json.dumps(settings)]
+    arguments += ["--checkpoints", folder / "checkpoints", "--output", folder / output]
+    return subprocess.Popen(
+        [sys.executable, "-m", "scripts.retrain", *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(folder: Path, **changes) -> str:
+    process = start(folder, **changes)
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    return output
+
+
+def result(folder: Path, name: str = "metrics.json") -> tuple[dict, dict, list]:
+    metrics = json.loads((folder / name).read_text())
+    rows = [line.split(",") for line in (folder / "history.csv").read_text().splitlines()]
+    history = [
+        [value for column, value in zip(rows[0], row, strict=True) if "seconds" not in column] for row in rows[1:]
+    ]
+    weights = {key: tensor.tolist() for key, tensor in load_file(folder / "weights.safetensors").items()}
+    return {key: value for key, value in metrics.items() if key not in TIMES}, weights, history
+
+
+def wait_for_checkpoints(folder: Path, count: int) -> None:
+    deadline = time.monotonic() + 60
+    while len(list(folder.glob("checkpoints/*/step*.pt"))) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    finish(folder)
+    return result(folder)
+
+
+def test_killed_training_ends_bit_equal(tmp_path, uninterrupted):
+    moments = random.Random(1)
+    kills = 0
+    while kills < 5:
+        process = start(tmp_path)
+        time.sleep(moments.uniform(3, 5))
+        if process.poll() is not None:  # it was quicker: start over, nothing was killed
+            for path in tmp_path.glob("checkpoints/*/step*.pt"):
+                path.unlink()
+            continue
+        process.kill()
+        process.wait()
+        kills += 1
+    finish(tmp_path)
+    assert result(tmp_path) == uninterrupted
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_stopped_training_saves_within_the_epoch_and_goes_on(tmp_path, uninterrupted, number):
+    process = start(tmp_path)
+    wait_for_checkpoints(tmp_path, 1)
+    process.send_signal(number)
+    output, _ = process.communicate()
+    assert process.returncode == 75, output
+    assert "stopped in epoch" in output
+    assert not (tmp_path / "metrics.json").exists()
+    steps = max(int(path.stem.removeprefix("step")) for path in tmp_path.glob("checkpoints/*/step*.pt"))
+    assert steps % 23  # 1,437 images in batches of 64: not at the end of an epoch
+    finish(tmp_path)
+    assert result(tmp_path) == uninterrupted
+
+
+def test_truncated_newest_checkpoint_falls_back(tmp_path, uninterrupted):
+    process = start(tmp_path)
+    wait_for_checkpoints(tmp_path, 2)
+    process.kill()
+    process.wait()
+    newest = max(tmp_path.glob("checkpoints/*/step*.pt"))
+    newest.write_bytes(newest.read_bytes()[:1000])
+    assert f"{newest}: skipped" in finish(tmp_path)
+    assert result(tmp_path) == uninterrupted
+
+
+def test_finished_training_writes_its_results_again_without_an_epoch(tmp_path, uninterrupted):
+    finish(tmp_path)
+    for name in ("metrics.json", "weights.safetensors", "history.csv"):
+        (tmp_path / name).unlink()
+    saved = {path: path.stat().st_mtime_ns for path in tmp_path.glob("checkpoints/*/step*.pt")}
+    finish(tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("checkpoints/*/step*.pt")} == saved
+    assert result(tmp_path) == uninterrupted
+
+
+def test_changed_protocol_starts_anew(tmp_path):
+    finish(tmp_path, epochs=1)
+    finish(tmp_path, epochs=1, learning_rate=0.06)
+    assert len(list((tmp_path / "checkpoints").iterdir())) == 2
+    rate = (tmp_path / "history.csv").read_text().splitlines()[1].split(",")[1]
+    assert float(rate) == 0.06
+
+
+def test_second_process_on_the_same_training_stops(tmp_path):
+    finish(tmp_path, epochs=1)
+    (folder,) = (tmp_path / "checkpoints").iterdir()
+    with (folder / "lock").open("a") as holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        process = start(tmp_path, "second.json", epochs=1)
+        output, _ = process.communicate()
+    assert process.returncode == 1
+    assert f"error: {folder}: another process is at work on this training" in output
+    assert not (tmp_path / "second.json").exists()
