@@ -26,6 +26,7 @@ class Run:
     seed: int
     data: Path | None = None  # manifest of a data set that was downloaded, beside its folder
     code: str = ""  # digest of the code, for the key of the checkpoints
+    workers: int = 0  # processes that read images
 
 
 def retrain(
@@ -42,7 +43,7 @@ def retrain(
     if device.type == "cuda" and not torch.cuda.is_available():
         raise InputError("no CUDA device is available; `--gpus 0` trains on the CPU")
     protocol = training.protocol_from_settings(settings["protocol"])
-    data = tasks.load(settings["dataset"], run.data and run.data.with_suffix(""))
+    data = tasks.load(settings["dataset"], run.data and run.data.with_suffix(""), run.workers)
     if data.classes != settings["network"]["classes"]:
         classes = settings["network"]["classes"]
         raise InputError(f"task {run.task}: the network has {classes} classes, the data {data.classes}")

@@ -73,11 +73,14 @@ def protocol_from_settings(settings: dict) -> Protocol:
     return Protocol(**settings)
 
 
+def epoch_seed(seed: int, epoch: int) -> int:
+    return seed * 1_000_003 + epoch
+
+
 def epoch_order(images: int, seed: int, epoch: int) -> Tensor:
     """The order of the training images in an epoch: a function of *seed* and *epoch* alone, so that a training that
     was killed takes up the same one."""
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
-    return torch.randperm(images, generator=generator)
+    return torch.randperm(images, generator=torch.Generator().manual_seed(epoch_seed(seed, epoch)))
 
 
 @dataclass
@@ -135,7 +138,7 @@ def train(
         earlier = state.seconds
         loss_sum, wrong = (torch.tensor(value, device=device) for value in (state.loss, state.wrong))
         batches = epoch_order(images, seed, epoch).split(protocol.batch_size)[state.step :]
-        for inputs, labels in data.train_batches(batches):
+        for inputs, labels in data.train_batches(batches, seed=epoch_seed(seed, epoch)):
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
                 logits, auxiliary = network(inputs)
                 loss = F.cross_entropy(logits, labels, label_smoothing=protocol.label_smoothing)

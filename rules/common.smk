@@ -65,9 +65,9 @@ def genotypes(wildcards):
 
 
 def manifest(wildcards):
-    """The data set of a task, where it is one that is downloaded."""
+    """The manifest of a task's data set, where it lies in data/."""
     dataset = catalogue.config["tasks"][wildcards.task].get("dataset")
-    return [f"data/{dataset}.json"] if dataset in tasks.DOWNLOADED else []
+    return [f"data/{dataset}.json"] if dataset in (*tasks.DOWNLOADED, *tasks.FOLDERS) else []
 
 
 def gpus(wildcards):

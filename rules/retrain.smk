@@ -23,7 +23,7 @@ rule retrain:
         "results/benchmarks/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}.tsv"
     conda:
         "../envs/freedarts.yaml"
-    threads: 1
+    threads: lambda wildcards: 8 if gpus(wildcards) else 1
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: (2000 if gpus(wildcards) else 20) * attempt,
@@ -39,4 +39,5 @@ rule retrain:
     shell:
         "python -m scripts.retrain --genotype {input.genotype} --task {wildcards.task} --run {wildcards.run}"
         " --settings {params.settings:q} {params.data} --code {params.code} --gpus {resources.gpu}"
+        " --workers {threads}"
         " --output {output.metrics} > {log} 2>&1"

@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("--checkpoints", type=Path, default=Path("checkpoints"), help="folder (default checkpoints)")
     parser.add_argument("--gpus", type=int, choices=(0, 1), default=0, help="0 (default): the CPU")
     parser.add_argument("--precision", choices=("auto", "bf16", "float32"), default="auto", help="auto: bf16 on a GPU")
+    parser.add_argument("--workers", type=int, default=0, help="processes that read images (default 0), for ImageNet")
     parser.add_argument("--threads", type=int, default=1, help="of the CPU (default 1); results depend on it")
     parser.add_argument("--output", required=True, type=Path, help="metrics.json")
     arguments = parser.parse_args()
@@ -38,7 +39,15 @@ def main() -> None:
     )
     settings = parse_settings(arguments.settings, ("space", "dataset", "network", "protocol"))
     signals = StopSignals()
-    job = Run(arguments.genotype, arguments.task, settings, arguments.run, arguments.data, arguments.code)
+    job = Run(
+        arguments.genotype,
+        arguments.task,
+        settings,
+        arguments.run,
+        arguments.data,
+        arguments.code,
+        arguments.workers,
+    )
     try:
         retrain(job, device, bf16, arguments.checkpoints, lambda: signals.received, arguments.output)
     except Interrupted as interrupted:

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-DATASETS = ("digits", "cifar10", "cifar100")
+DATASETS = ("digits", "cifar10", "cifar100", "imagenet")
 DOWNLOADED = ("cifar10", "cifar100")
+FOLDERS = ("imagenet",)  # image folders that the user puts, or links, into data/
 
 
 def identity(images: Tensor) -> Tensor:
@@ -43,8 +44,9 @@ class Data:
         names = ("train_images", "train_labels", "test_images", "test_labels")
         return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
-    def train_batches(self, batches: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Input and labels of the training images with the given indices, batch after batch."""
+    def train_batches(self, batches: Iterable[Tensor], seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Input and labels of the training images with the given indices, batch after batch. Random numbers come from
+        torch's generator; image folders, which read in other processes, derive them from *seed* instead."""
         for batch in batches:
             batch = batch.to(self.train_labels.device)
             yield self.train(self.train_images[batch]), self.train_labels[batch]
@@ -60,8 +62,10 @@ def _module(dataset: str):
     return importlib.import_module(f"{__name__}.{dataset}")
 
 
-def load(dataset: str, folder: Path | None = None) -> Data:
-    return _module(dataset).load(folder)
+def load(dataset: str, folder: Path | None = None, workers: int = 0) -> Data:
+    """workers: processes that read images, for image folders."""
+    module = _module(dataset)
+    return module.load(folder, workers) if dataset in FOLDERS else module.load(folder)
 
 
 def source(dataset: str) -> type:

@@ -1,0 +1,77 @@
+"""Image folders: one folder of images for each class, read and transformed by other processes."""
+
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from torchvision.datasets import ImageFolder
+
+from freedarts.files import InputError
+
+
+class Seeded(Dataset):
+    """Images by (index, seed): what a transform draws depends on the seed alone, not on the process or the order."""
+
+    def __init__(self, images: ImageFolder):
+        self.images = images
+
+    def __getitem__(self, item: tuple[int, int]) -> tuple[Tensor, int]:
+        index, seed = item
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            try:
+                return self.images[index]
+            except OSError as error:
+                raise InputError(f"{self.images.samples[index][0]}: cannot be read as an image ({error})") from None
+
+
+def _mix(seed: int, index: int) -> int:
+    """A seed for one image; torch's generator takes no more than 32 bits into account."""
+    return zlib.crc32(f"{seed} {index}".encode())
+
+
+class FolderData:
+    """The interface of freedarts.tasks.Data over two image folders with the same classes."""
+
+    def __init__(self, train: Path, test: Path, train_transform: Callable, test_transform: Callable, workers: int):
+        try:
+            self._train, self._test = ImageFolder(train, train_transform), ImageFolder(test, test_transform)
+        except (FileNotFoundError, OSError) as error:
+            raise InputError(
+                f"{train.parent}: expected class folders in {train.name}/ and {test.name}/ ({error})"
+            ) from None
+        if self._train.classes != self._test.classes:
+            odd = sorted(set(self._train.classes) ^ set(self._test.classes))[0]
+            raise InputError(f"{train.parent}: class {odd!r} is in only one of {train.name}/ and {test.name}/")
+        self.classes = len(self._train.classes)
+        self.train_labels = torch.tensor(self._train.targets)
+        self._workers = workers
+        self._device = torch.device("cpu")
+
+    def to(self, device: torch.device) -> "FolderData":
+        self._device = device
+        return self
+
+    def train_batches(self, batches: Iterable[Tensor], seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """As Data.train_batches; image i of an epoch draws its random numbers from seed and i."""
+        items = [[(index, _mix(seed, index)) for index in batch.tolist()] for batch in batches]
+        return self._read(self._train, items)
+
+    def test_batches(self, size: int = 256) -> Iterator[tuple[Tensor, Tensor]]:
+        indices = range(len(self._test))
+        items = [[(index, 0) for index in indices[start : start + size]] for start in indices[::size]]
+        return self._read(self._test, items)
+
+    def _read(self, images: ImageFolder, items: list[list[tuple[int, int]]]) -> Iterator[tuple[Tensor, Tensor]]:
+        loader = DataLoader(
+            Seeded(images),
+            batch_sampler=items,
+            num_workers=self._workers,
+            pin_memory=self._device.type == "cuda",
+            generator=torch.Generator(),  # so that starting the processes draws nothing from the training's generator
+        )
+        for inputs, labels in loader:
+            yield inputs.to(self._device, non_blocking=True), labels.to(self._device, non_blocking=True)
