@@ -1,0 +1,61 @@
+"""The plain way to score a supernet: the baseline of benchmarks/search.py and an independent reference for the tests.
+
+All weights require gradients, each edge calls each of its operations by itself, and one `backward` does the rest.
+Shared with freedarts: the stem, the cells' frame and the classifier, built in the same order from the same seed.
+"""
+
+from contextlib import nullcontext
+from unittest.mock import patch
+
+import torch
+from torch import Tensor, nn
+
+from freedarts import search
+from freedarts.networks import darts, nasbench201
+from freedarts.scores import Score
+
+
+class PlainCell(nn.Module):
+    """Stands for freedarts.networks.gated.GatedCell, which is called and builds its operations in the same way."""
+
+    def __init__(self, inputs: int, channels: int, edges, operations):
+        super().__init__()
+        self.inputs, self.edges = inputs, edges
+        self.columns = {name: column for column, name in enumerate(operations)}
+        self.candidates = nn.ModuleList(
+            nn.ModuleDict({name: build(source) for name, build in operations.items() if build}) for source, _ in edges
+        )
+
+    def forward(self, states, gates: Tensor) -> list[Tensor]:
+        states = list(states)
+        for node in range(self.inputs, max(target for _, target in self.edges) + 1):
+            entering = [edge for edge, (_, target) in enumerate(self.edges) if target == node]
+            states.append(sum(self.edge(edge, states, gates[edge]) for edge in entering))
+        return states
+
+    def edge(self, edge: int, states: list[Tensor], gates: Tensor) -> Tensor:
+        x = states[self.edges[edge][0]]
+        return sum(gates[self.columns[name]] * operation(x) for name, operation in self.candidates[edge].items())
+
+
+def plain_supernet(space: str, options: dict, seed: int) -> nn.Module:
+    """The supernet of freedarts.search.build with the same weights and gate draws, its operations not joined."""
+    with patch.object(darts, "GatedCell", PlainCell), patch.object(nasbench201, "GatedCell", PlainCell):
+        return search.build(space, options, seed)
+
+
+def plain_score(supernet: nn.Module, score: Score, precision: str | None = None) -> tuple[float, dict[str, Tensor]]:
+    """Objective and {gate group: scores} with SynFlow. Afterwards *supernet* has positive weights in *precision*."""
+    dtype = getattr(torch, precision or score.precision)
+    supernet.to(dtype).train(score.batch_norm == "train")
+    for tensor in supernet.state_dict().values():
+        tensor.abs_()
+    gates = {}
+    for group, draws in supernet.gate_draws.items():
+        gate = draws * score.gate_scale if score.gates == "normal" else torch.ones_like(draws)
+        gates[group] = (gate.abs() if score.positive_gates else gate).to(dtype).requires_grad_()
+    identity = score.batch_norm == "identity"
+    with patch.object(nn.BatchNorm2d, "forward", lambda self, x: x) if identity else nullcontext():
+        objective = supernet(torch.ones(1, *supernet.image_shape, dtype=dtype), gates).sum()
+        objective.backward()
+    return objective.item(), {group: (gate * gate.grad).abs().detach() for group, gate in gates.items()}

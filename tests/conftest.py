@@ -1,0 +1,35 @@
+"""Fixtures that several tests need."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from freedarts.catalogue import Catalogue
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def config() -> dict:
+    return yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def catalogue(config) -> Catalogue:
+    return Catalogue(config, ROOT / "config" / "schema.yaml", ROOT / "resources")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Facts about the paper's release, where the project is built; nothing else depends on them."""
+    folder = ROOT.parent / "shared"
+    if not folder.exists():
+        pytest.skip("no ../shared with the facts here")
+    return folder

@@ -1,0 +1,157 @@
+"""Searches: the release's objectives, the audit's verdicts, SynFlow itself."""
+
+import json
+
+import pytest
+import torch
+
+from benchmarks.plain import plain_score, plain_supernet
+from freedarts import genotype, scores, search, spaces
+from freedarts.files import InputError
+from tests.test_networks import SMALL
+
+OVERFLOWING = {
+    "proxy": "synflow",
+    "batch_norm": "train",
+    "gates": "ones",
+    "positive_gates": True,
+    "precision": "float32",
+}
+
+
+def settings(catalogue, supernet: str, score: str) -> tuple[str, dict, scores.Score]:
+    found = json.loads(catalogue.search_settings(supernet, score))
+    return found["space"], found["supernet"], scores.from_settings(found["score"])
+
+
+@pytest.mark.parametrize(
+    ("supernet", "objective"),
+    [("darts-8", 0.252612), ("darts-20", 0.406462), ("darts-imagenet", 17.658371), ("nasbench201", 10.7902)],
+)
+def test_released_objective_of_seed_0(catalogue, supernet, objective):
+    space, options, score = settings(catalogue, supernet, "synflow-released")
+    network = search.build(space, options, 0)
+    found, _ = search.compute(network, score)
+    assert found == pytest.approx(objective, abs=0.6e-6 if space == "darts" else 5e-5)
+    if space == "darts":
+        assert found == pytest.approx(network.classifier.bias.abs().sum().item(), rel=1e-6)
+
+
+def test_released_search_on_nasbench201(catalogue):
+    result = search.search(*settings(catalogue, "nasbench201", "synflow-released"), 0)
+    assert result["audit"]["verdict"] == "sound"
+    found = genotype.derive({**result, "space": "nasbench201"}, "here")
+    operations = ("3x3", "3x3", "3x3", "1x1", "3x3", "3x3")
+    assert found.operations == tuple(f"nor_conv_{size}" for size in operations)
+
+
+@pytest.mark.parametrize(
+    ("supernet", "score", "verdict"),
+    [
+        ("darts-8", "synflow", "sound"),
+        ("darts-8", "synflow-released", "noise"),
+        ("nasbench201", "synflow", "sound"),
+    ],
+)
+def test_verdicts(catalogue, supernet, score, verdict):
+    result = search.search(*settings(catalogue, supernet, score), 1)
+    assert result["audit"]["verdict"] == verdict
+    json.dumps(result, allow_nan=False)
+
+
+def test_finite_zeros_of_an_overflow_never_become_a_genotype(catalogue):
+    space, options, _ = settings(catalogue, "nasbench201", "synflow")
+    score = scores.from_settings(OVERFLOWING)
+    _, matrices = search.compute(search.build(space, options, 0), score)
+    assert not matrices["cell"].any()  # what the release's rule would take for six `none`
+    result = search.search(space, options, score, 0)
+    assert result["audit"]["verdict"] == "overflow"
+    assert result["audit"]["overflow"] in dict(search.build(space, options, 0).named_modules())
+    assert result["scores"] is None
+    refused = genotype.derive({**result, "space": space}, "here")
+    assert refused == genotype.Refused(space, f"overflow in {result['audit']['overflow']}")
+
+
+def fingerprint(network: torch.nn.Module) -> list:
+    tensors = (*network.parameters(), *network.buffers(), *network.gate_draws.values())
+    return [(tensor.clone(), tensor.requires_grad, tensor.grad) for tensor in tensors]
+
+
+@pytest.mark.parametrize("space", SMALL)
+@pytest.mark.parametrize("name", ["synflow", "synflow-released"])
+def test_scoring_repeats_bit_for_bit_and_leaves_all_as_it_was(config, space, name):
+    score = scores.from_settings(config["scores"][name]["settings"])
+    network = search.build(space, SMALL[space], 0)
+    before, state, training = fingerprint(network), torch.get_rng_state(), network.training
+    first, second = (search.compute(network, score) for _ in range(2))
+    search.audit(network, score, 0, first[1], space)
+    assert first[0] == second[0]
+    assert all(torch.equal(first[1][group], second[1][group]) for group in first[1])
+    for (was, required, gradient), (now, requires, left) in zip(before, fingerprint(network), strict=True):
+        assert was.dtype == now.dtype
+        assert torch.equal(was, now)
+        assert (required, gradient) == (requires, left)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert network.training == training
+
+
+@pytest.mark.parametrize("space", SMALL)
+@pytest.mark.parametrize("batch_norm", ["identity", "eval", "train"])
+def test_scores_equal_the_plain_way(space, batch_norm):
+    score = scores.Score("synflow", batch_norm, "normal", False, "float64", 0.5)
+    objective, matrices = search.compute(search.build(space, SMALL[space], 2), score)
+    plain_objective, plain = plain_score(plain_supernet(space, SMALL[space], 2), score)
+    assert objective == pytest.approx(plain_objective, rel=1e-9)
+    if (space, batch_norm) != ("darts", "train"):  # there both are the rounding error of zero
+        largest = max(matrix.max() for matrix in plain.values())
+        for group, matrix in matrices.items():
+            torch.testing.assert_close(matrix, plain[group], rtol=1e-9, atol=1e-9 * largest.item())
+
+
+@pytest.mark.parametrize("space", SMALL)
+def test_score_is_the_gate_times_the_slope(space):
+    """Against central differences; the objective is a polynomial of the gates."""
+    score = scores.Score("synflow", "identity", "normal", True, "float64", 0.1)
+    network = search.build(space, SMALL[space], 3)
+    _, matrices = search.compute(network, score)
+    group = next(iter(matrices))
+    with search.prepared(network, score, "float64") as (images, gates), torch.no_grad():
+        for edge, operation in ((0, 2), (3, 3), (5, 4)):
+            gate = gates[group][edge, operation].item()
+            step = 1e-5 * gate
+            objectives = []
+            for value in (gate + step, gate - step, gate):
+                gates[group][edge, operation] = value
+                objectives.append(network(images, gates).sum().item())
+            slope = (objectives[0] - objectives[1]) / (2 * step)
+            assert matrices[group][edge, operation].item() == pytest.approx(abs(gate * slope), rel=1e-6)
+
+
+def test_all_zero_scores_are_noise():
+    """Gates so small that their effect is lost: nothing overflows, nothing is ranked."""
+    score = scores.Score("synflow", "identity", "normal", True, "float32", 1e-30)
+    result = search.search("darts", SMALL["darts"], score, 0)
+    assert result["audit"]["verdict"] == "noise"
+    assert spaces.load("darts").derive(result["scores"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch": 1}, "unknown key 'batch'; known: batch_norm"),
+        ({"proxy": "magic"}, "proxy 'magic'; allowed: synflow"),
+        ({"precision": "float16"}, "precision 'float16'; allowed: float32, float64"),
+        ({"gate_scale": 0.1}, "gate_scale 0.1 with gates 'ones'"),
+        ({"gates": "normal"}, "gate_scale None with gates 'normal'"),
+    ],
+)
+def test_bad_settings_are_named(changes, message):
+    with pytest.raises(InputError, match=message):
+        scores.from_settings(OVERFLOWING | changes)
+
+
+def test_missing_setting_and_negative_seed_are_named():
+    with pytest.raises(InputError, match="no key 'proxy'"):
+        scores.from_settings({key: value for key, value in OVERFLOWING.items() if key != "proxy"})
+    with pytest.raises(InputError, match="seed -1; allowed: 0 and above"):
+        search.build("darts", SMALL["darts"], -1)
