@@ -1,0 +1,111 @@
+"""The configuration: one message with all faults, settings that only change with their meaning."""
+
+import copy
+import json
+
+import pytest
+
+from freedarts.catalogue import Catalogue
+from freedarts.files import InputError
+from tests.conftest import ROOT
+
+
+def build(config: dict) -> Catalogue:
+    return Catalogue(config, ROOT / "config" / "schema.yaml", ROOT / "resources")
+
+
+def merged(config: dict, overlay: dict) -> dict:
+    config = copy.deepcopy(config)
+    for key, value in overlay.items():
+        both = isinstance(value, dict) and isinstance(config.get(key), dict)
+        config[key] = merged(config[key], value) if both else value
+    return config
+
+
+@pytest.mark.parametrize(
+    ("overlay", "messages"),
+    [
+        ({"batchsize": 3}, ["'batchsize' was unexpected", "allowed: supernets, scores, sources"]),
+        ({"tasks": {"digits": {"protocol": {"epochz": 1}}}}, ["tasks.digits.protocol", "'epochz'", "allowed: epochs"]),
+        ({"tasks": {"digits": {"protocol": {"epochs": "8"}}}}, ["tasks.digits.protocol.epochs", "'8'", "integer"]),
+        ({"tasks": {"digits": {"network": {"cells_per_stage": 1}}}}, ["tasks.digits.network", "'cells_per_stage'"]),
+        ({"tasks": {"digits": {"dataset": "letters"}}}, ["tasks.digits.dataset", "'letters'", "digits"]),
+        ({"sources": {"darts-v1": {"seeds": [-1]}}}, ["sources.darts-v1.seeds.0", "-1 is less than"]),
+        ({"sources": {"darts-v1": {"seeds": [0, 1]}}}, ["sources.darts-v1", "no file", "darts-8/seed1.json"]),
+        (
+            {"search": [{"supernets": ["darts-9"], "scores": ["magic"], "seeds": 1}]},
+            ["search[0]: unknown supernet 'darts-9'; known: darts-8", "search[0]: unknown score 'magic'"],
+        ),
+        (
+            {"costs": [{"tasks": ["cifar10"], "supernets": ["darts-20"], "sources": ["published-snip"]}]},
+            ["costs[0]: source 'published-snip' has no genotypes of 'darts-20'", "darts-8"],
+        ),
+        (
+            {"costs": [{"tasks": ["cifar10"], "supernets": ["nasbench201"], "sources": ["synflow"]}]},
+            ["costs[0]: task 'cifar10' trains the space darts, 'nasbench201' is of nasbench201"],
+        ),
+        (
+            {"search": [], "costs": [{"tasks": ["cifar10"], "supernets": ["darts-8"], "sources": ["synflow"]}]},
+            ["costs[0]: score 'synflow' on 'darts-8' is not selected under search"],
+        ),
+        (
+            {"retrain": [{"task": "digits", "supernet": "darts-8", "source": "darts-v1", "seeds": [4], "runs": 1}]},
+            ["retrain[0]: no seed 4 of darts-v1 on darts-8; there are: [0]"],
+        ),
+        (
+            {"scores": {"synflow": {"overrides": {"darts-9": {}}}}},
+            ["scores.synflow.overrides: unknown supernet 'darts-9'"],
+        ),
+        (
+            {"scores": {"synflow": {"settings": {"gate_scale": 0.1}}}},
+            ["scores.synflow on darts-8", "gate_scale 0.1 with gates 'ones'"],
+        ),
+        ({"scores": {"darts-v1": {"settings": {}}}}, ["scores.darts-v1.settings", "'proxy' is a required"]),
+    ],
+)
+def test_faults_name_place_value_and_what_is_allowed(config, overlay, messages):
+    with pytest.raises(InputError) as caught:
+        build(merged(config, overlay))
+    for message in messages:
+        assert message in str(caught.value)
+
+
+def test_task_without_protocol_is_not_trained(config):
+    task = {key: config["tasks"]["cifar10"][key] for key in ("space", "network")}
+    config["tasks"]["only-costs"] = task
+    config["retrain"] = [{"task": "only-costs", "supernet": "darts-8", "source": "darts-v1", "runs": 1}]
+    with pytest.raises(InputError, match="retrain\\[0\\]: task 'only-costs' has no protocol to train with"):
+        build(config)
+
+
+def test_all_faults_come_in_one_message(config):
+    overlay = {"search": [{"supernets": ["x"], "scores": ["y"], "seeds": 1}], "costs": [], "retrain": []}
+    with pytest.raises(InputError) as caught:
+        build(merged(config, overlay))
+    assert len(str(caught.value).splitlines()) == 3
+
+
+def test_settings_do_not_depend_on_the_order_of_keys(config, catalogue):
+    turned = copy.deepcopy(config)
+    turned["scores"] = {
+        name: {"settings": dict(reversed(score["settings"].items())), "overrides": score.get("overrides", {})}
+        for name, score in reversed(config["scores"].items())
+    }
+    other = build(turned)
+    for supernet in config["supernets"]:
+        assert other.search_settings(supernet, "synflow") == catalogue.search_settings(supernet, "synflow")
+
+
+def test_overrides_hold_on_their_supernet_alone(catalogue):
+    scale = {
+        supernet: json.loads(catalogue.search_settings(supernet, "synflow-released"))["score"]["gate_scale"]
+        for supernet in ("darts-8", "darts-20", "darts-imagenet")
+    }
+    assert scale == {"darts-8": 1e-3, "darts-20": 1e-3, "darts-imagenet": 5e-4}
+
+
+def test_quick_selection(catalogue):
+    assert sum(len(seeds) for *_, seeds in catalogue.searches()) == 40
+    assert len(catalogue.trainings()) == 4
+    assert len(catalogue.costs()) == len(set(catalogue.costs())) == 24
+    assert sum(len(seeds) for *_, seeds in catalogue.published()) == 27

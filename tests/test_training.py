@@ -1,0 +1,132 @@
+"""Protocols, the training loop, and what a retraining refuses."""
+
+import json
+import math
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from freedarts import spaces, tasks, training
+from freedarts.files import InputError
+from freedarts.retrain import Run, retrain
+from freedarts.spaces import nasbench201
+
+PROTOCOL = training.Protocol(3, 64, 0.05, "cosine", 0.9, 3e-4, 5.0, 0.2, 0.4, 0.0)
+CPU = torch.device("cpu")
+NETWORK = {"channels": 4, "cells_per_stage": 1, "image_size": 32, "classes": 10}
+
+
+@pytest.fixture(scope="module")
+def digits() -> tasks.Data:
+    return tasks.load("digits")
+
+
+def small_network(seed: int = 0) -> torch.nn.Module:
+    torch.manual_seed(seed)
+    return spaces.load("nasbench201").network(nasbench201.from_index(6818), **NETWORK)
+
+
+def test_cifar_rates_are_those_that_the_release_trains_with(config):
+    protocol = training.protocol_from_settings(config["tasks"]["cifar10"]["protocol"])
+    for epoch in range(600):
+        expected = 0.0125 * (1 + math.cos(math.pi * (epoch + 1) / 600))
+        assert protocol.learning_rate_at(epoch) == pytest.approx(expected, abs=1e-15)
+        assert protocol.drop_path_at(epoch) == pytest.approx(0.2 * epoch / 600)
+    assert protocol.learning_rate_at(0) == pytest.approx(2.499983e-02, rel=1e-6)
+    assert protocol.learning_rate_at(598) == pytest.approx(1.713469e-07, rel=1e-6)
+    assert protocol.learning_rate_at(599) == 0
+
+
+@pytest.mark.parametrize("task", ["imagenet", "imagenet-c50"])
+def test_imagenet_rates_are_those_that_the_release_trains_with(config, task):
+    protocol = training.protocol_from_settings(config["tasks"][task]["protocol"])
+    for epoch in range(250):
+        if epoch < 5:
+            expected = 0.06 * (epoch + 1)
+        else:
+            expected = 0.3 * (245 - epoch) / 245 if epoch <= 244 else 0.3 * (250 - epoch) / (245 * 5)
+        assert protocol.learning_rate_at(epoch) == pytest.approx(expected, rel=1e-12)
+    assert protocol.learning_rate_at(249) == pytest.approx(2.44898e-4, rel=1e-5)
+
+
+def test_digits_are_split_by_class(digits):
+    assert digits.train_images.shape == (1437, 3, 32, 32)
+    assert digits.test_images.shape == (360, 3, 32, 32)
+    assert torch.equal(digits.train_images[:, 0], digits.train_images[:, 2])
+    counts = [labels.bincount(minlength=10) for labels in (digits.train_labels, digits.test_labels)]
+    assert (counts[1] - (counts[0] + counts[1]) * 360 / 1797).abs().max() <= 1
+    assert digits.train_images.mean() == pytest.approx(0, abs=0.01)
+
+
+def test_training_repeats_bit_for_bit(digits):
+    histories = [training.train(small_network(), digits, PROTOCOL, 7, CPU) for _ in range(2)]
+    first, second = ([{k: v for k, v in row.items() if "seconds" not in k} for row in history] for history in histories)
+    assert first == second
+    assert len(first) == 3
+
+
+def test_shuffled_labels_cannot_be_learnt(digits):
+    shuffled = digits.train_labels[torch.randperm(1437, generator=torch.Generator().manual_seed(0))]
+    data = tasks.Data(digits.train_images, shuffled, digits.test_images, digits.test_labels, 10)
+    history = training.train(small_network(), data, PROTOCOL, 0, CPU)
+    assert history[-1]["test_error"] > 80
+    assert training.train(small_network(), digits, PROTOCOL, 0, CPU)[-1]["test_error"] < 40
+
+
+def test_headline_is_the_last_epoch_not_the_best():
+    history = [{"test_error": error, "test_top5_error": error / 10} for error in (50.0, 3.0, 9.0, 8.0)]
+    summary = training.summary(history)
+    assert summary == {"error_last": 8.0, "error_best": 3.0, "error_last10_mean": 17.5, "top5_error_last": 0.8}
+
+
+def test_divergence_is_an_error(digits):
+    wild = training.Protocol(3, 64, 1e30, "cosine", 0.9, 0.0, 1e30, 0.0, 0.0, 0.0)
+    with pytest.raises(InputError, match="it has diverged"):
+        training.train(small_network(), digits, wild, 0, CPU)
+
+
+@pytest.fixture
+def job(tmp_path):
+    genotype = tmp_path / "genotype.json"
+    genotype.write_text(json.dumps(nasbench201.from_index(6818).to_json()))
+    protocol = {field: getattr(PROTOCOL, field) for field in PROTOCOL.__dataclass_fields__} | {"epochs": 1}
+    settings = {"space": "nasbench201", "dataset": "digits", "network": NETWORK, "protocol": protocol}
+
+    def run(seed: int = 0, content: dict | None = None, **changes) -> None:
+        if content:
+            genotype.write_text(json.dumps(content))
+        arguments = Run(genotype, "tiny", settings | changes, seed)
+        retrain(arguments, CPU, False, tmp_path / "checkpoints", lambda: False, tmp_path / "out" / "metrics.json")
+
+    return run
+
+
+def test_saved_weights_give_the_same_error(job, digits, tmp_path):
+    job()
+    network = small_network(seed=5)
+    network.load_state_dict(load_file(tmp_path / "out" / "weights.safetensors"))
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert training.evaluate(network, digits.test_batches())["test_error"] == metrics["error_last"]
+    assert metrics["parameters"] == sum(parameter.numel() for parameter in network.parameters())
+    assert json.loads((tmp_path / "out" / "protocol.json").read_text())["protocol"]["epochs"] == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seed": -1}, "run -1; allowed: 0 and above"),
+        ({"content": {"space": "nasbench201", "refused": "overflow in cells.3"}}, "there is nothing to train"),
+        ({"space": "darts"}, "is a genotype of nasbench201, expected darts"),
+        ({"network": NETWORK | {"classes": 11}}, "the network has 11 classes, the data 10"),
+        ({"dataset": "numbers"}, "dataset 'numbers'; allowed: digits"),
+        ({"protocol": {"epochs": 1}}, "no key 'auxiliary_weight'"),
+        ({"protocol": {**PROTOCOL.__dict__, "warmup": 1}}, "unknown key 'warmup'"),
+        ({"protocol": {**PROTOCOL.__dict__, "schedule": "step"}}, "schedule 'step'; allowed: cosine"),
+    ],
+)
+def test_bad_input_is_refused_before_training(job, tmp_path, changes, message):
+    with pytest.raises(InputError, match=message):
+        job(**changes)
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "checkpoints").exists()
