@@ -1,0 +1,77 @@
+"""The shape of the project: who imports whom, what a job loads, versions in step."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+
+LIGHT = ("catalogue", "digest", "driver", "files", "genotype", "scores", "spaces.darts", "spaces.nasbench201", "tasks")
+SCRIPTS = sorted(path for path in (ROOT / "scripts").glob("*.py") if path.name != "__init__.py")
+LOCK = dict(re.findall(r"^([\w.-]+)==(.+)$", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
+
+
+def imported(path) -> set[str]:
+    """Modules that a file imports when it is imported itself."""
+    found = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+    return found
+
+
+def test_dependencies_run_one_way():
+    for path in (ROOT / "freedarts").rglob("*.py"):
+        names = imported(path)
+        assert not any(name.split(".")[0] in ("snakemake", "scripts", "rules") for name in names), path
+        folder = path.parent.name
+        forbidden = {"spaces": ("scores", "networks", "search", "training"), "scores": ("spaces", "networks", "search")}
+        for other in forbidden.get(folder, ()):
+            assert not any(name.startswith(f"freedarts.{other}") for name in names), path
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_planning_and_derivation_load_no_torch(module):
+    check = f"import sys, freedarts.{module}; print([m for m in ('torch', 'pandas', 'sklearn') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", check], cwd=ROOT, text=True, capture_output=True).stdout == "[]\n"
+
+
+def test_search_job_loads_neither_torchvision_nor_pandas():
+    check = "import sys, scripts.search; print([m for m in ('torchvision', 'pandas', 'sklearn') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", check], cwd=ROOT, text=True, capture_output=True).stdout == "[]\n"
+
+
+def test_conda_environment_has_the_versions_of_the_lock():
+    content = yaml.safe_load((ROOT / "envs" / "freedarts.yaml").read_text())
+    pins = dict(pin.split("==") for pin in content["dependencies"][-1]["pip"])
+    assert pins
+    assert pins == {name: LOCK[name] for name in pins}
+
+
+def test_lock_holds_every_dependency():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    names = {re.match(r"[\w.-]+", entry)[0].lower() for entry in wanted}
+    assert names <= {name.lower() for name in LOCK}
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_script_has_the_name_of_a_rule_and_explains_itself(script):
+    rules = "\n".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    assert f"\nrule {script.stem}:" in rules
+    help_text = subprocess.run(
+        [sys.executable, "-m", f"scripts.{script.stem}", "--help"], cwd=ROOT, text=True, capture_output=True, check=True
+    )
+    assert "--output" in help_text.stdout
+
+
+def test_files_stay_readable():
+    for path in (ROOT / "freedarts").rglob("*.py"):
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, path

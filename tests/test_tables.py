@@ -1,0 +1,80 @@
+"""Tables: what is printed, what is withheld, and the same numbers in Markdown and CSV."""
+
+import csv
+import io
+import json
+
+import yaml
+
+from freedarts import tables
+from tests.conftest import ROOT
+
+METRICS = {"error_last": 2.5, "error_best": 2.25, "top5_error_last": 0.5, "epochs": 600, "parameters": 3000000}
+METRICS |= {"images_per_second": 100.0, "hours": 30.0, "device": "a GPU"}
+NUMBERS = yaml.safe_load((ROOT / "resources" / "numbers.yaml").read_text(encoding="utf-8"))
+TASKS = {"cifar10-c38": {"trainable": True}}
+
+
+def test_numbers_are_the_fourteen_that_the_paper_prints(shared):
+    facts = json.loads((shared / "facts" / "published.json").read_text())["published_table"]
+    names = {"FreeDARTS": "freedarts", "FreeDARTS_dagger_20cells": "freedarts-dagger"}
+    names |= {"FreeDARTS_ddagger_imagenet_supernet": "freedarts-ddagger", "FreeDARTS_ddagger": "freedarts-ddagger"}
+    expected = {}
+    for method, values in facts["cifar_error"].items():
+        expected |= {f"{data.lower().replace('-', '')}/{names[method]}": value for data, value in values.items()}
+    for dataset in ("imagenet", "mobilenet"):
+        for method, values in facts[f"{dataset}_error_top1_top5"].items():
+            expected |= {f"{dataset}/{names[method]}-{top}": v for top, v in zip(("top1", "top5"), values, strict=True)}
+    assert {number["id"]: number["value"] for number in NUMBERS} == expected
+    assert len(NUMBERS) == 14
+
+
+def test_spread_needs_two_runs():
+    case = ("cifar10-c38", "darts-20", "published-synflow", 1)
+    one = tables.numbers_table(NUMBERS, {(*case, 0): METRICS}, TASKS)
+    row = next(row for row in one.rows if row["number"] == "cifar10/freedarts-dagger")
+    assert (row["n"], row["status"]) == (1, "run")
+    assert "±" not in one.markdown().split("\n\n")[1]
+    two = tables.numbers_table(NUMBERS, {(*case, 0): METRICS, (*case, 1): METRICS | {"error_last": 2.7}}, TASKS)
+    assert "2.60 ± 0.14" in two.markdown()
+
+
+def test_what_was_not_run_says_which_command_would():
+    rows = {row["number"]: row for row in tables.numbers_table(NUMBERS, {}, TASKS).rows}
+    target = "results/retrain/cifar10-c38/darts-20/published-synflow/seed1/run0/metrics.json"
+    assert rows["cifar10/freedarts-dagger"]["status"] == f"not run; `snakemake {target}`"
+    assert "cannot be trained" in rows["imagenet/freedarts-top1"]["status"]
+    assert "MobileNet" in rows["mobilenet/freedarts-ddagger-top1"]["status"]
+    assert all(row["here"] is None for row in rows.values())
+
+
+def test_cost_check_is_exact_or_the_difference():
+    where = {"task": "t", "supernet": "s", "source": "x"}
+    ours = {"parameters": 10, "parameters_with_auxiliary": 12, "flops": 2000, "macs": 30}
+    published = {
+        "genotypes": [
+            {**where, "seed": 0, "parameters": 10, "flops": 2000, "macs": 30},
+            {**where, "seed": 1, "parameters": 11, "flops": 1000},
+        ],
+        "ten_seed_means": [{**where, "parameters": 0.1, "flops": 0.2, "macs": 0.3}],
+    }
+    costs = {("t", "s", "x"): {"0": ours, "1": ours, "2": ours, "3": ours, "4": None}}
+    table = tables.cost_table(costs, published)
+    assert [(row["seed"], row["check"]) for row in table.rows] == [
+        ("0", "exact"),
+        ("1", "parameters -1, flops +1,000"),
+        ("2, 3", None),
+        ("4", "no genotype"),
+        ("mean of 0 to 9", "not recomputable"),
+    ]
+
+
+def test_csv_holds_the_values_of_the_markdown():
+    runs = {("digits", "darts-8", "synflow", 0, run): METRICS | {"error_last": 1.0 + run} for run in range(3)}
+    table = tables.training_table(runs)
+    rows = list(csv.DictReader(io.StringIO(tables.csv([table]))))
+    assert {row["table"] for row in rows} == {"retraining"}
+    errors = next(row["value"] for row in rows if row["column"] == "error, last epoch")
+    assert [float(value) for value in errors.split()] == [1, 2, 3]
+    assert "2.00 ± 1.00" in table.markdown()
+    assert len(rows) == len(table.rows[0])
