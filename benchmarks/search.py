@@ -1,0 +1,90 @@
+"""Scoring alone, ours against the plain way: `python -m benchmarks.search`.
+
+Every measurement is the first call in a fresh process, the supernet built before the clock starts; the two ways take
+turns, so that ratios hold on a machine whose speed drifts. Both include making the weights positive and the change of
+precision; memory is the peak above the resident size just before scoring.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+import yaml
+from tabulate import tabulate
+
+from benchmarks.plain import plain_score, plain_supernet
+from freedarts import scores, search
+from freedarts.catalogue import Catalogue
+from freedarts.memory import peak_memory
+
+ROOT = Path(__file__).parents[1]
+
+
+def measure(way: str, settings: dict, threads: int) -> None:
+    """Print one measurement of this process as JSON."""
+    torch.set_num_threads(threads)
+    score = scores.from_settings(settings["score"])
+    build, compute = (search.build, search.compute) if way == "ours" else (plain_supernet, plain_score)
+    supernet = build(settings["space"], settings["supernet"], 0)
+    with peak_memory(torch.device("cpu")) as peak:
+        start = time.perf_counter()
+        objective, matrices = compute(supernet, score)
+        seconds = time.perf_counter() - start
+    values = torch.cat([matrix.flatten() for matrix in matrices.values()]).double().tolist()
+    print(json.dumps({"seconds": seconds, "mb": peak.mb, "objective": objective, "scores": values}))
+
+
+def run(way: str, settings: str, threads: int) -> dict:
+    command = [sys.executable, "-m", "benchmarks.search", "--measure", way, "--settings", settings]
+    done = subprocess.run([*command, "--threads", str(threads)], cwd=ROOT, text=True, capture_output=True, check=True)
+    return json.loads(done.stdout)
+
+
+def compare(supernet: str, name: str, settings: str, runs: int, threads: int) -> dict:
+    pairs = [(run("ours", settings, threads), run("plain", settings, threads)) for _ in range(runs)]
+    ours, plain = pairs[0]
+    largest = max(plain["scores"])
+    row = {"supernet": supernet, "score": name}
+    for unit in ("seconds", "mb"):
+        row |= {
+            f"{unit}, ours": statistics.median(pair[0][unit] for pair in pairs),
+            f"{unit}, plain": statistics.median(pair[1][unit] for pair in pairs),
+            f"{unit}, ratio": statistics.median(pair[0][unit] / pair[1][unit] for pair in pairs),
+        }
+    row["objective differs"] = abs(ours["objective"] / plain["objective"] - 1)
+    row["scores differ"] = max(abs(a - b) for a, b in zip(ours["scores"], plain["scores"], strict=True)) / largest
+    return row
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--supernets", nargs="+", default=["darts-8", "darts-20", "darts-imagenet"])
+    parser.add_argument("--scores", nargs="+", default=["synflow", "synflow-released"])
+    parser.add_argument("--runs", type=int, default=5, help="pairs of measurements (default 5)")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--measure", choices=("ours", "plain"), help="measure once in this process, with --settings")
+    parser.add_argument("--settings", type=json.loads, help="JSON, as scripts/search.py takes it")
+    arguments = parser.parse_args()
+    if arguments.measure:
+        measure(arguments.measure, arguments.settings, arguments.threads)
+        return
+    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    catalogue = Catalogue(config, ROOT / "config" / "schema.yaml", ROOT / "resources")
+    rows = [
+        compare(name, score, catalogue.search_settings(name, score), arguments.runs, arguments.threads)
+        for name in arguments.supernets
+        for score in arguments.scores
+    ]
+    cores = os.cpu_count()
+    print(f"{cores} cores, {arguments.threads} threads, torch {torch.__version__}, medians of {arguments.runs} pairs\n")
+    print(tabulate(rows, headers="keys", tablefmt="pipe", floatfmt=".3g"))
+
+
+if __name__ == "__main__":
+    main()
