@@ -125,7 +125,7 @@ def test_quick_run_finds_the_published_facts(quick):
             assert float(row["objective, seed 0"]) == pytest.approx(float(row["printed"]), abs=5e-5)
     checks = [value for (name, _, column), value in values.items() if (name, column) == ("costs", "check") and value]
     assert set(checks) == {"exact", "not recomputable"}
-    assert checks.count("exact") == 38
+    assert checks.count("exact") == 39
     assert checks.count("not recomputable") == 6
 
 
