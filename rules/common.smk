@@ -1,5 +1,6 @@
 """The catalogue of the configuration, and what is common to the stages: allowed names, digests of code, inputs."""
 
+import os
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -12,13 +13,15 @@ from freedarts.driver import remove_dead_lock, set_job_environment
 from freedarts.files import InputError
 
 BASE = Path(workflow.basedir)
+# Relative, so that a project that moves, or a clone with results copied in, runs nothing again.
+HERE = Path(os.path.relpath(BASE))
 
 set_job_environment(BASE)
 if workflow.is_main_process:
     driver = remove_dead_lock(Path(".snakemake"), keep=not workflow.dryrun)
 
 try:
-    catalogue = Catalogue(config, BASE / "config" / "schema.yaml", BASE / "resources")
+    catalogue = Catalogue(config, BASE / "config" / "schema.yaml", HERE / "resources")
 except InputError as error:
     raise WorkflowError(str(error))
 

@@ -9,9 +9,9 @@ out  results/tables.md, results/tables.csv
 rule tables:
     input:
         selected,
-        numbers=BASE / "resources" / "numbers.yaml",
-        objectives=BASE / "resources" / "objectives.yaml",
-        costs=BASE / "resources" / "costs.yaml",
+        numbers=HERE / "resources" / "numbers.yaml",
+        objectives=HERE / "resources" / "objectives.yaml",
+        costs=HERE / "resources" / "costs.yaml",
     output:
         md="results/tables.md",
         csv="results/tables.csv",
@@ -34,7 +34,7 @@ rule tables:
 rule readme:
     input:
         tables="results/tables.md",
-        readme=BASE / "README.md",
+        readme=HERE / "README.md",
     output:
         "results/README.md",
     log:
