@@ -3,7 +3,6 @@
 import ast
 import hashlib
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 PACKAGE = "freedarts"
@@ -38,8 +37,7 @@ def _imports(path: Path) -> tuple[Path | None, ...]:
 
 @cache
 def _file(module: str) -> Path | None:
-    try:
-        spec = find_spec(module)
-    except ModuleNotFoundError:  # a name within a module, not a module
-        return None
-    return Path(spec.origin) if spec and spec.origin else None
+    """The file of a module of the package, or None for a name within one. Looked up by its path: importlib would run
+    the parent module, and with it torch, in every planning."""
+    base = Path(__file__).parents[1].joinpath(*module.split("."))
+    return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)

@@ -168,8 +168,9 @@ def train(
         }
         row |= evaluate(network, data.test_batches(), bf16)
         row["seconds"] = earlier + time.perf_counter() - start
-        if not math.isfinite(row["train_loss"]):
-            raise InputError(f"the training loss is {row['train_loss']} in epoch {epoch}: it has diverged")
+        for loss in ("train_loss", "test_loss"):
+            if not math.isfinite(row[loss]):
+                raise InputError(f"{loss} is {row[loss]} in epoch {epoch}: the training has diverged")
         state = State(epoch + 1, 0, 0.0, 0, 0.0, [*state.history, row])
         save()
     return state.history

@@ -43,6 +43,16 @@ def test_planning_and_derivation_load_no_torch(module):
     assert subprocess.run([sys.executable, "-c", check], cwd=ROOT, text=True, capture_output=True).stdout == "[]\n"
 
 
+def test_digest_of_code_runs_none_of_it():
+    check = (
+        "import sys, pathlib; from freedarts.digest import code_digest; code_digest(pathlib.Path('scripts/search.py'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"{check}; print('torch' in sys.modules)"], cwd=ROOT, text=True, capture_output=True
+    )
+    assert done.stdout == "False\n"
+
+
 def test_search_job_loads_neither_torchvision_nor_pandas():
     check = "import sys, scripts.search; print([m for m in ('torchvision', 'pandas', 'sklearn') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", check], cwd=ROOT, text=True, capture_output=True).stdout == "[]\n"

@@ -80,9 +80,10 @@ def test_headline_is_the_last_epoch_not_the_best():
     assert summary == {"error_last": 8.0, "error_best": 3.0, "error_last10_mean": 17.5, "top5_error_last": 0.8}
 
 
-def test_divergence_is_an_error(digits):
-    wild = training.Protocol(3, 64, 1e30, "cosine", 0.9, 0.0, 1e30, 0.0, 0.0, 0.0)
-    with pytest.raises(InputError, match="it has diverged"):
+@pytest.mark.parametrize(("epochs", "batch_size"), [(3, 64), (1, 1437)])
+def test_divergence_is_an_error(digits, epochs, batch_size):
+    wild = training.Protocol(epochs, batch_size, 1e30, "cosine", 0.9, 0.0, 1e30, 0.0, 0.0, 0.0)
+    with pytest.raises(InputError, match="has diverged"):
         training.train(small_network(), digits, wild, 0, CPU)
 
 
