@@ -1,0 +1,15 @@
+"""Performance figures, one command each; README.md lists them."""
+
+from pathlib import Path
+
+import yaml
+
+from freedarts.catalogue import Catalogue
+
+ROOT = Path(__file__).parents[1]
+
+
+def default_catalogue() -> Catalogue:
+    """The quick configuration."""
+    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    return Catalogue(config, ROOT / "config" / "schema.yaml", ROOT / "resources")

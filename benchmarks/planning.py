@@ -15,7 +15,8 @@ from pathlib import Path
 import yaml
 from tabulate import tabulate
 
-ROOT = Path(__file__).parents[1]
+from benchmarks import ROOT
+
 TOY = """
 rule all:
     input: expand("b/{{n}}", n=range({jobs} // 2))

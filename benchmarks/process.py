@@ -12,12 +12,9 @@ import tempfile
 import time
 from pathlib import Path
 
-import yaml
 from tabulate import tabulate
 
-from freedarts.catalogue import Catalogue
-
-ROOT = Path(__file__).parents[1]
+from benchmarks import ROOT, default_catalogue
 
 
 def seconds(*command: str) -> float:
@@ -47,12 +44,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5, help="of each process (default 5)")
     arguments = parser.parse_args()
-    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
-    catalogue = Catalogue(config, ROOT / "config" / "schema.yaml", ROOT / "resources")
+    catalogue = default_catalogue()
     rows = [
         job(supernet, score, catalogue.search_settings(supernet, score), arguments.runs)
-        for supernet in config["supernets"]
-        for score in config["scores"]
+        for supernet in catalogue.config["supernets"]
+        for score in catalogue.config["scores"]
     ]
     print(f"seconds, medians of {arguments.runs}\n")
     print(tabulate(rows, headers="keys", tablefmt="pipe", floatfmt=".2f"))

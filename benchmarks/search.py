@@ -12,18 +12,14 @@ import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import torch
-import yaml
 from tabulate import tabulate
 
+from benchmarks import ROOT, default_catalogue
 from benchmarks.plain import plain_score, plain_supernet
 from freedarts import scores, search
-from freedarts.catalogue import Catalogue
 from freedarts.memory import peak_memory
-
-ROOT = Path(__file__).parents[1]
 
 
 def measure(way: str, settings: dict, threads: int) -> None:
@@ -74,8 +70,7 @@ def main() -> None:
     if arguments.measure:
         measure(arguments.measure, arguments.settings, arguments.threads)
         return
-    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
-    catalogue = Catalogue(config, ROOT / "config" / "schema.yaml", ROOT / "resources")
+    catalogue = default_catalogue()
     rows = [
         compare(name, score, catalogue.search_settings(name, score), arguments.runs, arguments.threads)
         for name in arguments.supernets

@@ -5,7 +5,7 @@ configuration comes from here as one JSON text with sorted keys, so that nothing
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import yaml
@@ -38,16 +38,13 @@ class Catalogue:
         for name in set(config["scores"]) & set(config["sources"]):
             yield f"sources.{name}: a score has this name"
         for name, source in config["sources"].items():
+            yield from self._unknown_names(f"sources.{name}", "supernet", source["supernets"])
             for supernet in source["supernets"]:
-                if supernet not in config["supernets"]:
-                    yield _unknown(f"sources.{name}", "supernet", supernet, config["supernets"])
                 for seed in source["seeds"]:
                     if not self.resource(supernet, name, seed).exists():
                         yield f"sources.{name}: no file {self.resource(supernet, name, seed)}"
         for name, score in config["scores"].items():
-            for supernet in score.get("overrides", {}):
-                if supernet not in config["supernets"]:
-                    yield _unknown(f"scores.{name}.overrides", "supernet", supernet, config["supernets"])
+            yield from self._unknown_names(f"scores.{name}.overrides", "supernet", score.get("overrides", {}))
         for supernet in config["supernets"]:
             for name in config["scores"]:
                 try:
@@ -76,7 +73,7 @@ class Catalogue:
                 if seed not in available:
                     yield f"{where}: no seed {seed} of {entry['source']} on {entry['supernet']}; there are: {available}"
 
-    def _unknown_names(self, where: str, kind: str, names: list[str]) -> Iterator[str]:
+    def _unknown_names(self, where: str, kind: str, names: Iterable[str]) -> Iterator[str]:
         known = self.config[f"{kind}s"]
         return (_unknown(where, kind, name, known) for name in names if name not in known)
 

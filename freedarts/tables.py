@@ -9,6 +9,7 @@ from itertools import combinations
 import pandas as pd
 
 from freedarts import genotype, spaces
+from freedarts.catalogue import METRICS
 
 MISSING = "–"
 SEARCH_KEYS = ("space", "objective", "audit", "seconds", "peak_memory_mb")
@@ -172,7 +173,7 @@ def numbers_table(numbers: list[dict], trainings: dict[tuple, dict], tasks: dict
 def _remedy(task: str, supernet: str, source: str, seed: int, tasks: dict[str, dict]) -> str:
     if not tasks.get(task, {}).get("trainable"):
         return f"the task {task} cannot be trained in this version"
-    return f"`snakemake results/retrain/{task}/{supernet}/{source}/seed{seed}/run0/metrics.json`"
+    return f"`snakemake {METRICS.format(task=task, supernet=supernet, source=source, seed=seed, run=0)}`"
 
 
 def search_table(
@@ -187,6 +188,7 @@ def search_table(
         first = next(iter(results.values()))
         space = spaces.load(first["space"])
         derived = genotypes[supernet, score]
+        example = next((found for found in derived.values() if not isinstance(found, genotype.Refused)), None)
         published = genotypes.get((supernet, "published-synflow"), {})
         audits = [result["audit"] for result in results.values()]
         verdicts = defaultdict(int)
@@ -212,9 +214,7 @@ def search_table(
                     (found, published[seed]) for seed, found in derived.items() if seed in published
                 ),
                 "shared, chance": sum(space.chance().values()),
-                "of": sum(len(node) for nodes in space.entries(_any(derived)).values() for node in nodes)
-                if _any(derived)
-                else None,
+                "of": example and sum(genotype.agreement(example, example).values()),
                 "seconds": statistics.median(result["seconds"] for result in results.values()),
                 "memory, MB": statistics.median(result["peak_memory_mb"] for result in results.values()),
             }
@@ -251,10 +251,6 @@ def _mean(values: Iterable[float]) -> float | None:
 def _agreements(pairs: Iterable[tuple]) -> float | None:
     shared = (genotype.agreement(first, second) for first, second in pairs)
     return _mean(sum(counts.values()) for counts in shared if counts is not None)
-
-
-def _any(derived: dict[int, object]) -> object | None:
-    return next((found for found in derived.values() if not isinstance(found, genotype.Refused)), None)
 
 
 FIGURES = ("parameters", "flops", "macs")

@@ -1,6 +1,7 @@
 """The catalogue of the configuration, and what is common to the stages: allowed names, digests of code, inputs."""
 
 import os
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -35,8 +36,9 @@ wildcard_constraints:
     run="0|[1-9][0-9]*",
 
 
+@cache
 def code(script, *modules):
-    """Digest of a script and of the library modules that it depends on."""
+    """Digest of a script and of the library modules that it depends on; thousands of jobs share a few of them."""
     return code_digest(BASE / "scripts" / script, *(f"freedarts.{module}" for module in modules))
 
 

@@ -10,6 +10,25 @@ from freedarts.catalogue import Catalogue
 
 ROOT = Path(__file__).parents[1]
 
+# A training of seconds, as a task of the configuration holds it.
+TINY_TASK = {
+    "space": "nasbench201",
+    "dataset": "digits",
+    "network": {"channels": 4, "cells_per_stage": 1, "image_size": 32, "classes": 10},
+    "protocol": {
+        "epochs": 2,
+        "batch_size": 32,
+        "learning_rate": 0.05,
+        "schedule": "cosine",
+        "momentum": 0.9,
+        "weight_decay": 0.0003,
+        "gradient_clip": 5.0,
+        "drop_path": 0.0,
+        "auxiliary_weight": 0.0,
+        "label_smoothing": 0.0,
+    },
+}
+
 
 @pytest.fixture(autouse=True, scope="session")
 def one_thread():

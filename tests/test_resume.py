@@ -12,24 +12,9 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-ROOT = Path(__file__).parents[1]
-SETTINGS = {
-    "space": "nasbench201",
-    "dataset": "digits",
-    "network": {"channels": 4, "cells_per_stage": 1, "image_size": 32, "classes": 10},
-    "protocol": {
-        "epochs": 4,
-        "batch_size": 64,
-        "learning_rate": 0.05,
-        "schedule": "cosine",
-        "momentum": 0.9,
-        "weight_decay": 0.0003,
-        "gradient_clip": 5.0,
-        "drop_path": 0.0,
-        "auxiliary_weight": 0.0,
-        "label_smoothing": 0.1,
-    },
-}
+from tests.conftest import ROOT, TINY_TASK
+
+PROTOCOL = TINY_TASK["protocol"] | {"epochs": 4, "batch_size": 64, "label_smoothing": 0.1}
 TIMES = ("images_per_second", "hours", "commit")
 
 
@@ -39,7 +24,7 @@ def start(folder: Path, output: str = "metrics.json", **changes) -> subprocess.P
         '{"space": "nasbench201", '
         '"arch": "|nor_conv_3x3~0|+|avg_pool_3x3~0|nor_conv_1x1~1|+|skip_connect~0|nor_conv_1x1~1|nor_conv_3x3~2|"}'
     )
-    settings = SETTINGS | {"protocol": SETTINGS["protocol"] | changes}
+    settings = TINY_TASK | {"protocol": PROTOCOL | changes}
     arguments = ["--genotype", genotype, "--task", "tiny", "--run", "3", "--settings", json.dumps(settings)]
     arguments += ["--checkpoints", folder / "checkpoints", "--output", folder / output]
     return subprocess.Popen(

@@ -92,4 +92,6 @@ def test_digest_follows_imports_and_nothing_else(tmp_path):
     assert len(digests) == 3
     derive, search_py = ROOT / "scripts" / "derive.py", ROOT / "scripts" / "search.py"
     assert code_digest(derive) == code_digest(derive)
+    assert code_digest(search_py) == code_digest(search_py, "freedarts.memory")  # search.py -> search -> memory
+    assert code_digest(search_py) != code_digest(search_py, "freedarts.tables")
     assert code_digest(search_py, "freedarts.spaces.darts") != code_digest(search_py, "freedarts.spaces.nasbench201")

@@ -15,32 +15,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.conftest import ROOT, TINY_TASK
+
 pytestmark = pytest.mark.workflow
 
-ROOT = Path(__file__).parents[1]
 PARTS = ("Snakefile", "rules", "scripts", "freedarts", "config", "resources", "envs", "profiles")
 # Times, memory and what depends on them; everything else must come out the same again.
 VOLATILE = ("seconds", "memory, MB", "images/s", "hours")
 TINY = {
-    "tasks": {
-        "tiny": {
-            "space": "nasbench201",
-            "dataset": "digits",
-            "network": {"channels": 4, "cells_per_stage": 1, "image_size": 32, "classes": 10},
-            "protocol": {
-                "epochs": 2,
-                "batch_size": 32,
-                "learning_rate": 0.05,
-                "schedule": "cosine",
-                "momentum": 0.9,
-                "weight_decay": 0.0003,
-                "gradient_clip": 5.0,
-                "drop_path": 0.0,
-                "auxiliary_weight": 0.0,
-                "label_smoothing": 0.0,
-            },
-        }
-    },
+    "tasks": {"tiny": TINY_TASK},
     "search": [{"supernets": ["nasbench201"], "scores": ["synflow", "synflow-released"], "seeds": 2}],
     "costs": [{"tasks": ["tiny"], "supernets": ["nasbench201"], "sources": ["synflow"]}],
     "retrain": [{"task": "tiny", "supernet": "nasbench201", "source": "synflow-released", "seeds": [0], "runs": 1}],

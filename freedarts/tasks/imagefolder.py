@@ -39,7 +39,7 @@ class FolderData:
     def __init__(self, train: Path, test: Path, train_transform: Callable, test_transform: Callable, workers: int):
         try:
             self._train, self._test = ImageFolder(train, train_transform), ImageFolder(test, test_transform)
-        except (FileNotFoundError, OSError) as error:
+        except OSError as error:
             raise InputError(
                 f"{train.parent}: expected class folders in {train.name}/ and {test.name}/ ({error})"
             ) from None
