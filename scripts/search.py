@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("--seed", required=True, type=int, help="of weights and gates, 0 or above")
     parser.add_argument("--settings", required=True, help="JSON: space, supernet and score, as in the configuration")
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
-    parser.add_argument("--threads", type=int, default=1, help="of the CPU (default 1); noise scores depend on it")
+    parser.add_argument("--threads", type=int, default=1, help="of the CPU (default 1)")
     parser.add_argument("--output", required=True, type=Path, help="scores.json")
     arguments = parser.parse_args()
 
