@@ -33,7 +33,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     device = torch.device("cuda" if arguments.gpus else "cpu")
     if device.type == "cpu":
-        torch.use_deterministic_algorithms(True)
+        torch.set_deterministic_debug_mode("error")
     bf16 = arguments.precision == "bf16" or (
         arguments.precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported()
     )

@@ -21,7 +21,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     torch.set_num_threads(arguments.threads)
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms would also import the compiler, 1 s
     settings = parse_settings(arguments.settings, ("space", "supernet", "score"))
     score = scores.from_settings(settings["score"])
     result = search.search(settings["space"], settings["supernet"], score, arguments.seed, arguments.device)

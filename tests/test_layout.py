@@ -53,9 +53,20 @@ def test_digest_of_code_runs_none_of_it():
     assert done.stdout == "False\n"
 
 
-def test_search_job_loads_neither_torchvision_nor_pandas():
-    check = "import sys, scripts.search; print([m for m in ('torchvision', 'pandas', 'sklearn') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", check], cwd=ROOT, text=True, capture_output=True).stdout == "[]\n"
+def test_search_job_loads_neither_torchvision_nor_pandas_nor_the_compiler(tmp_path):
+    settings = (
+        '{"space": "nasbench201", "supernet": {"channels": 4, "cells_per_stage": 1, "image_size": 8, "classes": 5}, '
+        '"score": {"proxy": "synflow", "batch_norm": "train", "gates": "ones", "positive_gates": true, '
+        '"precision": "float32"}}'
+    )
+    arguments = ["--supernet", "n", "--score", "s", "--seed", "0", "--settings", settings]
+    check = (
+        f"import sys; sys.argv[1:] = {[*arguments, '--output', str(tmp_path / 'scores.json')]!r}\n"
+        "import torch, scripts.search; scripts.search.main(); print(torch.are_deterministic_algorithms_enabled(), "
+        "[m for m in ('torchvision', 'pandas', 'sklearn', 'torch._inductor', 'torch._dynamo') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, text=True, capture_output=True, check=True)
+    assert done.stdout == "True []\n"
 
 
 def test_conda_environment_has_the_versions_of_the_lock():
