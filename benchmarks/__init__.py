@@ -12,4 +12,4 @@ ROOT = Path(__file__).parents[1]
 def default_catalogue() -> Catalogue:
     """The quick configuration."""
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
-    return Catalogue(config, ROOT / "config" / "schema.yaml", ROOT / "resources")
+    return Catalogue(config, ROOT / "resources")

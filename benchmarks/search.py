@@ -27,7 +27,8 @@ def measure(way: str, settings: dict, threads: int) -> None:
     torch.set_num_threads(threads)
     score = scores.from_settings(settings["score"])
     build, compute = (search.build, search.compute) if way == "ours" else (plain_supernet, plain_score)
-    supernet = build(settings["space"], settings["supernet"], 0)
+    options = settings["supernet"]
+    supernet = build(options.pop("space"), options, 0)
     with peak_memory(torch.device("cpu")) as peak:
         start = time.perf_counter()
         objective, matrices = compute(supernet, score)

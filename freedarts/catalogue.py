@@ -8,10 +8,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import yaml
-from jsonschema import Draft202012Validator
-
-from freedarts import scores
+from freedarts import scores, settings
 from freedarts.files import InputError
 
 SEARCH = "results/search/{supernet}/{score}/seed{seed}/scores.json"
@@ -26,15 +23,18 @@ class Catalogue:
     Raises InputError with all faults in one message.
     """
 
-    def __init__(self, config: dict, schema: Path, resources: Path):
+    def __init__(self, config: dict, resources: Path):
         self.config, self.resources = config, resources
-        faults = _schema_faults(config, schema) or list(self._faults())
+        faults = settings.faults(config) or list(self._faults())
         if faults:
             raise InputError("the configuration is not valid\n" + "\n".join(f"  {fault}" for fault in faults))
 
     def _faults(self) -> Iterator[str]:
         """Combinations that no schema can rule out."""
         config = self.config
+        for kind, check in (("supernet", settings.supernet_faults), ("task", settings.task_faults)):
+            for name, entry in config[f"{kind}s"].items():
+                yield from (f"{kind}s.{name}.{fault}" for fault in check(entry))
         for name in set(config["scores"]) & set(config["sources"]):
             yield f"sources.{name}: a score has this name"
         for name, source in config["sources"].items():
@@ -121,8 +121,7 @@ class Catalogue:
         return {**score["settings"], **score.get("overrides", {}).get(supernet, {})}
 
     def search_settings(self, supernet: str, score: str) -> str:
-        options = dict(self.config["supernets"][supernet])
-        return _json({"space": options.pop("space"), "supernet": options, "score": self._score(supernet, score)})
+        return _json({"supernet": self.config["supernets"][supernet], "score": self._score(supernet, score)})
 
     def task_settings(self, task: str, keys: tuple[str, ...]) -> str:
         """The named keys of a task. InputError if it has no protocol and is asked for one."""
@@ -185,18 +184,3 @@ def _unknown(where: str, kind: str, name: str, known) -> str:
 
 def _json(value: object) -> str:
     return json.dumps(value, sort_keys=True)
-
-
-def _schema_faults(config: dict, schema: Path) -> list[str]:
-    validator = Draft202012Validator(yaml.safe_load(schema.read_text(encoding="utf-8")))
-    faults = []
-    for error in sorted(validator.iter_errors(config), key=lambda error: list(map(str, error.absolute_path))):
-        # Of alternatives, report the one for the space that the entry names.
-        while error.context:
-            error = max(error.context, key=lambda inner: (inner.validator != "const", len(inner.absolute_path)))
-        place = ".".join(str(part) for part in error.absolute_path) or "top level"
-        allowed = ""
-        if error.validator == "additionalProperties" and "properties" in error.schema:
-            allowed = f"; allowed: {', '.join(error.schema['properties'])}"
-        faults.append(f"{place}: {error.message}{allowed}")
-    return faults

@@ -2,13 +2,15 @@
 
 import fcntl
 import hashlib
+import io
 import signal
 from pathlib import Path
-from pickle import UnpicklingError
 
 import torch
 
 from freedarts.files import InputError, replace_file
+
+DIGEST_SIZE = hashlib.sha256().digest_size  # bytes in front of a state: torch loads many a damaged file without a word
 
 
 class Interrupted(Exception):  # noqa: N818, an order to stop is no error
@@ -37,17 +39,22 @@ class Checkpoints:
         return sorted(self.folder.glob("step*.pt"), reverse=True)
 
     def load(self) -> dict | None:
-        """The newest state that can be read; one that cannot was cut short by a full disk or a failing machine."""
+        """The newest state that is whole; one that is not was damaged by a full disk or a failing machine."""
         for path in self._files():
-            try:
-                return torch.load(path, weights_only=True)
-            except (RuntimeError, UnpicklingError, EOFError, OSError) as error:
-                print(f"{path}: skipped, it cannot be read ({error})", flush=True)
+            content = path.read_bytes()
+            digest, state = content[:DIGEST_SIZE], content[DIGEST_SIZE:]
+            if hashlib.sha256(state).digest() == digest:
+                return torch.load(io.BytesIO(state), weights_only=True)
+            print(f"{path}: skipped, it is damaged", flush=True)
         return None
 
     def save(self, state: dict, step: int) -> None:
         """Keep *state*, tensors and plain values, as that after *step* steps, and the one before."""
-        replace_file(self.folder / f"step{step:09}.pt", lambda partial: torch.save(state, partial))
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        content = buffer.getvalue()
+        content = hashlib.sha256(content).digest() + content
+        replace_file(self.folder / f"step{step:09}.pt", lambda partial: partial.write_bytes(content))
         for path in self._files()[2:]:
             path.unlink()
 

@@ -2,37 +2,52 @@
 
 import ast
 import hashlib
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
 PACKAGE = "freedarts"
 
 
-def code_digest(*sources: str | Path) -> str:
+def code_digest(*sources: str | Path, without: Collection[str] = ()) -> str:
     """Digest of *sources*, scripts (paths) or modules of the package (dotted names), and of all modules of the package
-    that they import, in functions too. Modules that are chosen by name at run time must be named."""
+    that they import, in functions too, but for those *without*, as if their imports were not there. Modules that are
+    chosen by name at run time must be named. Comments, docstrings and layout do not count."""
+    excluded = {_file(module) for module in without}
     found: dict[Path, None] = {}
     queue = [_file(source) if isinstance(source, str) else source for source in sources]
     while queue:
         path = queue.pop()
-        if path is not None and path not in found:
+        if path is not None and path not in found and path not in excluded:
             found[path] = None
-            queue += _imports(path)
+            queue += _parsed(path)[1]
     digest = hashlib.sha256()
     for path in sorted(found, key=lambda path: path.name):
-        digest.update(path.read_bytes() + b"\0")
+        digest.update(_parsed(path)[0].encode() + b"\0")
     return digest.hexdigest()[:16]
 
 
 @cache
-def _imports(path: Path) -> tuple[Path | None, ...]:
+def _parsed(path: Path) -> tuple[str, tuple[Path | None, ...]]:
+    """The code of a file, and the files that it imports."""
+    tree = ast.parse(path.read_bytes())
     names = set()
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             names |= {node.module or ""} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return tuple(_file(name) for name in sorted(names) if name.startswith(f"{PACKAGE}."))
+        elif isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node, clean=False):
+            del node.body[0]
+    return _text(tree), tuple(_file(name) for name in sorted(names) if name.startswith(f"{PACKAGE}."))
+
+
+def _text(node: object) -> str:
+    """The tree as text that is the same in every version of Python, unlike ast.dump's."""
+    if isinstance(node, ast.AST):
+        fields = (f"{name}={_text(value)}" for name, value in ast.iter_fields(node) if value not in (None, []))
+        return f"{type(node).__name__}({','.join(fields)})"
+    return f"[{','.join(map(_text, node))}]" if isinstance(node, list) else repr(node)
 
 
 @cache

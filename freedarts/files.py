@@ -6,16 +6,18 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import yaml
+
 
 class InputError(ValueError):
     """Bad input. The message names the file or option, the place in it, the value and what is allowed."""
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a script: exit 0 when done, 1 with one line on bad input."""
+    """Run a script: exit 0 when done, 1 with one line on bad input, or on a file that cannot be read or written."""
     try:
         main()
-    except InputError as error:
+    except (InputError, OSError) as error:
         sys.exit(f"error: {error}")
 
 
@@ -60,6 +62,14 @@ def read_json(path: Path, required: tuple[str, ...] = ()) -> dict:
     if missing := [key for key in required if key not in value]:
         raise InputError(f"{path}: no key {', '.join(map(repr, missing))}")
     return value
+
+
+def read_yaml(path: Path) -> object:
+    """Raises InputError for a file that is not valid YAML."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
 
 
 class _NotFiniteError(Exception):

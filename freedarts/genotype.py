@@ -32,7 +32,9 @@ class Refused:
 def parse(value: dict, where: str) -> Genotype | Refused:
     """The genotype in a JSON object. Raises InputError that names the offending place in *where*."""
     space = spaces.load(value.get("space"), f"{where}: space")
-    if isinstance(value.get("refused"), str):
+    if "refused" in value:
+        if set(value) != {"space", "refused"} or not isinstance(value["refused"], str):
+            raise InputError(f"{where}: refused: expected a reason, and beside it nothing but the space")
         return Refused(value["space"], value["refused"])
     return space.parse(value, where)
 
@@ -60,6 +62,8 @@ def derive(search: dict, where: str) -> Genotype | Refused:
     if not isinstance(audit, dict) or audit.get("verdict") not in VERDICTS:
         raise InputError(f"{where}: audit has no verdict; allowed: {', '.join(VERDICTS)}")
     if audit["verdict"] == "overflow":
+        if not isinstance(audit.get("overflow"), str):
+            raise InputError(f"{where}: audit.overflow: expected the name of a module")
         return Refused(space.NAME, f"overflow in {audit['overflow']}")
     spaces.check_scores(search["scores"], space.GATES, space.OPERATIONS, f"{where}: scores")
     if search["operations"] != list(space.OPERATIONS):

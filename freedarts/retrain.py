@@ -12,8 +12,19 @@ from tqdm import tqdm
 
 from freedarts import genotype, spaces, tasks, training
 from freedarts.checkpoints import Checkpoints, key
-from freedarts.environment import commit, device_name, versions
+from freedarts.digest import code_digest
+from freedarts.environment import check_seed, commit, device_name, versions
 from freedarts.files import InputError, replace_file, write_json, write_text
+from freedarts.settings import task_faults
+
+
+def training_code(space: str, dataset: str) -> str:
+    """Digest of the code that a training's result depends on. What only makes files, messages or supernets is left out:
+    an edit in it must not cost a GPU-day."""
+    needed = (f"networks.{space}", "training", f"tasks.{dataset}")
+    unrelated = ("checkpoints", "environment", "files", "genotype", "networks.gated")
+    names = ([f"freedarts.{module}" for module in modules] for modules in (needed, unrelated))
+    return code_digest(*next(names), without=next(names))
 
 
 @dataclass(frozen=True)
@@ -25,7 +36,6 @@ class Run:
     settings: dict
     seed: int
     data: Path | None = None  # manifest of a data set that was downloaded, beside its folder
-    code: str = ""  # digest of the code, for the key of the checkpoints
     workers: int = 0  # processes that read images
 
 
@@ -35,28 +45,27 @@ def retrain(
     """Train, or go on; write history, protocol and weights beside *output* and the metrics to it, last, so that they
     vouch for the rest. A training that is complete in *checkpoints* writes its results again without an epoch."""
     settings = run.settings
-    if run.seed < 0:
-        raise InputError(f"run {run.seed}; allowed: 0 and above")
+    check_seed("run", run.seed)
     found = genotype.read_for(run.genotype, settings["space"])
     if isinstance(found, genotype.Refused):
         raise InputError(f"{run.genotype}: the search gave no genotype ({found.reason}); there is nothing to train")
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise InputError("no CUDA device is available; `--gpus 0` trains on the CPU")
-    protocol = training.protocol_from_settings(settings["protocol"])
     data = tasks.load(settings["dataset"], run.data and run.data.with_suffix(""), run.workers)
     if data.classes != settings["network"]["classes"]:
         classes = settings["network"]["classes"]
         raise InputError(f"task {run.task}: the network has {classes} classes, the data {data.classes}")
+    if odd := list(task_faults(settings, len(data.train_labels))):
+        raise InputError(f"task {run.task}: {odd[0]}")
 
     torch.manual_seed(run.seed)
     network = spaces.load(found.space).network(found, **settings["network"])
     manifest = run.data.read_text(encoding="utf-8") if run.data else ""
     about = {"genotype": json.dumps(found.to_json()), "settings": json.dumps(settings, sort_keys=True)}
-    name = key(*about.values(), str(run.seed), manifest, run.code, device.type, str(bf16))
+    code = training_code(found.space, settings["dataset"])
+    name = key(*about.values(), str(run.seed), manifest, code, device.type, str(bf16))
     history = training.train(
         network,
         data,
-        protocol,
+        training.Protocol(**settings["protocol"]),
         run.seed,
         device,
         Checkpoints(checkpoints / name),

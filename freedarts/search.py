@@ -13,19 +13,18 @@ import torch
 from torch import Tensor, nn
 
 from freedarts import genotype, spaces
-from freedarts.environment import device_name, versions
-from freedarts.files import InputError
+from freedarts.environment import check_seed, device_name, versions
 from freedarts.memory import peak_memory
 from freedarts.networks.frozen import frozen
 from freedarts.scores import Score
 
+CPU = torch.device("cpu")
 TOLERANCE = 1e-2  # of the largest score
 
 
 def build(space: str, options: dict, seed: int) -> nn.Module:
     """The supernet with the release's weights and gate draws for *seed*, on the CPU."""
-    if seed < 0:
-        raise InputError(f"seed {seed}; allowed: 0 and above")
+    check_seed("seed", seed)
     torch.manual_seed(seed)
     return spaces.load(space).supernet(**options)
 
@@ -134,23 +133,23 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def search(space: str, options: dict, score: Score, seed: int, device: str = "cpu") -> dict:
+def search(space: str, options: dict, score: Score, seed: int, device: torch.device = CPU) -> dict:
     """Score the supernet of *seed* and audit the result: the contents of `scores.json`, but for the names."""
-    place = torch.device(device)
-    supernet = build(space, options, seed).to(place)
-    with peak_memory(place) as peak:
+    supernet = build(space, options, seed).to(device)
+    with peak_memory(device) as peak:
         start = time.perf_counter()
         objective, scores = compute(supernet, score)
         seconds = time.perf_counter() - start
     verdict = audit(supernet, score, seed, scores, space)
     overflow = verdict["verdict"] == "overflow"
     return {
+        "space": space,
         "objective": None if overflow else objective,
         "scores": None if overflow else {group: matrix.double().tolist() for group, matrix in scores.items()},
         "operations": list(spaces.load(space).OPERATIONS),
         "audit": verdict,
         "seconds": seconds,
         "peak_memory_mb": peak.mb,
-        "device": device_name(place),
+        "device": device_name(device),
         "versions": versions(),
     }

@@ -12,18 +12,13 @@ from freedarts import genotype, spaces
 from freedarts.catalogue import METRICS
 
 MISSING = "–"
-SEARCH_KEYS = ("space", "objective", "audit", "seconds", "peak_memory_mb")
-METRICS_KEYS = (
-    "error_last",
-    "error_best",
-    "top5_error_last",
-    "epochs",
-    "parameters",
-    "images_per_second",
-    "hours",
-    "device",
-)
+INTRODUCTION = """# FreeDARTS, reproduced
 
+Results of the searches, counts and trainings that the configuration selects, beside what the paper
+(arXiv 2106.11542 v2) and its release print. FreeDARTS, FreeDARTS† and FreeDARTS‡ search on the supernets `darts-8`,
+`darts-20` and `darts-imagenet`. This file is made by `snakemake results/tables.md`; `tables.csv` holds the same values
+unrounded.
+"""
 
 NUMBERS_NOTE = """\
 Test errors in percent. `log` columns are from the training logs in the paper's release; a best epoch is chosen on the
@@ -84,8 +79,8 @@ class Table:
         return f"## {self.title}\n\n{text}\n\n{self.note}\n"
 
 
-def markdown(tables: Iterable[Table], introduction: str) -> str:
-    return introduction + "\n" + "\n".join(table.markdown() for table in tables)
+def markdown(tables: Iterable[Table]) -> str:
+    return INTRODUCTION + "\n" + "\n".join(table.markdown() for table in tables)
 
 
 def csv(tables: Iterable[Table]) -> str:
@@ -133,15 +128,16 @@ def numbers_table(numbers: list[dict], trainings: dict[tuple, dict], tasks: dict
     for number in numbers:
         log, wanted = number["log"] or {}, number["reproduced_by"]
         measure = "error_last" if number["measure"] == "top-1" else "top5_error_last"
-        found, remedy = (), "the MobileNet space is not in this version"
+        found, status = (), "not run; the MobileNet space is not in this version"
         if wanted:
             target = (wanted["task"], wanted["supernet"], wanted["source"])
-            found = tuple(
-                metrics[measure]
+            runs = [
+                (seed, metrics[measure])
                 for (*case, seed, _), metrics in trainings.items()
                 if tuple(case) == target and seed in wanted["seeds"]
-            )
-            remedy = _remedy(*target, wanted["seeds"][0], tasks)
+            ]
+            found = tuple(error for _, error in runs)
+            status = _status(*target, wanted["seeds"], {seed for seed, _ in runs}, tasks)
         rows.append(
             {
                 "number": number["id"],
@@ -152,7 +148,7 @@ def numbers_table(numbers: list[dict], trainings: dict[tuple, dict], tasks: dict
                 "evidence in the release": number["evidence"],
                 "here": Sample(found) if found else None,
                 "n": len(found),
-                "status": "run" if found else f"not run; {remedy}",
+                "status": status,
             }
         )
     return Table(
@@ -170,10 +166,16 @@ def numbers_table(numbers: list[dict], trainings: dict[tuple, dict], tasks: dict
     )
 
 
-def _remedy(task: str, supernet: str, source: str, seed: int, tasks: dict[str, dict]) -> str:
+def _status(task: str, supernet: str, source: str, wanted: list[int], done: set[int], tasks: dict[str, dict]) -> str:
+    """How many of the *wanted* genotypes (search seeds) were trained, and the command that trains the next one."""
+    missing = [seed for seed in wanted if seed not in done]
+    if not missing:
+        return "run"
     if not tasks.get(task, {}).get("trainable"):
-        return f"the task {task} cannot be trained in this version"
-    return f"`snakemake {METRICS.format(task=task, supernet=supernet, source=source, seed=seed, run=0)}`"
+        return f"not run; the task {task} cannot be trained in this version"
+    state = f"{len(done)} of {len(wanted)} genotypes run" if done else "not run"
+    target = METRICS.format(task=task, supernet=supernet, source=source, seed=missing[0], run=0)
+    return f"{state}; `snakemake {target}`"
 
 
 def search_table(

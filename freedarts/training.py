@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -59,18 +59,6 @@ def _linear_released(epoch: int, epochs: int) -> float:
 
 
 SCHEDULES = {"cosine": _cosine, "cosine-released": _cosine_released, "linear-released": _linear_released}
-
-
-def protocol_from_settings(settings: dict) -> Protocol:
-    """Raises InputError that names an unknown or missing key or an unknown schedule."""
-    known = {field.name for field in fields(Protocol)}
-    if wrong := set(settings) ^ known:
-        key = sorted(wrong)[0]
-        fault = "no" if key in known else "unknown"
-        raise InputError(f"protocol: {fault} key {key!r}; keys: {', '.join(sorted(known))}")
-    if settings["schedule"] not in SCHEDULES:
-        raise InputError(f"protocol: schedule {settings['schedule']!r}; allowed: {', '.join(SCHEDULES)}")
-    return Protocol(**settings)
 
 
 def epoch_seed(seed: int, epoch: int) -> int:
@@ -204,7 +192,7 @@ def evaluate(network: nn.Module, batches: Iterator[tuple[Tensor, Tensor]], bf16:
     for inputs, labels in batches:
         with torch.autocast(labels.device.type, torch.bfloat16, enabled=bf16):
             logits, _ = network(inputs)
-        hits = logits.topk(5, dim=1).indices == labels[:, None]
+        hits = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
         wrong1 += (~hits[:, 0]).sum().item()
         wrong5 += (~hits.any(1)).sum().item()
         loss += F.cross_entropy(logits.float(), labels, reduction="sum").item()

@@ -22,7 +22,7 @@ if workflow.is_main_process:
     driver = remove_dead_lock(Path(".snakemake"), keep=not workflow.dryrun)
 
 try:
-    catalogue = Catalogue(config, BASE / "config" / "schema.yaml", HERE / "resources")
+    catalogue = Catalogue(config, HERE / "resources")
 except InputError as error:
     raise WorkflowError(str(error))
 

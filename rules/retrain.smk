@@ -38,6 +38,6 @@ rule retrain:
         ),
     shell:
         "python -m scripts.retrain --genotype {input.genotype} --task {wildcards.task} --run {wildcards.run}"
-        " --settings {params.settings:q} {params.data} --code {params.code} --gpus {resources.gpu}"
+        " --settings {params.settings:q} {params.data} --gpus {resources.gpu}"
         " --workers {threads}"
         " --output {output.metrics} > {log} 2>&1"

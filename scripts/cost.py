@@ -5,7 +5,8 @@ from pathlib import Path
 
 from freedarts import genotype
 from freedarts.costs import costs
-from freedarts.files import parse_settings, run, write_json
+from freedarts.files import InputError, run, write_json
+from freedarts.settings import parse
 
 
 def main() -> None:
@@ -15,12 +16,15 @@ def main() -> None:
     parser.add_argument("genotypes", nargs="+", type=Path, help="seedN.json")
     arguments = parser.parse_args()
 
-    settings = parse_settings(arguments.settings, ("space", "network"))
+    settings = parse(arguments.settings, "cost_settings")
     result = {}
     for path in arguments.genotypes:
         found = genotype.read_for(path, settings["space"])
         refused = isinstance(found, genotype.Refused)
-        result[path.stem.removeprefix("seed")] = None if refused else costs(found, settings["network"])
+        seed = path.stem.removeprefix("seed")
+        if seed in result:
+            raise InputError(f"{path}: a second genotype of seed {seed}")
+        result[seed] = None if refused else costs(found, settings["network"])
     write_json(arguments.output, result)
 
 

@@ -7,11 +7,11 @@ import argparse
 import sys
 from pathlib import Path
 
-import torch
-
 from freedarts.checkpoints import Interrupted, StopSignals
-from freedarts.files import parse_settings, run
+from freedarts.environment import set_up, use_bf16
+from freedarts.files import run
 from freedarts.retrain import Run, retrain
+from freedarts.settings import parse
 
 
 def main() -> None:
@@ -21,7 +21,6 @@ def main() -> None:
     parser.add_argument("--run", required=True, type=int, help="training seed, 0 or above")
     parser.add_argument("--settings", required=True, help="JSON: space, dataset, network and protocol of the task")
     parser.add_argument("--data", type=Path, help="manifest of the data set, for those that are downloaded")
-    parser.add_argument("--code", default="", help="digest of the code; another one starts anew")
     parser.add_argument("--checkpoints", type=Path, default=Path("checkpoints"), help="folder (default checkpoints)")
     parser.add_argument("--gpus", type=int, choices=(0, 1), default=0, help="0 (default): the CPU")
     parser.add_argument("--precision", choices=("auto", "bf16", "float32"), default="auto", help="auto: bf16 on a GPU")
@@ -30,24 +29,11 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, help="metrics.json")
     arguments = parser.parse_args()
 
-    torch.set_num_threads(arguments.threads)
-    device = torch.device("cuda" if arguments.gpus else "cpu")
-    if device.type == "cpu":
-        torch.set_deterministic_debug_mode("error")
-    bf16 = arguments.precision == "bf16" or (
-        arguments.precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported()
-    )
-    settings = parse_settings(arguments.settings, ("space", "dataset", "network", "protocol"))
+    device = set_up("cuda" if arguments.gpus else "cpu", arguments.threads)
+    bf16 = use_bf16(arguments.precision, device)
+    settings = parse(arguments.settings, "retrain_settings")
     signals = StopSignals()
-    job = Run(
-        arguments.genotype,
-        arguments.task,
-        settings,
-        arguments.run,
-        arguments.data,
-        arguments.code,
-        arguments.workers,
-    )
+    job = Run(arguments.genotype, arguments.task, settings, arguments.run, arguments.data, arguments.workers)
     try:
         retrain(job, device, bf16, arguments.checkpoints, lambda: signals.received, arguments.output)
     except Interrupted as interrupted:

@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-import torch
-
 from freedarts import scores, search
-from freedarts.files import parse_settings, run, write_json
+from freedarts.environment import set_up
+from freedarts.files import run, write_json
+from freedarts.settings import parse
 
 
 def main() -> None:
@@ -15,18 +15,18 @@ def main() -> None:
     parser.add_argument("--score", required=True, help="name of the score")
     parser.add_argument("--seed", required=True, type=int, help="of weights and gates, 0 or above")
     parser.add_argument("--settings", required=True, help="JSON: space, supernet and score, as in the configuration")
-    parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="cpu (default) or cuda")
     parser.add_argument("--threads", type=int, default=1, help="of the CPU (default 1)")
     parser.add_argument("--output", required=True, type=Path, help="scores.json")
     arguments = parser.parse_args()
 
-    torch.set_num_threads(arguments.threads)
-    torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms would also import the compiler, 1 s
-    settings = parse_settings(arguments.settings, ("space", "supernet", "score"))
+    device = set_up(arguments.device, arguments.threads)
+    settings = parse(arguments.settings, "search_settings")
     score = scores.from_settings(settings["score"])
-    result = search.search(settings["space"], settings["supernet"], score, arguments.seed, arguments.device)
+    options = settings["supernet"]
+    result = search.search(options.pop("space"), options, score, arguments.seed, device)
     names = {key: getattr(arguments, key) for key in ("supernet", "score", "seed")}
-    write_json(arguments.output, {**names, "space": settings["space"], **result})
+    write_json(arguments.output, {**names, **result})
 
 
 if __name__ == "__main__":

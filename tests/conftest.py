@@ -1,12 +1,20 @@
 """Fixtures that several tests need."""
 
+import importlib
+import json
+import signal
+import sys
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
 
+from freedarts import files
 from freedarts.catalogue import Catalogue
+from freedarts.spaces import nasbench201
 
 ROOT = Path(__file__).parents[1]
 
@@ -29,6 +37,24 @@ TINY_TASK = {
     },
 }
 
+# What a search on NAS-Bench-201 writes, as far as others read it.
+SEARCH_RESULT = {
+    "space": "nasbench201",
+    "objective": 10.79,
+    "scores": {"cell": [[0.0, 0.1, 0.2, 0.3, 0.25]] * 6},
+    "operations": list(nasbench201.OPERATIONS),
+    "audit": {
+        "verdict": "sound",
+        "overflow": None,
+        "largest": 0.3,
+        "largest_second": 0.3,
+        "difference": 0.0,
+        "agreement": {"cell": 6},
+    },
+    "seconds": 0.5,
+    "peak_memory_mb": 20.0,
+}
+
 
 @pytest.fixture(autouse=True, scope="session")
 def one_thread():
@@ -42,7 +68,7 @@ def config() -> dict:
 
 @pytest.fixture
 def catalogue(config) -> Catalogue:
-    return Catalogue(config, ROOT / "config" / "schema.yaml", ROOT / "resources")
+    return Catalogue(config, ROOT / "resources")
 
 
 @pytest.fixture(scope="session")
@@ -52,3 +78,50 @@ def shared() -> Path:
     if not folder.exists():
         pytest.skip("no ../shared with the facts here")
     return folder
+
+
+@pytest.fixture
+def script(tmp_path, monkeypatch):
+    """Call a script's main in *tmp_path*, on a machine without a GPU: (exit status, what it says)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    threads = torch.get_num_threads()
+
+    def call(name: str, *arguments: object) -> tuple[int, str]:
+        module = importlib.import_module(f"scripts.{name}")
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        said = StringIO()
+        try:
+            with redirect_stderr(said):
+                files.run(module.main)
+        except SystemExit as end:
+            return (1, str(end.code)) if isinstance(end.code, str) else (end.code, said.getvalue())
+        return 0, said.getvalue()
+
+    yield call
+    torch.set_deterministic_debug_mode("default")
+    torch.set_num_threads(threads)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def options(given: dict[str, object]) -> list[object]:
+    return [part for pair in given.items() for part in pair]
+
+
+def assert_refused(done: tuple[int, str], message: str) -> None:
+    """One line that says *message*, and no output in out/."""
+    status, said = done
+    assert status == 1
+    assert said.startswith("error: ")
+    assert message in said
+    assert len(said.splitlines()) == 1 + said.count("\n  ")
+    assert not Path("out").exists()
+    assert not Path("checkpoints").exists()
+
+
+def write(path: Path, content: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path

@@ -2,16 +2,18 @@
 
 import copy
 import json
+import math
 
 import pytest
 
+from freedarts import scores
 from freedarts.catalogue import Catalogue
 from freedarts.files import InputError
 from tests.conftest import ROOT
 
 
 def build(config: dict) -> Catalogue:
-    return Catalogue(config, ROOT / "config" / "schema.yaml", ROOT / "resources")
+    return Catalogue(config, ROOT / "resources")
 
 
 def merged(config: dict, overlay: dict) -> dict:
@@ -61,6 +63,28 @@ def merged(config: dict, overlay: dict) -> dict:
             ["scores.synflow on darts-8", "gate_scale 0.1 with gates 'ones'"],
         ),
         ({"scores": {"darts-v1": {"settings": {}}}}, ["scores.darts-v1.settings", "'proxy' is a required"]),
+        ({"tasks": {"digits": {"protocol": {"epochs": 8.0}}}}, ["protocol.epochs: 8.0 is not of type 'integer'"]),
+        ({"tasks": {"digits": {"protocol": {"learning_rate": math.nan}}}}, ["nan is not of type 'number'"]),
+        (
+            {"scores": {"synflow-released": {"settings": {"gate_scale": math.inf}}}},
+            ["scores.synflow-released.settings.gate_scale: inf is not of type 'number'"],
+        ),
+        (
+            {"tasks": {"digits": {"protocol": {"batch_size": 718}}}},
+            ["tasks.digits.batch_size: the last batch would hold one image"],
+        ),
+        (
+            {"tasks": {"cifar10": {"network": {"classes": 100}}}},
+            ["tasks.cifar10.network.classes: 100, but the data set cifar10 has 10"],
+        ),
+        (
+            {"tasks": {"cifar10": {"network": {"stem_kind": "imagenet"}}}},
+            ["tasks.cifar10.image_size: 32 with the stem 'imagenet', with auxiliary head; allowed: 224 to 256"],
+        ),
+        (
+            {"supernets": {"darts-8": {"image_size": 30}}},
+            ["supernets.darts-8.image_size: 30 with the stem 'cifar'; allowed: multiples of 4"],
+        ),
     ],
 )
 def test_faults_name_place_value_and_what_is_allowed(config, overlay, messages):
@@ -68,6 +92,12 @@ def test_faults_name_place_value_and_what_is_allowed(config, overlay, messages):
         build(merged(config, overlay))
     for message in messages:
         assert message in str(caught.value)
+
+
+def test_whole_numbers_are_numbers(config):
+    config["scores"]["synflow-released"]["settings"]["gate_scale"] = 1
+    found = json.loads(build(config).search_settings("darts-8", "synflow-released"))
+    assert scores.from_settings(found["score"]).gate_scale == 1
 
 
 def test_task_without_protocol_is_not_trained(config):

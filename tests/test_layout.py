@@ -11,7 +11,8 @@ import yaml
 
 from tests.conftest import ROOT
 
-LIGHT = ("catalogue", "digest", "driver", "files", "genotype", "scores", "spaces.darts", "spaces.nasbench201", "tasks")
+LIGHT = ("catalogue", "digest", "driver", "files", "genotype", "results", "scores", "settings", "tasks")
+LIGHT += ("spaces.darts", "spaces.nasbench201")
 SCRIPTS = sorted(path for path in (ROOT / "scripts").glob("*.py") if path.name != "__init__.py")
 LOCK = dict(re.findall(r"^([\w.-]+)==(.+)$", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
 
@@ -55,7 +56,7 @@ def test_digest_of_code_runs_none_of_it():
 
 def test_search_job_loads_neither_torchvision_nor_pandas_nor_the_compiler(tmp_path):
     settings = (
-        '{"space": "nasbench201", "supernet": {"channels": 4, "cells_per_stage": 1, "image_size": 8, "classes": 5}, '
+        '{"supernet": {"space": "nasbench201", "channels": 4, "cells_per_stage": 1, "image_size": 8, "classes": 5}, '
         '"score": {"proxy": "synflow", "batch_norm": "train", "gates": "ones", "positive_gates": true, '
         '"precision": "float32"}}'
     )

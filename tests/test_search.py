@@ -21,7 +21,7 @@ OVERFLOWING = {
 
 def settings(catalogue, supernet: str, score: str) -> tuple[str, dict, scores.Score]:
     found = json.loads(catalogue.search_settings(supernet, score))
-    return found["space"], found["supernet"], scores.from_settings(found["score"])
+    return found["supernet"].pop("space"), found["supernet"], scores.from_settings(found["score"])
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_released_objective_of_seed_0(catalogue, supernet, objective):
 def test_released_search_on_nasbench201(catalogue):
     result = search.search(*settings(catalogue, "nasbench201", "synflow-released"), 0)
     assert result["audit"]["verdict"] == "sound"
-    found = genotype.derive({**result, "space": "nasbench201"}, "here")
+    found = genotype.derive(result, "here")
     operations = ("3x3", "3x3", "3x3", "1x1", "3x3", "3x3")
     assert found.operations == tuple(f"nor_conv_{size}" for size in operations)
 
@@ -68,7 +68,7 @@ def test_finite_zeros_of_an_overflow_never_become_a_genotype(catalogue):
     assert result["audit"]["verdict"] == "overflow"
     assert result["audit"]["overflow"] in dict(search.build(space, options, 0).named_modules())
     assert result["scores"] is None
-    refused = genotype.derive({**result, "space": space}, "here")
+    refused = genotype.derive(result, "here")
     assert refused == genotype.Refused(space, f"overflow in {result['audit']['overflow']}")
 
 
@@ -153,5 +153,5 @@ def test_bad_settings_are_named(changes, message):
 def test_missing_setting_and_negative_seed_are_named():
     with pytest.raises(InputError, match="no key 'proxy'"):
         scores.from_settings({key: value for key, value in OVERFLOWING.items() if key != "proxy"})
-    with pytest.raises(InputError, match="seed -1; allowed: 0 and above"):
+    with pytest.raises(InputError, match="seed -1; allowed: 0 to 4294967295"):
         search.build("darts", SMALL["darts"], -1)

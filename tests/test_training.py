@@ -28,7 +28,7 @@ def small_network(seed: int = 0) -> torch.nn.Module:
 
 
 def test_cifar_rates_are_those_that_the_release_trains_with(config):
-    protocol = training.protocol_from_settings(config["tasks"]["cifar10"]["protocol"])
+    protocol = training.Protocol(**config["tasks"]["cifar10"]["protocol"])
     for epoch in range(600):
         expected = 0.0125 * (1 + math.cos(math.pi * (epoch + 1) / 600))
         assert protocol.learning_rate_at(epoch) == pytest.approx(expected, abs=1e-15)
@@ -40,7 +40,7 @@ def test_cifar_rates_are_those_that_the_release_trains_with(config):
 
 @pytest.mark.parametrize("task", ["imagenet", "imagenet-c50"])
 def test_imagenet_rates_are_those_that_the_release_trains_with(config, task):
-    protocol = training.protocol_from_settings(config["tasks"][task]["protocol"])
+    protocol = training.Protocol(**config["tasks"][task]["protocol"])
     for epoch in range(250):
         if epoch < 5:
             expected = 0.06 * (epoch + 1)
@@ -116,14 +116,10 @@ def test_saved_weights_give_the_same_error(job, digits, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"seed": -1}, "run -1; allowed: 0 and above"),
+        ({"seed": -1}, "run -1; allowed: 0 to 4294967295"),
         ({"content": {"space": "nasbench201", "refused": "overflow in cells.3"}}, "there is nothing to train"),
         ({"space": "darts"}, "is a genotype of nasbench201, expected darts"),
         ({"network": NETWORK | {"classes": 11}}, "the network has 11 classes, the data 10"),
-        ({"dataset": "numbers"}, "dataset 'numbers'; allowed: digits"),
-        ({"protocol": {"epochs": 1}}, "no key 'auxiliary_weight'"),
-        ({"protocol": {**PROTOCOL.__dict__, "warmup": 1}}, "unknown key 'warmup'"),
-        ({"protocol": {**PROTOCOL.__dict__, "schedule": "step"}}, "schedule 'step'; allowed: cosine"),
     ],
 )
 def test_bad_input_is_refused_before_training(job, tmp_path, changes, message):

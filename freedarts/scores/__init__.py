@@ -37,7 +37,7 @@ class Score:
                 raise InputError(
                     f"score settings: {key} {getattr(self, key)!r}; allowed: {', '.join(map(str, allowed))}"
                 )
-        if (self.gates == "normal") != (isinstance(self.gate_scale, float) and self.gate_scale > 0):
+        if (self.gates == "normal") != (self.gate_scale is not None and 0 < self.gate_scale < float("inf")):
             raise InputError(
                 f"score settings: gate_scale {self.gate_scale!r} with gates {self.gates!r}; "
                 "allowed: a positive number with `normal`, none with `ones`"

@@ -7,6 +7,8 @@ derive(scores) -> Genotype         from {group: matrix edges x operations}
 parse(value, where) -> Genotype    from the JSON object; `Genotype.to_json()` goes back
 entries(genotype) -> {group: [set, ...]}   what two genotypes can agree on, per node or edge
 chance() -> {group: float}         entries that two uniformly random genotypes share, expected
+option_faults(options, final=False, smallest_batch=None)   what does not fit together in options that are right by the
+    schema, a line each; final: of a final network, which will train on batches of at least smallest_batch images
 supernet(**options), network(genotype, **options)   torch modules; options as in the configuration
 """
 
@@ -38,5 +40,5 @@ def check_scores(scores: object, gates: dict[str, int], operations: tuple[str, .
             if not isinstance(row, list) or len(row) != len(operations):
                 raise InputError(f"{where}.{group}[{edge}]: expected {len(operations)} scores, one per operation")
             for operation, score in zip(operations, row, strict=True):
-                if not isinstance(score, (int, float)) or not abs(score) < float("inf"):
+                if type(score) not in (int, float) or not abs(score) < float("inf"):
                     raise InputError(f"{where}.{group}[{edge}], {operation}: {score!r} is not a finite number")

@@ -6,6 +6,7 @@ torch takes longer to import than a derivation takes to run.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -93,6 +94,26 @@ def chance() -> dict[str, float]:
     """A node with n inputs keeps each with probability 2/n, with one of seven operations: 2 * (2/n) / 7 shared pairs,
     summed over the nodes."""
     return {group: sum(4 / (node + 2) / (len(OPERATIONS) - 1) for node in range(NODES)) for group in GATES}
+
+
+# Sizes in pixels, (smallest, largest), of the last feature map that the final network's layers take.
+POOLED = {"cifar": (1, 1 << 30), "imagenet": (7, 13)}
+AUXILIARY = {"cifar": (8, 10), "imagenet": (7, 8)}
+
+
+def option_faults(options: dict, final: bool = False, smallest_batch: int | None = None) -> Iterator[str]:
+    kind, size, auxiliary = options["stem_kind"], options["image_size"], options.get("auxiliary", False)
+    divisor = 4 if kind == "cifar" else 32
+    if size % divisor:
+        yield f"image_size: {size} with the stem {kind!r}; allowed: multiples of {divisor}"
+    elif final:
+        low, high = (AUXILIARY if auxiliary else POOLED)[kind]
+        if not low * divisor <= size <= high * divisor:
+            head = "with" if auxiliary else "without"
+            allowed = f"{low * divisor} to {high * divisor}"
+            yield f"image_size: {size} with the stem {kind!r}, {head} auxiliary head; allowed: {allowed}"
+    if auxiliary and kind == "cifar" and smallest_batch == 1:
+        yield "batch_size: the last batch would hold one image, too few for the auxiliary head's batch norm"
 
 
 def supernet(**options):

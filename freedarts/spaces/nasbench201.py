@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -47,15 +48,20 @@ class Genotype:
 
 
 @cache
-def _indices() -> dict[tuple[str, ...], int]:
+def _cells() -> list[tuple[str, ...]]:
     # The benchmark listed all cells, node by node, and shuffled the list with this seed.
     cells = list(product(OPERATIONS, repeat=len(EDGES)))
     random.Random(88).shuffle(cells)
-    return {cell: index for index, cell in enumerate(cells)}
+    return cells
+
+
+@cache
+def _indices() -> dict[tuple[str, ...], int]:
+    return {cell: index for index, cell in enumerate(_cells())}
 
 
 def from_index(index: int) -> Genotype:
-    cells = list(_indices())
+    cells = _cells()
     if not 0 <= index < len(cells):
         raise InputError(f"NAS-Bench-201 index {index}; allowed: 0 to {len(cells) - 1}")
     return Genotype(cells[index])
@@ -98,6 +104,11 @@ def entries(genotype: Genotype) -> dict[str, list[set]]:
 
 def chance() -> dict[str, float]:
     return {"cell": len(EDGES) / len(OPERATIONS)}
+
+
+def option_faults(options: dict, final: bool = False, smallest_batch: int | None = None) -> Iterator[str]:
+    if options["image_size"] % 4:
+        yield f"image_size: {options['image_size']}; allowed: multiples of 4"
 
 
 def supernet(**options):

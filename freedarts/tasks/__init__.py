@@ -16,7 +16,22 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-DATASETS = ("digits", "cifar10", "cifar100", "imagenet")
+
+@dataclass(frozen=True)
+class Facts:
+    """What can be said of a data set before it is there."""
+
+    classes: int
+    image_size: int  # height and width after the transforms
+    train_images: int
+
+
+DATASETS = {
+    "digits": Facts(10, 32, 1437),
+    "cifar10": Facts(10, 32, 50_000),
+    "cifar100": Facts(100, 32, 50_000),
+    "imagenet": Facts(1000, 224, 1_281_167),
+}
 DOWNLOADED = ("cifar10", "cifar100")
 FOLDERS = ("imagenet",)  # image folders that the user puts, or links, into data/
 
@@ -57,13 +72,13 @@ class Data:
 
 
 def _module(dataset: str):
-    if dataset not in DATASETS:
-        raise InputError(f"task settings: dataset {dataset!r}; allowed: {', '.join(DATASETS)}")
     return importlib.import_module(f"{__name__}.{dataset}")
 
 
 def load(dataset: str, folder: Path | None = None, workers: int = 0) -> Data:
     """workers: processes that read images, for image folders."""
+    if folder is None and dataset in (*DOWNLOADED, *FOLDERS):
+        raise InputError(f"--data: the manifest of {dataset} is needed, as `snakemake data/{dataset}.json` makes it")
     module = _module(dataset)
     return module.load(folder, workers) if dataset in FOLDERS else module.load(folder)
 

@@ -3,6 +3,7 @@
 The images stay on the device; crop, flip and cutout are done there, a batch at a time.
 """
 
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -33,8 +34,13 @@ def load(dataset_class: type, folder: Path, classes: int) -> Data:
 
 def normalise(images: Tensor) -> Tensor:
     """Bytes (N, 3, H, W) to float32 with the training images' mean 0 and standard deviation 1, as DARTS has them."""
-    mean, std = (torch.tensor(values, device=images.device).view(1, 3, 1, 1) for values in (MEAN, STD))
+    mean, std = _statistics(images.device)
     return (images.float() / 255 - mean) / std
+
+
+@cache  # a copy to the device in every batch would wait for it
+def _statistics(device: torch.device) -> Tensor:
+    return torch.tensor([MEAN, STD], device=device).view(2, 1, 3, 1, 1)
 
 
 def augment(images: Tensor) -> Tensor:

@@ -1,0 +1,58 @@
+"""The finished results of a selection, read and checked, from the current folder. Imports no torch."""
+
+from pathlib import Path
+
+from freedarts.catalogue import COST, GENOTYPE, METRICS, SEARCH
+from freedarts.files import read_json
+from freedarts.genotype import Genotype, Refused, read
+
+SEARCH_KEYS = ("space", "objective", "audit", "seconds", "peak_memory_mb")
+METRICS_KEYS = (
+    "error_last",
+    "error_best",
+    "top5_error_last",
+    "epochs",
+    "parameters",
+    "images_per_second",
+    "hours",
+    "device",
+)
+
+
+def searches(selected: list) -> dict[tuple[str, str], dict[int, dict]]:
+    """selected: (supernet, score, seeds). Returns (supernet, score) -> seed -> scores.json."""
+    return {
+        (supernet, score): {
+            seed: read_json(Path(SEARCH.format(supernet=supernet, score=score, seed=seed)), SEARCH_KEYS)
+            for seed in seeds
+        }
+        for supernet, score, seeds in selected
+    }
+
+
+def genotypes(selected: list) -> dict[tuple[str, str], dict[int, Genotype | Refused]]:
+    """selected: (supernet, source, seeds). Returns (supernet, source) -> seed -> genotype."""
+    return {
+        (supernet, source): {
+            seed: read(Path(GENOTYPE.format(supernet=supernet, source=source, seed=seed))) for seed in seeds
+        }
+        for supernet, source, seeds in selected
+    }
+
+
+def costs(selected: list) -> dict[tuple[str, str, str], dict[str, dict | None]]:
+    """selected: (task, supernet, source). Returns the same -> seed, as text -> figures, None without a genotype."""
+    return {
+        (task, supernet, source): read_json(Path(COST.format(task=task, supernet=supernet, source=source)))
+        for task, supernet, source in selected
+    }
+
+
+def trainings(selected: list) -> dict[tuple[str, str, str, int, int], dict]:
+    """selected: (task, supernet, source, seed, run). Returns the same -> metrics.json."""
+    return {
+        (task, supernet, source, seed, run): read_json(
+            Path(METRICS.format(task=task, supernet=supernet, source=source, seed=seed, run=run)), METRICS_KEYS
+        )
+        for task, supernet, source, seed, run in selected
+    }

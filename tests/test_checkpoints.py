@@ -1,0 +1,40 @@
+"""Checkpoints: two are kept, a damaged one is skipped, wherever the damage is."""
+
+import pytest
+import torch
+
+from freedarts.checkpoints import Checkpoints
+
+
+def state(value: float) -> dict:
+    return {"weights": {"a": torch.full((50,), value)}, "epoch": int(value)}
+
+
+@pytest.fixture
+def checkpoints(tmp_path) -> Checkpoints:
+    checkpoints = Checkpoints(tmp_path)
+    for step in range(3):
+        checkpoints.save(state(step), step)
+    return checkpoints
+
+
+def test_newest_of_two_is_loaded(checkpoints, tmp_path):
+    assert sorted(path.name for path in tmp_path.glob("*.pt")) == ["step000000001.pt", "step000000002.pt"]
+    assert checkpoints.load()["epoch"] == 2
+
+
+@pytest.mark.parametrize("place", [0, 40, 0.25, 0.5, 0.75, -1])
+def test_one_wrong_byte_falls_back(checkpoints, tmp_path, capsys, place):
+    newest = tmp_path / "step000000002.pt"
+    content = bytearray(newest.read_bytes())
+    content[int(place * len(content)) if isinstance(place, float) else place] ^= 1
+    newest.write_bytes(content)
+    assert torch.equal(checkpoints.load()["weights"]["a"], torch.ones(50))
+    assert f"{newest}: skipped" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("length", [0, 10, 100])
+def test_without_a_whole_one_there_is_none(checkpoints, tmp_path, length):
+    for path in tmp_path.glob("*.pt"):
+        path.write_bytes(path.read_bytes()[:length])
+    assert checkpoints.load() is None

@@ -1,0 +1,108 @@
+"""Files are whole or absent, and what cannot be read is named."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from freedarts.files import InputError, parse_settings, read_json, replace_file, write_json, write_text
+from tests.conftest import ROOT
+
+KILLED_WHILE_WRITING = """
+import os, signal, sys
+from pathlib import Path
+from freedarts.files import replace_file
+
+def write(partial):
+    partial.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+replace_file(Path(sys.argv[1]), write)
+"""
+
+
+def test_json_survives_and_folders_are_made(tmp_path):
+    value = {"a": [1, 0.1, 1e-300, None, "ä ±"], "b": {"c": True}}
+    path = tmp_path / "deep" / "er" / "file.json"
+    write_json(path, value)
+    assert read_json(path) == value
+    assert path.read_text(encoding="utf-8").endswith("}\n")
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), {"deep": [1, {"er": -float("inf")}]}, {"a": object()}])
+def test_what_is_no_json_is_refused_and_leaves_the_old_file(value, tmp_path):
+    path = tmp_path / "file.json"
+    write_text(path, "old")
+    with pytest.raises((ValueError, TypeError)):
+        write_json(path, value)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_failure_while_writing_leaves_the_old_file_and_no_partial_one(tmp_path):
+    path = tmp_path / "file"
+    write_text(path, "old")
+
+    def write(partial):
+        partial.write_text("half")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        replace_file(path, write)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("old", ["old", None])
+def test_kill_while_writing_leaves_the_old_file_or_none(old, tmp_path):
+    path = tmp_path / "file"
+    if old:
+        path.write_text(old)
+    done = subprocess.run([sys.executable, "-c", KILLED_WHILE_WRITING, path], cwd=ROOT)
+    assert done.returncode == -signal.SIGKILL
+    assert (path.read_text() if path.exists() else None) == old
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "not valid JSON .*is the file cut short"),
+        (b'{"a": 1', "not valid JSON .*is the file cut short"),
+        (b'{"a": 1} {"b": 2}', "not valid JSON"),
+        (b'\xff\xfe{"a": 1}', "not valid JSON"),
+        (b'{"a": NaN}', "holds NaN"),
+        (b'{"a": -Infinity}', "holds -Infinity"),
+        (b"[1]", "holds a list, expected an object"),
+        (b"null", "holds a NoneType, expected an object"),
+        (b'{"b": 1}', "no key 'a', 'c'"),
+    ],
+)
+def test_unreadable_json_is_named(content, message, tmp_path):
+    path = tmp_path / "file.json"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=f"^{path}: {message}"):
+        read_json(path, ("a", "c"))
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=f"^{tmp_path / 'absent.json'}: no such file"):
+        read_json(tmp_path / "absent.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "not valid JSON"),
+        ('{"a": 1', "not valid JSON"),
+        ("[1, 2]", r"holds list, expected the keys \['a', 'b'\]"),
+        ('{"a": 1}', r"holds \['a'\], expected the keys \['a', 'b'\]"),
+        ('{"a": 1, "b": 2, "c": 3}', r"holds \['a', 'b', 'c'\], expected the keys"),
+    ],
+)
+def test_settings_hold_exactly_the_keys(text, message):
+    with pytest.raises(InputError, match=f"^--settings: {message}"):
+        parse_settings(text, ("b", "a"))
+    assert parse_settings(json.dumps({"a": 1, "b": None}), ("b", "a")) == {"a": 1, "b": None}

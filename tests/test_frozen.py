@@ -1,0 +1,110 @@
+"""Convolution and batch norm for scoring equal PyTorch's, and a network is as it was afterwards, whatever happens."""
+
+from itertools import count, product
+
+import pytest
+import torch
+from torch import nn
+
+from freedarts import search
+from freedarts.networks.frozen import frozen
+from tests.test_networks import SMALL
+
+CONVOLUTIONS = [
+    {"kernel_size": kernel, "stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    for kernel, stride, padding, dilation, groups in product((1, 3, 5), (1, 2, 3), (0, 1, 4), (1, 2), (1, 2, 6))
+    if 9 + 2 * padding > dilation * (kernel - 1)
+]
+
+
+def gradients(network: nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Output, and the gradient of a function of it with respect to *x*."""
+    x = x.clone().requires_grad_()
+    output = network(x)
+    weights = torch.linspace(-1, 2, output.numel(), dtype=x.dtype).view_as(output)
+    return output.detach(), torch.autograd.grad((output * weights).sum(), x)[0]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_convolutions_equal_torch_s(dtype):
+    torch.manual_seed(0)
+    x = torch.randn(2, 6, 9, 10, dtype=dtype)
+    for options in CONVOLUTIONS:
+        for out in (6, 12):  # 6 of 6 groups is depthwise, 12 is not
+            conv = nn.Conv2d(6, out, bias=False, dtype=dtype, **options)
+            expected = gradients(conv, x)
+            with frozen(conv, "train", torch.clone):
+                found = gradients(conv, x)
+            torch.testing.assert_close(found, expected, msg=lambda text, case=(options, out): f"{case}: {text}")
+
+
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("mode", ["train", "eval", "identity"])
+def test_batch_norm_equals_torch_s_and_leaves_the_statistics(mode, affine):
+    torch.manual_seed(0)
+    bn = nn.BatchNorm2d(6, affine=affine).double()
+    bn.running_mean.uniform_()
+    bn.running_var.uniform_(1, 2)
+    x = torch.randn(4, 6, 5, 5, dtype=torch.float64)
+    before = {name: tensor.clone() for name, tensor in bn.state_dict().items()}
+    with frozen(bn, mode, torch.clone):
+        found = gradients(bn, x)
+    torch.testing.assert_close(dict(bn.state_dict()), before, rtol=0, atol=0)
+    expected = gradients(nn.Identity() if mode == "identity" else bn.train(mode == "train"), x)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_every_floating_point_tensor_is_prepared():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4, 2))
+    with frozen(network, "eval", lambda tensor: torch.full_like(tensor, 2, dtype=torch.float64)):
+        for name, tensor in network.state_dict().items():
+            assert tensor.dtype == (torch.int64 if name == "1.num_batches_tracked" else torch.float64)
+            assert name == "1.num_batches_tracked" or (tensor == 2).all()
+        assert not any(parameter.requires_grad for parameter in network.parameters())
+
+
+def snapshot(network: nn.Module) -> dict:
+    tensors = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+    return {
+        "tensors": {
+            name: (id(tensor), tensor.data_ptr(), tensor.dtype, tensor.requires_grad, tensor.tolist())
+            for name, tensor in tensors.items()
+        },
+        "modules": {
+            name: (module.training, "forward" in vars(module), len(module._forward_hooks))
+            for name, module in network.named_modules()
+        },
+    }
+
+
+class Fault(Exception):  # noqa: N818, only to be told from real errors
+    pass
+
+
+@pytest.mark.parametrize("fault", ["none", "inside", "while it prepares"])
+@pytest.mark.parametrize("space", SMALL)
+def test_network_is_as_it_was(space, fault):
+    network = search.build(space, SMALL[space], 0)
+    next(network.parameters()).requires_grad_(False)
+    network.cells[0].eval()
+    before, calls = snapshot(network), count()
+
+    def prepare(tensor: torch.Tensor) -> torch.Tensor:
+        if fault == "while it prepares" and next(calls) == 5:
+            raise Fault
+        return tensor.double().abs()
+
+    def use() -> None:
+        with frozen(network, "train", prepare):
+            gates = {group: draws.double() for group, draws in network.gate_draws.items()}
+            logits = network(torch.ones(1, *network.image_shape, dtype=torch.float64), gates)
+            assert logits.dtype == torch.float64
+            if fault == "inside":
+                raise Fault
+
+    if fault == "none":
+        use()
+    else:
+        with pytest.raises(Fault):
+            use()
+    assert snapshot(network) == before

@@ -1,0 +1,138 @@
+"""The training loop against steps written out by hand, for every space and with all that a protocol can ask for."""
+
+import random
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from freedarts import spaces, tasks, training
+from freedarts.tasks import Data
+from freedarts.training import Protocol
+from tests.test_genotype import random_scores
+
+CPU = torch.device("cpu")
+NETWORKS = {
+    "darts": {"channels": 4, "cells": 3, "stem_kind": "cifar", "image_size": 32, "classes": 10, "auxiliary": True},
+    "nasbench201": {"channels": 4, "cells_per_stage": 1, "image_size": 32, "classes": 10},
+}
+PROTOCOL = Protocol(2, 24, 0.1, "cosine-released", 0.9, 0.01, 0.5, 0.0, 0.4, 0.1)
+
+
+@pytest.fixture(scope="module")
+def data() -> Data:
+    digits = tasks.load("digits")
+    return Data(
+        digits.train_images[:60], digits.train_labels[:60], digits.test_images[:40], digits.test_labels[:40], 10
+    )
+
+
+def build(name: str) -> torch.nn.Module:
+    space = spaces.load(name)
+    torch.manual_seed(1)
+    return space.network(space.derive(random_scores(space, random.Random(4))), **NETWORKS[name])
+
+
+def train_by_hand(network: torch.nn.Module, data: Data, seed: int) -> list[tuple[float, int]]:
+    """(mean loss, wrong answers) of every epoch: SGD with momentum, weight decay and clipping, in plain steps."""
+    history, velocity = [], [torch.zeros_like(parameter) for parameter in network.parameters()]
+    for epoch in range(PROTOCOL.epochs):
+        network.train()
+        total, wrong, rate = 0.0, 0, PROTOCOL.learning_rate_at(epoch)
+        for batch in training.epoch_order(60, seed, epoch).split(24):
+            labels = data.train_labels[batch]
+            logits, auxiliary = network(data.train_images[batch])
+            loss = F.cross_entropy(logits, labels, label_smoothing=0.1)
+            total, wrong = total + loss.item() * len(batch), wrong + (logits.argmax(1) != labels).sum().item()
+            if auxiliary is not None:
+                loss = loss + 0.4 * F.cross_entropy(auxiliary, labels, label_smoothing=0.1)
+            gradients = torch.autograd.grad(loss, list(network.parameters()))
+            norm = sum(gradient.square().sum() for gradient in gradients).sqrt()
+            with torch.no_grad():
+                for parameter, gradient, v in zip(network.parameters(), gradients, velocity, strict=True):
+                    v.mul_(0.9).add_(gradient * min(1.0, 0.5 / norm.item()) + 0.01 * parameter)
+                    parameter -= rate * v
+        history.append((total / 60, wrong))
+    return history
+
+
+@pytest.mark.parametrize("name", spaces.SPACES)
+def test_training_takes_the_steps_of_the_protocol(data, name):
+    network, by_hand = build(name), build(name)
+    history = training.train(network, data, PROTOCOL, 5, CPU)
+    for row, (loss, wrong) in zip(history, train_by_hand(by_hand, data, 5), strict=True):
+        assert row["train_loss"] == pytest.approx(loss, rel=1e-4)
+        assert row["train_error"] == pytest.approx(100 * wrong / 60)
+    for (key, found), expected in zip(network.state_dict().items(), by_hand.state_dict().values(), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4, msg=lambda text, key=key: f"{key}: {text}")
+
+
+@pytest.mark.parametrize("name", spaces.SPACES)
+def test_training_repeats_bit_for_bit_with_drop_path(data, name):
+    protocol = Protocol(2, 24, 0.1, "cosine", 0.9, 0.0, 5.0, 0.8, 0.4, 0.0)
+
+    def result(seed: int) -> tuple[list[dict], dict]:
+        network = build(name)
+        history = training.train(network, data, protocol, seed, CPU)
+        times = ("train_seconds", "seconds")
+        return [{key: v for key, v in row.items() if key not in times} for row in history], network.state_dict()
+
+    (first, weights), (again, same), (other, _) = result(3), result(3), result(4)
+    assert first == again
+    torch.testing.assert_close(weights, same, rtol=0, atol=0)
+    assert first != other
+
+
+def test_drop_path_grows_over_the_epochs(data):
+    seen = []
+
+    class Watched(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.network = build("darts")
+            self.drop_path = 0.0
+
+        def forward(self, images):
+            seen.append((self.training, self.drop_path))
+            return self.network(images)
+
+    protocol = Protocol(4, 30, 0.1, "cosine", 0.9, 0.0, 5.0, 0.2, 0.0, 0.0)
+    training.train(Watched(), data, protocol, 0, CPU)
+    assert [path for in_training, path in seen if in_training][::2] == [0.0, 0.05, 0.1, pytest.approx(0.15)]
+
+
+def test_order_is_a_permutation_that_changes_with_epoch_and_seed():
+    orders = [training.epoch_order(100, seed, epoch).tolist() for seed in (0, 1) for epoch in (0, 1)]
+    assert all(sorted(order) == list(range(100)) for order in orders)
+    assert len(set(map(tuple, orders))) == 4
+    assert training.epoch_order(100, 1, 1).tolist() == orders[3]
+
+
+def test_evaluation_counts_top_1_and_top_5_of_all_images():
+    torch.manual_seed(0)
+    logits, labels = torch.randn(70, 10), torch.arange(70) % 10
+
+    class Fixed(torch.nn.Module):
+        def forward(self, images):
+            assert not self.training
+            return logits[images], None
+
+    batches = ((torch.arange(70)[part], labels[part]) for part in (slice(0, 64), slice(64, 70)))
+    found = training.evaluate(Fixed(), batches)
+    ranks = [
+        sorted(row.tolist(), reverse=True).index(row[label].item()) for row, label in zip(logits, labels, strict=True)
+    ]
+    assert found["test_error"] == pytest.approx(100 * sum(rank > 0 for rank in ranks) / 70)
+    assert found["test_top5_error"] == pytest.approx(100 * sum(rank > 4 for rank in ranks) / 70)
+    assert found["test_loss"] == pytest.approx(F.cross_entropy(logits, labels).item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("schedule", training.SCHEDULES)
+@pytest.mark.parametrize("epochs", [1, 2, 5, 6, 250, 600])
+def test_rates_are_never_above_the_base_rate_or_below_zero(schedule, epochs):
+    protocol = Protocol(epochs, 2, 0.3, schedule, 0.9, 0.0, 5.0, 0.0, 0.0, 0.0)
+    rates = [protocol.learning_rate_at(epoch) for epoch in range(epochs)]
+    assert all(0 <= rate <= 0.3 for rate in rates)
+    top = rates.index(max(rates))
+    assert rates[: top + 1] == sorted(rates[: top + 1])
+    assert rates[top:] == sorted(rates[top:], reverse=True)
