@@ -6,9 +6,10 @@ from pathlib import Path
 import yaml
 
 from freedarts import tables
-from freedarts.catalogue import COST, GENOTYPE, METRICS, SEARCH
+from freedarts.catalogue import COST, GENOTYPE, LOOKUP, METRICS, SEARCH
 from freedarts.files import parse_settings, read_json, run, write_text
 from freedarts.genotype import read
+from freedarts.tables import nasbench201
 
 INTRODUCTION = """# FreeDARTS, reproduced
 
@@ -29,10 +30,11 @@ def main() -> None:
     parser.add_argument("--numbers", required=True, type=_yaml, help="YAML: the figures that the paper prints")
     parser.add_argument("--objectives", required=True, type=_yaml, help="YAML: objectives that the release printed")
     parser.add_argument("--published-costs", required=True, type=_yaml, help="YAML: costs that the release printed")
+    parser.add_argument("--published-nasbench201", required=True, type=_yaml, help="YAML: the same of NAS-Bench-201")
     parser.add_argument("--output", required=True, type=Path, help="tables.md")
     arguments = parser.parse_args()
 
-    settings = parse_settings(arguments.settings, ("searches", "costs", "trainings", "published", "tasks"))
+    settings = parse_settings(arguments.settings, ("searches", "costs", "lookups", "trainings", "published", "tasks"))
     searches = {
         (supernet, score): {
             seed: read_json(Path(SEARCH.format(supernet=supernet, score=score, seed=seed)), tables.SEARCH_KEYS)
@@ -50,6 +52,10 @@ def main() -> None:
         (task, supernet, source): read_json(Path(COST.format(task=task, supernet=supernet, source=source)))
         for task, supernet, source in settings["costs"]
     }
+    lookups = {
+        (supernet, source): read_json(Path(LOOKUP.format(supernet=supernet, source=source)), nasbench201.LOOKUP_KEYS)
+        for supernet, source in settings["lookups"]
+    }
     trainings = {
         tuple(case): read_json(
             Path(METRICS.format(**dict(zip(("task", "supernet", "source", "seed", "run"), case, strict=True)))),
@@ -60,6 +66,7 @@ def main() -> None:
     made = [
         tables.numbers_table(arguments.numbers, trainings, settings["tasks"]),
         tables.search_table(searches, genotypes, arguments.objectives),
+        nasbench201.nasbench201_table(genotypes, lookups, arguments.published_nasbench201),
         tables.cost_table(costs, arguments.published_costs),
         tables.training_table(trainings),
     ]

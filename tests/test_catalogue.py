@@ -60,6 +60,8 @@ def merged(config: dict, overlay: dict) -> dict:
             {"scores": {"synflow": {"settings": {"gate_scale": 0.1}}}},
             ["scores.synflow on darts-8", "gate_scale 0.1 with gates 'ones'"],
         ),
+        ({"nasbench201": {"path": "x"}}, ["nasbench201", "'path' was unexpected", "allowed: file"]),
+        ({"nasbench201": {"file": 3}}, ["nasbench201.file: 3 is not of type"]),
         ({"scores": {"darts-v1": {"settings": {}}}}, ["scores.darts-v1.settings", "'proxy' is a required"]),
     ],
 )
@@ -108,4 +110,4 @@ def test_quick_selection(catalogue):
     assert sum(len(seeds) for *_, seeds in catalogue.searches()) == 40
     assert len(catalogue.trainings()) == 4
     assert len(catalogue.costs()) == len(set(catalogue.costs())) == 24
-    assert sum(len(seeds) for *_, seeds in catalogue.published()) == 27
+    assert sum(len(seeds) for *_, seeds in catalogue.published()) == 30

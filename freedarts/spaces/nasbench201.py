@@ -47,18 +47,22 @@ class Genotype:
 
 
 @cache
-def _indices() -> dict[tuple[str, ...], int]:
-    # The benchmark listed all cells, node by node, and shuffled the list with this seed.
+def _cells() -> list[tuple[str, ...]]:
+    """All cells in the benchmark's order: listed node by node, then shuffled with this seed."""
     cells = list(product(OPERATIONS, repeat=len(EDGES)))
     random.Random(88).shuffle(cells)
-    return {cell: index for index, cell in enumerate(cells)}
+    return cells
+
+
+@cache
+def _indices() -> dict[tuple[str, ...], int]:
+    return {cell: index for index, cell in enumerate(_cells())}
 
 
 def from_index(index: int) -> Genotype:
-    cells = list(_indices())
-    if not 0 <= index < len(cells):
-        raise InputError(f"NAS-Bench-201 index {index}; allowed: 0 to {len(cells) - 1}")
-    return Genotype(cells[index])
+    if not 0 <= index < len(_cells()):
+        raise InputError(f"NAS-Bench-201 index {index}; allowed: 0 to {len(_cells()) - 1}")
+    return Genotype(_cells()[index])
 
 
 def parse(value: dict, where: str) -> Genotype:
