@@ -61,6 +61,10 @@ def merged(config: dict, overlay: dict) -> dict:
             ["scores.synflow on darts-8", "gate_scale 0.1 with gates 'ones'"],
         ),
         ({"nasbench201": {"path": "x"}}, ["nasbench201", "'path' was unexpected", "allowed: file"]),
+        (
+            {"nasbench201": {"file": "x.pth"}},
+            ["nasbench201.file: no file or folder 'x.pth'; allowed: a path, `download`"],
+        ),
         ({"nasbench201": {"file": 3}}, ["nasbench201.file: 3 is not of type"]),
         ({"scores": {"darts-v1": {"settings": {}}}}, ["scores.darts-v1.settings", "'proxy' is a required"]),
     ],

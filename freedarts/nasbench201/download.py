@@ -12,16 +12,16 @@ ADDRESS = "https://drive.google.com/uc?id=16Y0UwGisiouVRxW-W5hEtbxmcHw_0hF_"
 MD5_TAIL = "096897"  # all that the authors publish
 
 
-def download(address: str, output: Path, md5_tail: str) -> None:
+def download(address: str, output: Path, md5_tail: str, retries: int = 5) -> None:
     """Download a file whose md5 ends in *md5_tail*, going on where an earlier call stopped; it arrives by rename.
 
-    What has come so far lies beside *output*, in a file that ends in `.part`. Raises InputError if not all comes, and
-    for another file, of which nothing is kept.
+    What has come so far lies beside *output*, in a file that ends in `.part`. retries: of a broken connection. Raises
+    InputError if not all comes, and for another file, of which nothing is kept.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
     unchecked = output.with_name(f".{output.name}")
     try:
-        gdown.download(address, str(unchecked), resume=True, retries=5, timeout=60)
+        gdown.download(address, str(unchecked), resume=True, retries=retries, timeout=60)
     except (gdown.exceptions.DownloadError, requests.RequestException, OSError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
