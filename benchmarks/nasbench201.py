@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import random
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -34,10 +35,14 @@ def resident(key: str) -> float:
 
 
 def microseconds(call: Callable[[int], object], indices: list[int]) -> float:
-    start = time.perf_counter()
-    for index in indices:
-        call(index)
-    return (time.perf_counter() - start) / len(indices) * 1e6
+    """Of a call; the median of five rounds."""
+    rounds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        for index in indices:
+            call(index)
+        rounds.append((time.perf_counter() - start) / len(indices) * 1e6)
+    return statistics.median(rounds)
 
 
 def conversion(file: Path, table: Path) -> dict:
