@@ -48,7 +48,7 @@ class Genotype:
 
 @cache
 def _cells() -> list[tuple[str, ...]]:
-    """All cells in the benchmark's order: listed node by node, then shuffled with this seed."""
+    # The benchmark listed all cells, node by node, and shuffled the list with this seed.
     cells = list(product(OPERATIONS, repeat=len(EDGES)))
     random.Random(88).shuffle(cells)
     return cells
@@ -60,9 +60,10 @@ def _indices() -> dict[tuple[str, ...], int]:
 
 
 def from_index(index: int) -> Genotype:
-    if not 0 <= index < len(_cells()):
-        raise InputError(f"NAS-Bench-201 index {index}; allowed: 0 to {len(_cells()) - 1}")
-    return Genotype(_cells()[index])
+    cells = _cells()
+    if not 0 <= index < len(cells):
+        raise InputError(f"NAS-Bench-201 index {index}; allowed: 0 to {len(cells) - 1}")
+    return Genotype(cells[index])
 
 
 def parse(value: dict, where: str) -> Genotype:

@@ -2,16 +2,19 @@
 
 import csv
 import shutil
+import sys
+from itertools import product
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
-from freedarts import scores, search
+from benchmarks import default_catalogue
 from freedarts.catalogue import SEARCH
-from freedarts.files import write_json
 from freedarts.nasbench201 import DOWNLOAD, TABLE
 from freedarts.spaces.nasbench201 import from_index
+from scripts import search
 from tests.conftest import ROOT
 from tests.nasbench201 import file as generated
 from tests.test_workflow import copy_project, planned, snakemake, table
@@ -29,10 +32,9 @@ def project(tmp_path_factory) -> Path:
     project = copy_project(tmp_path_factory.mktemp("nasbench201") / "project")
     path = project / "config" / "config.yaml"
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    supernet, overrides = config["supernets"]["nasbench201"], "overrides"
     config |= {
-        "supernets": {"nasbench201": supernet},
-        "sources": {name: entry for name, entry in config["sources"].items() if "nasbench201" in entry["supernets"]},
+        "supernets": {"nasbench201": config["supernets"]["nasbench201"]},
+        "sources": {name: entry for name, entry in config["sources"].items() if name.startswith("notebook-")},
         "search": [{"supernets": ["nasbench201"], "scores": list(SCORES), "seeds": SEEDS}],
         "tasks": {},
         "costs": [],
@@ -40,15 +42,16 @@ def project(tmp_path_factory) -> Path:
     }
     config["scores"] = {name: config["scores"][name] for name in SCORES}
     for score in config["scores"].values():
-        score[overrides] = {name: value for name, value in score.get(overrides, {}).items() if name == "nasbench201"}
+        score["overrides"] = {n: value for n, value in score.get("overrides", {}).items() if n == "nasbench201"}
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
-    options = {key: value for key, value in supernet.items() if key != "space"}
-    for name, entry in config["scores"].items():
-        score = scores.from_settings(entry["settings"] | entry[overrides].get("nasbench201", {}))
-        for seed in range(SEEDS):
+    with pytest.MonkeyPatch.context() as patch:
+        for name, seed in product(SCORES, range(SEEDS)):
             names = {"supernet": "nasbench201", "score": name, "seed": seed}
-            found = search.search("nasbench201", options, score, seed, "cpu")
-            write_json(project / SEARCH.format(**names), {**names, "space": "nasbench201", **found})
+            options = {**names, "settings": default_catalogue().search_settings("nasbench201", name)}
+            options["output"] = project / SEARCH.format(**names)
+            patch.setattr(sys, "argv", ["search", *(f"--{key}={value}" for key, value in options.items())])
+            search.main()
+    torch.set_deterministic_debug_mode("default")
     snakemake(project)
     return project
 
