@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from freedarts import genotype
-from freedarts.files import run, write_json
+from freedarts.files import InputError, run, write_json
 from freedarts.nasbench201 import FIGURES
 from freedarts.nasbench201.query import Figure, Table
 
@@ -28,6 +28,8 @@ def main() -> None:
     for path in arguments.genotypes:
         found = genotype.read_for(path, "nasbench201")
         seed = path.stem.removeprefix("seed")
+        if seed in seeds:
+            raise InputError(f"{path}: a second genotype of seed {seed}")
         if isinstance(found, genotype.Refused):
             seeds[seed] = None
         else:

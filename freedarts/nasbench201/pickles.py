@@ -1,8 +1,8 @@
 """Reads the pickles of the benchmark piece by piece, and runs nothing that they contain.
 
-The released file is one pickle of about 840 million instructions that would make 28 GB of objects. `Machine` steps
-through them, hands out each architecture when it is whole, and then forgets it. The four harmless globals that the
-files name are known here by name; none is imported.
+The released file is one pickle that would make 28 GB of objects. `Machine` steps through its instructions, hands out
+each architecture when it is whole, and then forgets it. The four harmless globals that the files name are known here by
+name; none is imported.
 """
 
 import pickle

@@ -3,11 +3,12 @@
 import math
 import subprocess
 import sys
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
-from freedarts.files import InputError
+from freedarts.files import InputError, read_json, write_json
 from freedarts.nasbench201.query import Table, canonical
 from freedarts.spaces.nasbench201 import EDGES, Genotype, from_index
 from tests.conftest import ROOT
@@ -134,6 +135,25 @@ def test_commands_convert_and_show(legacy, tmp_path):
     line = next(line for line in by_index.stdout.splitlines() if line.startswith("imagenet16_test"))
     rank = f"{figure.rank} of 6 {figure.percentile:.2f}"
     assert line.split() == f"imagenet16_test {figure.mean:.2f} – 1 {rank}".split()
+
+
+def test_the_lookup_script_looks_all_seeds_up(table, tmp_path):
+    for seed, content in enumerate((from_index(2).to_json(), {"space": "nasbench201", "refused": "overflow in stem"})):
+        write_json(tmp_path / f"seed{seed}.json", content)
+    darts = ROOT / "resources" / "genotypes" / "darts-v1" / "darts-8" / "seed0.json"
+    arguments = "scripts.lookup_nasbench201", "--table", table.path, "--output", tmp_path / "out.json"
+    seeds = tmp_path / "seed0.json", tmp_path / "seed1.json"
+    for wrong, message in ((darts, "expected nasbench201"), (seeds[0], "a second genotype of seed 0")):
+        done = run(*arguments, *seeds, wrong)
+        assert (done.returncode, message in done.stderr, done.stderr.count("\n")) == (1, True, 1)
+        assert not (tmp_path / "out.json").exists()
+    assert run(*arguments, *seeds).returncode == 0
+    found = read_json(tmp_path / "out.json")
+    figure = table.figure(2, "cifar100_test")
+    assert found["seeds"]["0"]["cifar100_test"] == {**asdict(figure), "percentile": figure.percentile}
+    assert (found["seeds"]["0"]["index"], found["seeds"]["1"], found["architectures"]) == (2, None, len(INDICES))
+    assert found["best"]["cifar10_test"]["rank"] == 1
+    assert found["source_sha256"] == table.metadata["source_sha256"]
 
 
 @pytest.mark.parametrize(("arch", "message"), [("77", "not in the table"), ("|conv~0|", "is not of the form")])

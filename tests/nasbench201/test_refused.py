@@ -1,9 +1,11 @@
 """Bad input: refused with one line, nothing run, no table left."""
 
+import bz2
 import hashlib
 import io
 import os
 import pickle
+import random
 from pathlib import Path
 
 import pytest
@@ -93,6 +95,31 @@ def test_truncated_files_are_refused(legacy, zipped, nats_bench, tmp_path):
     for file in nats_bench.iterdir():
         (folder / file.name).write_bytes(file.read_bytes()[: -1000 if file.name.startswith("015624") else None])
     assert "015624.pickle.pbz2" in refused(folder, tmp_path / "tables")
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["legacy", "nats"])
+def test_damaged_bytes_are_read_or_refused_and_never_a_traceback(packed, tmp_path):
+    folder = tmp_path / "nats"
+    generated.write_legacy(tmp_path / "one.pth", contents := generated.contents([3]))
+    generated.write_nats_bench(folder, contents)
+    member = folder / "000003.pickle.pbz2"
+    whole = bz2.decompress(member.read_bytes()) if packed else (tmp_path / "one.pth").read_bytes()
+    start = 0 if packed else whole.index(b"arch2infos")
+    rng, refusals = random.Random(0), 0
+    for _ in range(60):
+        damaged = bytearray(whole)
+        damaged[start + rng.randrange(rng.choice([300, 3000, len(whole) - start]))] = rng.choice(
+            b"\x00.(}]RbcQq\x85tsuK"
+        )
+        if packed:
+            member.write_bytes(bz2.compress(damaged, 1))
+        else:
+            (tmp_path / "one.pth").write_bytes(damaged)
+        try:
+            convert(folder if packed else tmp_path / "one.pth", tmp_path / "tables")
+        except InputError:
+            refusals += 1
+    assert refusals > 10
 
 
 def test_other_files_are_refused(tmp_path):
