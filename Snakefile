@@ -3,10 +3,11 @@
 #   results/search/{supernet}/{score}/seed{seed}/scores.json
 #   results/genotypes/{supernet}/{source}/seed{seed}.json
 #   results/costs/{task}/{supernet}/{source}.json
+#   results/nasbench201/{supernet}/{source}.json
 #   results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json
 #   results/tables.md, results/tables.csv
 #
-# data/{dataset}.json stands for a data set that was downloaded, checkpoints/ holds trainings that go on after a kill.
+# data/{dataset}.json stands for a data set that was downloaded, data/nasbench201/ holds that benchmark, checkpoints/ holds trainings that go on after a kill.
 # Logs and Snakemake's measurements mirror these paths in logs/ and results/benchmarks/.
 from snakemake.utils import min_version
 
@@ -21,6 +22,7 @@ include: "rules/data.smk"
 include: "rules/search.smk"
 include: "rules/genotype.smk"
 include: "rules/cost.smk"
+include: "rules/nasbench201.smk"
 include: "rules/retrain.smk"
 include: "rules/tables.smk"
 

@@ -10,10 +10,12 @@ from pathlib import Path
 
 from freedarts import scores, settings
 from freedarts.files import InputError
+from freedarts.nasbench201 import DOWNLOAD, TABLE
 
 SEARCH = "results/search/{supernet}/{score}/seed{seed}/scores.json"
 GENOTYPE = "results/genotypes/{supernet}/{source}/seed{seed}.json"
 COST = "results/costs/{task}/{supernet}/{source}.json"
+LOOKUP = "results/nasbench201/{supernet}/{source}.json"
 METRICS = "results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json"
 
 
@@ -43,6 +45,11 @@ class Catalogue:
                 for seed in source["seeds"]:
                     if not self.resource(supernet, name, seed).exists():
                         yield f"sources.{name}: no file {self.resource(supernet, name, seed)}"
+        file = config["nasbench201"]["file"]
+        # Once converted the file is needed no more. Snakemake itself takes a missing one for "nothing to be done" where
+        # there are older tables.
+        if file not in (None, "download") and not Path(file).exists() and not Path(TABLE).exists():
+            yield f"nasbench201.file: no file or folder {file!r}; allowed: a path, `download` (4.7 GB), null"
         for name, score in config["scores"].items():
             yield from self._unknown_names(f"scores.{name}.overrides", "supernet", score.get("overrides", {}))
         for supernet in config["supernets"]:
@@ -136,6 +143,7 @@ class Catalogue:
                 "searches": self.searches(),
                 "published": self.published(),
                 "costs": self.costs(),
+                "lookups": self.lookups(),
                 "trainings": self.trainings(),
                 "tasks": {name: {"trainable": "protocol" in task} for name, task in self.config["tasks"].items()},
             }
@@ -155,6 +163,20 @@ class Catalogue:
             for score in entry["scores"]
         }
         return [(supernet, score, self.seeds(supernet, score)) for supernet, score in pairs]
+
+    def benchmark_file(self) -> str:
+        """The NAS-Bench-201 file or folder to convert. InputError if the configuration has none."""
+        file = self.config["nasbench201"]["file"]
+        if file is None:
+            raise InputError("nasbench201.file: null; allowed: path of a NAS-Bench-201 file, or `download` (4.7 GB)")
+        return DOWNLOAD if file == "download" else file
+
+    def lookups(self) -> list[tuple[str, str]]:
+        """(supernet, source) of all NAS-Bench-201 genotypes; none without a benchmark file to look them up in."""
+        if self.config["nasbench201"]["file"] is None:
+            return []
+        selected = [*self.searches(), *self.published()]
+        return [(n, source) for n, source, _ in selected if self.config["supernets"][n]["space"] == "nasbench201"]
 
     def costs(self) -> list[tuple[str, str, str]]:
         """(task, supernet, source) of every selected cost file, each once."""

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from freedarts.catalogue import COST, GENOTYPE, METRICS, SEARCH
+from freedarts.catalogue import COST, GENOTYPE, LOOKUP, METRICS, SEARCH
 from freedarts.files import read_json
 from freedarts.genotype import Genotype, Refused, read
 
 SEARCH_KEYS = ("space", "objective", "audit", "seconds", "peak_memory_mb")
+LOOKUP_KEYS = ("best", "seeds")
 METRICS_KEYS = (
     "error_last",
     "error_best",
@@ -45,6 +46,14 @@ def costs(selected: list) -> dict[tuple[str, str, str], dict[str, dict | None]]:
     return {
         (task, supernet, source): read_json(Path(COST.format(task=task, supernet=supernet, source=source)))
         for task, supernet, source in selected
+    }
+
+
+def lookups(selected: list) -> dict[tuple[str, str], dict]:
+    """selected: (supernet, source). Returns the same -> what lookup_nasbench201 wrote."""
+    return {
+        (supernet, source): read_json(Path(LOOKUP.format(supernet=supernet, source=source)), LOOKUP_KEYS)
+        for supernet, source in selected
     }
 
 

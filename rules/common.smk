@@ -7,7 +7,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from freedarts import catalogue as names
-from freedarts import tasks
+from freedarts import nasbench201, tasks
 from freedarts.catalogue import Catalogue
 from freedarts.digest import code_digest
 from freedarts.driver import remove_dead_lock, set_job_environment
@@ -69,6 +69,11 @@ def genotypes(wildcards):
     return expand(names.GENOTYPE, seed=seeds, allow_missing=True)
 
 
+@planned
+def benchmark_file(wildcards):
+    return catalogue.benchmark_file()
+
+
 def manifest(wildcards):
     """The manifest of a task's data set, where it lies in data/."""
     dataset = catalogue.config["tasks"][wildcards.task].get("dataset")
@@ -94,5 +99,6 @@ def selected(wildcards):
         ),
         *(names.GENOTYPE.format(supernet=n, source=s, seed=seed) for n, s, seeds in found for seed in seeds),
         *(names.COST.format(task=t, supernet=n, source=s) for t, n, s in catalogue.costs()),
+        *(names.LOOKUP.format(supernet=n, source=s) for n, s in catalogue.lookups()),
         *(names.METRICS.format(task=t, supernet=n, source=s, seed=i, run=r) for t, n, s, i, r in catalogue.trainings()),
     ]

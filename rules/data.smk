@@ -2,6 +2,7 @@
 
 in   data/imagenet/train/ and data/imagenet/val/, with a folder for each class
 out  data/{dataset}.json, what is in data/{dataset}/
+     data/nasbench201/NAS-Bench-201-v1_1-096897.pth, only where the configuration asks for it
 """
 
 
@@ -21,6 +22,22 @@ rule download:
         runtime=60,
     shell:
         "python -m scripts.download --dataset {wildcards.dataset} --output {output} > {log} 2>&1"
+
+
+rule download_nasbench201:
+    output:
+        nasbench201.DOWNLOAD,
+    log:
+        "logs/data/nasbench201.log",
+    retries: 3 # goes on where it stopped
+    conda:
+        "../envs/freedarts.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=600,
+    shell:
+        "python -m scripts.download_nasbench201 --output {output} 2>&1 | tee {log}"
 
 
 rule check_images:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from freedarts import results, tables
 from freedarts.files import parse_settings, read_yaml, run, write_text
+from freedarts.tables.nasbench201 import nasbench201_table
 
 
 def main() -> None:
@@ -13,17 +14,20 @@ def main() -> None:
     parser.add_argument("--numbers", required=True, type=Path, help="YAML: the figures that the paper prints")
     parser.add_argument("--objectives", required=True, type=Path, help="YAML: objectives that the release printed")
     parser.add_argument("--published-costs", required=True, type=Path, help="YAML: costs that the release printed")
+    parser.add_argument("--published-nasbench201", required=True, type=Path, help="YAML: the same of NAS-Bench-201")
     parser.add_argument("--output", required=True, type=Path, help="tables.md")
     arguments = parser.parse_args()
 
-    selected = parse_settings(arguments.settings, ("searches", "costs", "trainings", "published", "tasks"))
+    selected = parse_settings(arguments.settings, ("searches", "costs", "lookups", "trainings", "published", "tasks"))
     searches = results.searches(selected["searches"])
     genotypes = results.genotypes([*selected["searches"], *selected["published"]])
     costs = results.costs(selected["costs"])
+    lookups = results.lookups(selected["lookups"])
     trainings = results.trainings(selected["trainings"])
     made = [
         tables.numbers_table(read_yaml(arguments.numbers), trainings, selected["tasks"]),
         tables.search_table(searches, genotypes, read_yaml(arguments.objectives)),
+        nasbench201_table(genotypes, lookups, read_yaml(arguments.published_nasbench201)),
         tables.cost_table(costs, read_yaml(arguments.published_costs)),
         tables.training_table(trainings),
     ]

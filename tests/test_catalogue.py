@@ -62,6 +62,12 @@ def merged(config: dict, overlay: dict) -> dict:
             {"scores": {"synflow": {"settings": {"gate_scale": 0.1}}}},
             ["scores.synflow on darts-8", "gate_scale 0.1 with gates 'ones'"],
         ),
+        ({"nasbench201": {"path": "x"}}, ["nasbench201", "'path' was unexpected", "allowed: file"]),
+        (
+            {"nasbench201": {"file": "x.pth"}},
+            ["nasbench201.file: no file or folder 'x.pth'; allowed: a path, `download`"],
+        ),
+        ({"nasbench201": {"file": 3}}, ["nasbench201.file: 3 is not of type"]),
         ({"scores": {"darts-v1": {"settings": {}}}}, ["scores.darts-v1.settings", "'proxy' is a required"]),
         ({"tasks": {"digits": {"protocol": {"epochs": 8.0}}}}, ["protocol.epochs: 8.0 is not of type 'integer'"]),
         ({"tasks": {"digits": {"protocol": {"learning_rate": math.nan}}}}, ["nan is not of type 'number'"]),
@@ -138,4 +144,4 @@ def test_quick_selection(catalogue):
     assert sum(len(seeds) for *_, seeds in catalogue.searches()) == 40
     assert len(catalogue.trainings()) == 4
     assert len(catalogue.costs()) == len(set(catalogue.costs())) == 24
-    assert sum(len(seeds) for *_, seeds in catalogue.published()) == 27
+    assert sum(len(seeds) for *_, seeds in catalogue.published()) == 30

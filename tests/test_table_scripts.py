@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from freedarts.catalogue import COST, GENOTYPE, METRICS, SEARCH
+from freedarts.catalogue import COST, GENOTYPE, LOOKUP, METRICS, SEARCH
 from freedarts.spaces import nasbench201
+from freedarts.tables import nasbench201 as nasbench201_table
 from tests.conftest import ROOT, SEARCH_RESULT, assert_refused, options, write
 
 METRICS_VALUE = {
@@ -21,10 +22,15 @@ METRICS_VALUE = {
     "device": "cpu",
 }
 FIGURES = {"parameters": 10, "parameters_with_auxiliary": 12, "flops": 20, "macs": 30}
+LOOKUP_VALUE = {
+    "best": dict.fromkeys(nasbench201_table.COLUMNS),
+    "seeds": {"0": {"index": 5, **dict.fromkeys(nasbench201_table.COLUMNS)}},
+}
 TABLES = {
     "searches": [["nasbench201", "synflow", [0]]],
     "published": [],
     "costs": [["t", "nasbench201", "synflow"]],
+    "lookups": [["nasbench201", "synflow"]],
     "trainings": [["t", "nasbench201", "synflow", 0, 0]],
     "tasks": {"t": {"trainable": True}},
 }
@@ -34,7 +40,13 @@ NAMES = {"supernet": "nasbench201", "score": "synflow", "source": "synflow", "ta
 @pytest.fixture
 def results(tmp_path) -> Path:
     found = nasbench201.derive(SEARCH_RESULT["scores"]).to_json()
-    contents = {SEARCH: SEARCH_RESULT, GENOTYPE: found, COST: {"0": FIGURES}, METRICS: METRICS_VALUE}
+    contents = {
+        SEARCH: SEARCH_RESULT,
+        GENOTYPE: found,
+        COST: {"0": FIGURES},
+        METRICS: METRICS_VALUE,
+        LOOKUP: LOOKUP_VALUE,
+    }
     for pattern, content in contents.items():
         write(tmp_path / pattern.format(**NAMES), content)
     return tmp_path
@@ -43,6 +55,7 @@ def results(tmp_path) -> Path:
 def tables(script, settings: str = json.dumps(TABLES), **changes) -> tuple[int, str]:
     resources = ROOT / "resources"
     given = {"--numbers": "numbers.yaml", "--objectives": "objectives.yaml", "--published-costs": "costs.yaml"}
+    given["--published-nasbench201"] = "nasbench201.yaml"
     given = {option: resources / name for option, name in given.items()} | {"--output": "out/tables.md"} | changes
     return script("tables", "--settings", settings, *options(given))
 
@@ -50,11 +63,11 @@ def tables(script, settings: str = json.dumps(TABLES), **changes) -> tuple[int, 
 def test_tables_of_good_results(script, results):
     assert tables(script) == (0, "")
     rows = list(csv.DictReader((results / "out" / "tables.csv").open()))
-    assert {row["table"] for row in rows} == {"numbers", "search", "costs", "retraining"}
+    assert {row["table"] for row in rows} == {"numbers", "search", "nasbench201", "costs", "retraining"}
     assert ("retraining", "error, last epoch", "5.0") in {(row["table"], row["column"], row["value"]) for row in rows}
     text = (results / "out" / "tables.md").read_text(encoding="utf-8")
     assert text.startswith("# ")
-    assert text.count("\n## ") == 4
+    assert text.count("\n## ") == 5
 
 
 @pytest.mark.parametrize(
@@ -65,6 +78,7 @@ def test_tables_of_good_results(script, results):
         (SEARCH, {"space": "nasbench201"}, "no key 'objective', 'audit'"),
         (GENOTYPE, {"space": "nasbench201", "arch": "|"}, "arch: '|' is not of the form"),
         (COST, "[]", "holds a list, expected an object"),
+        (LOOKUP, {"best": {}}, "no key 'seeds'"),
         (METRICS, {"error_last": 5.0}, "no key 'error_best'"),
     ],
 )

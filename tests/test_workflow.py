@@ -173,7 +173,7 @@ def test_edited_score_reruns_searches_and_no_costs_of_published_genotypes(finish
 
 
 def test_edited_tables_rerun_the_tables_alone(finished):
-    module = finished / "freedarts" / "tables.py"
+    module = finished / "freedarts" / "tables" / "__init__.py"
     module.write_text(module.read_text() + "\nEDITED = True\n")
     assert planned(finished) == {"results/tables.md"}
 

@@ -1,0 +1,50 @@
+"""NAS-Bench-201: convert the benchmark once, then look up the genotypes of a source.
+
+in   the benchmark file, if the configuration names one (nasbench201: file)
+     results/genotypes/{supernet}/{source}/seed{seed}.json, every seed
+out  data/nasbench201/architectures.parquet, data/nasbench201/trials.parquet
+     results/nasbench201/{supernet}/{source}.json
+"""
+
+
+rule convert_nasbench201:
+    input:
+        benchmark_file,
+    output:
+        table=nasbench201.TABLE,
+        trials=nasbench201.TRIALS,
+    log:
+        "logs/data/nasbench201-tables.log",
+    conda:
+        "../envs/freedarts.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 15 * attempt,
+    params:
+        code=code("convert_nasbench201.py"),
+    shell:
+        "python -m scripts.convert_nasbench201 --source {input:q} --trials {output.trials} --output {output.table}"
+        " 2>&1 | tee {log}"
+
+
+rule lookup_nasbench201:
+    input:
+        genotypes=genotypes,
+        table=nasbench201.TABLE,
+    output:
+        names.LOOKUP,
+    log:
+        "logs/nasbench201/{supernet}/{source}.log",
+    wildcard_constraints:
+        supernet="|".join(n for n in catalogue.config["supernets"] if space(n) == "nasbench201") or "no-supernet",
+    conda:
+        "../envs/freedarts.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        code=code("lookup_nasbench201.py", "spaces.nasbench201"),
+    shell:
+        "python -m scripts.lookup_nasbench201 --table {input.table} --output {output} {input.genotypes} > {log} 2>&1"

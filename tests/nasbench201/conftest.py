@@ -1,0 +1,61 @@
+"""Files in the benchmark's format with made-up numbers, and what comes of them."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from freedarts.files import InputError
+from freedarts.nasbench201 import convert as conversion
+from freedarts.nasbench201.query import Table
+from tests.nasbench201 import file as generated
+
+INDICES = [0, 1, 2, 300, 11472, 15624]
+
+
+@pytest.fixture(scope="module")
+def contents() -> dict:
+    """Architectures with one, two and three trials of 200 epochs."""
+    return generated.contents(INDICES)
+
+
+@pytest.fixture(scope="module")
+def legacy(contents, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("legacy") / "legacy.pth"
+    generated.write_legacy(path, contents)
+    return path
+
+
+@pytest.fixture(scope="module")
+def zipped(contents, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("zip") / "zip.pth"
+    torch.save(contents, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def nats_bench(contents, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("nats") / "NATS-tss-v1_0-3ffb9-simple"
+    generated.write_nats_bench(path, contents)
+    return path
+
+
+@pytest.fixture(scope="module")
+def table(legacy, tmp_path_factory) -> Table:
+    return Table(convert(legacy, tmp_path_factory.mktemp("table"))[1])
+
+
+def convert(source: Path, folder: Path, **options) -> tuple[Path, Path]:
+    trials, output = folder / "trials.parquet", folder / "architectures.parquet"
+    conversion.convert(source, trials, output, **options)
+    return trials, output
+
+
+def refused(source: Path, folder: Path, **options) -> str:
+    """The message; no table and no unfinished file may be left."""
+    with pytest.raises(InputError) as error:
+        convert(source, folder, **options)
+    assert not list(folder.glob("*.parquet*"))
+    assert not list(folder.glob(".*"))
+    assert "\n" not in str(error.value)
+    return str(error.value)

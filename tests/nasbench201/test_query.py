@@ -1,0 +1,177 @@
+"""Lookup, and the commands."""
+
+import math
+import subprocess
+import sys
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from freedarts.files import InputError, read_json, write_json
+from freedarts.nasbench201.query import Table, canonical
+from freedarts.spaces.nasbench201 import EDGES, Genotype, from_index
+from tests.conftest import ROOT
+from tests.nasbench201 import file as generated
+from tests.nasbench201.conftest import INDICES, convert
+
+
+def test_lookup_by_string_index_and_genotype_is_the_same(table):
+    for index in INDICES:
+        genotype = from_index(index)
+        assert repr(table.figures(index)) == repr(table.figures(genotype.arch)) == repr(table.figures(genotype))
+        assert table.accuracy(genotype) == table.figure(index, "cifar10_test").mean
+        assert table.accuracy(index, "ImageNet16-120", "valid") == table.mean(index, "imagenet16_valid")
+
+
+def test_figures_are_over_the_trials_that_exist(contents, table):
+    for index, trials in zip(INDICES, (1, 2, 3, 1, 1, 1), strict=True):
+        figure = table.figure(index, "cifar10_test")
+        results = contents["arch2infos"][index]["full"]["all_results"]
+        values = [t["eval_acc1es"]["ori-test@199"] for (dataset, _), t in results.items() if dataset == "cifar10"]
+        assert figure.n == trials == len(values)
+        assert figure.mean == pytest.approx(sum(values) / trials, rel=1e-14)
+        assert figure.std is None if trials == 1 else figure.std == pytest.approx(np.std(values, ddof=1))
+        assert table.figure(index, "cifar10_valid_12").n == 2
+
+
+def test_ranks_count_from_the_best_and_ties_share_the_better_rank(tmp_path):
+    accuracies = {0: 90.0, 1: 94.37, 5: 90.0, 9: 10.0}
+    generated.write_legacy(tmp_path / "few.pth", generated.from_accuracies(accuracies))
+    table = Table(convert(tmp_path / "few.pth", tmp_path)[1])
+    figures = {index: table.figure(index, "cifar10_test") for index in accuracies}
+    assert {index: figure.rank for index, figure in figures.items()} == {0: 2, 1: 1, 5: 2, 9: 4}
+    assert {index: figure.percentile for index, figure in figures.items()} == {0: 75, 1: 100, 5: 75, 9: 25}
+    assert table.figure(0, "cifar100_test") is None
+    assert math.isnan(table.accuracy(0, "cifar100"))
+
+
+def test_unknown_architectures_data_sets_and_figures_are_refused(table):
+    with pytest.raises(InputError, match="is not in the table"):
+        table.accuracy(77)
+    with pytest.raises(InputError, match="unknown operation 'conv'"):
+        table.accuracy(from_index(0).arch.replace("avg_pool_3x3", "conv"))
+    with pytest.raises(InputError, match="allowed: 0 to 15624"):
+        table.accuracy(15625)
+    with pytest.raises(InputError, match=r"allowed: cifar10 valid.*ImageNet16-120 test"):
+        table.accuracy(0, "imagenet16-120")
+    with pytest.raises(InputError, match="there are: cifar10_valid"):
+        table.figure(0, "cifar10")
+    with pytest.raises(InputError, match="there are: "):
+        table.column("accuracy")
+
+
+def test_the_best_is_the_best_of_each_figure(contents, table):
+    best = table.best("cifar100_test")
+    assert best.rank == 1
+    assert best.mean == max(table.mean(index, "cifar100_test") for index in INDICES)
+
+
+def test_files_that_are_no_table_are_refused(legacy, tmp_path):
+    trials, output = convert(legacy, tmp_path)
+    with pytest.raises(InputError, match="no column 'arch'"):
+        Table(trials)
+    output.write_bytes(output.read_bytes()[:-100])
+    with pytest.raises(InputError, match="not a Parquet table"):
+        Table(output)
+    with pytest.raises(InputError, match="no such file"):
+        Table(tmp_path / "missing.parquet")
+
+
+def test_there_are_6466_cells_up_to_isomorphism():
+    assert len({canonical(from_index(index)) for index in range(15625)}) == 6466
+
+
+def cell(**operations: str) -> Genotype:
+    """A cell of `none`, but for the edges given as e10="skip_connect"."""
+    return Genotype(tuple(operations.get(f"e{target}{source}", "none") for source, target in EDGES))
+
+
+def test_isomorphic_architectures_are_found_on_request(tmp_path):
+    # One convolution of the input: on the edge to the output, before a skip connection, after one.
+    absent, *same = (
+        cell(e30="nor_conv_3x3"),
+        cell(e10="nor_conv_3x3", e31="skip_connect"),
+        cell(e10="skip_connect", e31="nor_conv_3x3"),
+    )
+    accuracies = {same[0].index: 50.0, same[1].index: 51.0, cell(e30="nor_conv_1x1").index: 52.0}
+    generated.write_legacy(tmp_path / "few.pth", generated.from_accuracies(accuracies))
+    table = Table(convert(tmp_path / "few.pth", tmp_path)[1])
+    expected = sorted(genotype.index for genotype in same)
+    assert table.isomorphic(absent) == expected
+    with pytest.raises(InputError, match="is not in the table"):
+        table.row(absent)
+    assert table.indices[table.row(absent, isomorphic=True)] == expected[0]
+    assert table.figure(absent, "cifar10_test", isomorphic=True).mean == accuracies[expected[0]]
+
+
+def test_lookup_needs_neither_torch_nor_pandas(legacy, tmp_path):
+    output = convert(legacy, tmp_path)[1]
+    code = (
+        "import sys; from pathlib import Path; from freedarts.nasbench201.query import Table; "
+        f"Table(Path({str(output)!r})).figures(0); print({{'torch', 'pandas'}} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+def run(module: str, *arguments: object) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", module, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True
+    )
+
+
+def test_commands_convert_and_show(legacy, tmp_path):
+    output = tmp_path / "architectures.parquet"
+    tables = "--trials", tmp_path / "trials.parquet", "--output", output
+    done = run("scripts.convert_nasbench201", "--source", legacy, *tables)
+    assert done.returncode == 0
+    assert "6 architectures" in done.stdout
+    assert "converting: 100%" in done.stderr
+    figure = Table(output).figure(11472, "imagenet16_test")
+    by_index, by_string = (run("freedarts.nasbench201", "--table", output, a) for a in (11472, from_index(11472).arch))
+    assert by_index.returncode == 0
+    assert by_index.stdout == by_string.stdout
+    line = next(line for line in by_index.stdout.splitlines() if line.startswith("imagenet16_test"))
+    rank = f"{figure.rank} of 6 {figure.percentile:.2f}"
+    assert line.split() == f"imagenet16_test {figure.mean:.2f} – 1 {rank}".split()
+
+
+def test_the_lookup_script_looks_all_seeds_up(table, tmp_path):
+    for seed, content in enumerate((from_index(2).to_json(), {"space": "nasbench201", "refused": "overflow in stem"})):
+        write_json(tmp_path / f"seed{seed}.json", content)
+    darts = ROOT / "resources" / "genotypes" / "darts-v1" / "darts-8" / "seed0.json"
+    arguments = "scripts.lookup_nasbench201", "--table", table.path, "--output", tmp_path / "out.json"
+    seeds = tmp_path / "seed0.json", tmp_path / "seed1.json"
+    for wrong, message in ((darts, "expected nasbench201"), (seeds[0], "a second genotype of seed 0")):
+        done = run(*arguments, *seeds, wrong)
+        assert (done.returncode, message in done.stderr, done.stderr.count("\n")) == (1, True, 1)
+        assert not (tmp_path / "out.json").exists()
+    assert run(*arguments, *seeds).returncode == 0
+    found = read_json(tmp_path / "out.json")
+    figure = table.figure(2, "cifar100_test")
+    assert found["seeds"]["0"]["cifar100_test"] == {**asdict(figure), "percentile": figure.percentile}
+    assert (found["seeds"]["0"]["index"], found["seeds"]["1"], found["architectures"]) == (2, None, len(INDICES))
+    assert found["best"]["cifar10_test"]["rank"] == 1
+    assert found["source_sha256"] == table.metadata["source_sha256"]
+
+
+@pytest.mark.parametrize(("arch", "message"), [("77", "not in the table"), ("|conv~0|", "is not of the form")])
+def test_the_query_command_says_what_is_wrong_in_one_line(arch, message, table):
+    done = run("freedarts.nasbench201", "--table", table.path, arch)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert message in done.stderr
+
+
+def test_the_convert_script_says_what_is_wrong_in_one_line(legacy, tmp_path):
+    cut = tmp_path / "cut.pth"
+    cut.write_bytes(legacy.read_bytes()[:-1000])
+    tables = "--trials", tmp_path / "t" / "trials.parquet", "--output", tmp_path / "t" / "architectures.parquet"
+    done = run("scripts.convert_nasbench201", "--source", cut, *tables)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert done.returncode == 1
+    assert len(lines) == 1
+    assert done.stderr.endswith(lines[0] + "\n")
+    assert not (tmp_path / "t").exists()

@@ -1,0 +1,135 @@
+"""The real snakemake on a small copy of the project: searches here, looked up in a benchmark file."""
+
+import csv
+import shutil
+import sys
+from itertools import product
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from benchmarks import default_catalogue
+from freedarts.catalogue import SEARCH
+from freedarts.nasbench201 import DOWNLOAD, TABLE
+from freedarts.spaces.nasbench201 import from_index
+from scripts import search
+from tests.conftest import ROOT
+from tests.nasbench201 import file as generated
+from tests.test_workflow import copy_project, planned, snakemake, table
+
+pytestmark = pytest.mark.workflow
+
+SCORES = ("synflow", "synflow-released")
+SEEDS = 5
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Path:
+    """NAS-Bench-201 alone, run without a benchmark file, with the searches done before (in one process, which saves ten
+    imports of torch)."""
+    project = copy_project(tmp_path_factory.mktemp("nasbench201") / "project")
+    path = project / "config" / "config.yaml"
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    config |= {
+        "supernets": {"nasbench201": config["supernets"]["nasbench201"]},
+        "sources": {name: entry for name, entry in config["sources"].items() if name.startswith("notebook-")},
+        "search": [{"supernets": ["nasbench201"], "scores": list(SCORES), "seeds": SEEDS}],
+        "tasks": {},
+        "costs": [],
+        "retrain": [],
+    }
+    config["scores"] = {name: config["scores"][name] for name in SCORES}
+    for score in config["scores"].values():
+        score["overrides"] = {n: value for n, value in score.get("overrides", {}).items() if n == "nasbench201"}
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, seed in product(SCORES, range(SEEDS)):
+            names = {"supernet": "nasbench201", "score": name, "seed": seed}
+            options = {**names, "settings": default_catalogue().search_settings("nasbench201", name)}
+            options["output"] = project / SEARCH.format(**names)
+            patch.setattr(sys, "argv", ["search", *(f"--{key}={value}" for key, value in options.items())])
+            search.main()
+    torch.set_deterministic_debug_mode("default")
+    snakemake(project)
+    return project
+
+
+@pytest.fixture(scope="module")
+def accuracies(shared) -> dict[int, float]:
+    """The real CIFAR-10 test accuracy of every architecture."""
+    with (shared / "nb201" / "cifar10_test_accuracy.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert all(from_index(int(row["index"])).arch == row["arch"] for row in rows[::1000])
+    return {int(row["index"]): float(row["cifar10_test_accuracy"]) for row in rows}
+
+
+def rows(project: Path) -> dict[tuple[str, str], dict[str, str]]:
+    """(source, status) -> the row of the NAS-Bench-201 table."""
+    found: dict[str, dict[str, str]] = {}
+    for (name, row, column), value in table(project).items():
+        if name == "nasbench201":
+            found.setdefault(row, {})[column] = value
+    return {(row["source"], row["status"]): row for row in found.values()}
+
+
+def with_file(path: object) -> tuple[str, str]:
+    return "--config", f"nasbench201={{file: {path}}}"
+
+
+def test_searched_architectures_are_looked_up_in_a_real_benchmark(project, accuracies, tmp_path):
+    project = Path(shutil.copytree(project, tmp_path / "project"))
+    generated.write_legacy(project / "benchmark.pth", generated.from_accuracies(accuracies))
+    snakemake(project, *with_file("benchmark.pth"))
+    found = rows(project)
+    for score in SCORES:
+        row = found[score, "looked up"]
+        indices = [int(index) for index in row["architectures"].split(", ")]
+        values = [float(value) for value in row["C10 test"].split()]
+        assert len(values) == int(float(row["n"])) == SEEDS
+        assert set(values) == {accuracies[index] for index in indices}
+        ranks = [1 + sum(other > value for other in accuracies.values()) for value in values]
+        assert [int(rank) for rank in row["rank"].split()] == ranks
+        assert int(float(row["of"])) == len(accuracies) == 15625
+        assert row["C100 test"] == ""
+        assert f"| {', '.join(map(str, indices))} " in (project / "results" / "tables.md").read_text(encoding="utf-8")
+    assert float(found["optimum", "looked up"]["C10 test"]) == max(accuracies.values())
+    for source in ("notebook-snip", "notebook-grasp", "notebook-synflow"):
+        printed, looked_up = (float(found[source, s]["C10 test"]) for s in ("printed by the release", "looked up"))
+        assert printed == pytest.approx(looked_up, abs=0.005)
+
+    (project / "benchmark.pth").unlink()
+    assert planned(project, *with_file("benchmark.pth")) == set()
+
+
+def test_without_a_file_nothing_is_fetched_and_the_rows_say_what_to_do(project):
+    assert not (project / "data").exists()
+    download = planned(project, *with_file("download"))
+    assert {name for name in download if name.startswith("data/")} == {
+        DOWNLOAD,
+        TABLE,
+    }
+    assert "nasbench201.file: null; allowed: path" in snakemake(project, "-n", TABLE, check=False)
+    assert "nasbench201.file: no file or folder 'absent.pth'" in snakemake(
+        project, "-n", *with_file("absent.pth"), check=False
+    )
+    found = rows(project)
+    command = next(status for source, status in found if source == "synflow")
+    assert "snakemake --config 'nasbench201={file: download}'" in command
+    assert found["synflow-released", command]["architectures"]
+    assert float(found["notebook-grasp", "printed by the release"]["C10 test"]) == 93.53
+
+
+def test_a_damaged_file_is_one_error_and_leaves_no_table(project, tmp_path):
+    project = Path(shutil.copytree(project, tmp_path / "project"))
+    generated.write_legacy(project / "cut.pth", generated.contents([0, 1]))
+    (project / "cut.pth").write_bytes((project / "cut.pth").read_bytes()[:-5000])
+    output = snakemake(project, TABLE, *with_file("cut.pth"), check=False)
+    assert "error: cut.pth: cut short or damaged near byte" in output.replace("\r", "\n")
+    assert not list((project / "data").rglob("*.parquet"))
+
+
+def test_default_configuration_asks_for_no_file():
+    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    assert config["nasbench201"] == {"file": None}
