@@ -40,6 +40,9 @@ def retrain(
     found = genotype.read_for(run.genotype, settings["space"])
     if isinstance(found, genotype.Refused):
         raise InputError(f"{run.genotype}: the search gave no genotype ({found.reason}); there is nothing to train")
+    space = spaces.load(found.space)
+    if reason := space.untrainable(found):
+        raise InputError(f"{run.genotype}: cannot be trained: {reason}")
     if device.type == "cuda" and not torch.cuda.is_available():
         raise InputError("no CUDA device is available; `--gpus 0` trains on the CPU")
     protocol = training.protocol_from_settings(settings["protocol"])
@@ -49,7 +52,7 @@ def retrain(
         raise InputError(f"task {run.task}: the network has {classes} classes, the data {data.classes}")
 
     torch.manual_seed(run.seed)
-    network = spaces.load(found.space).network(found, **settings["network"])
+    network = space.network(found, **settings["network"])
     manifest = run.data.read_text(encoding="utf-8") if run.data else ""
     about = {"genotype": json.dumps(found.to_json()), "settings": json.dumps(settings, sort_keys=True)}
     name = key(*about.values(), str(run.seed), manifest, run.code, device.type, str(bf16))

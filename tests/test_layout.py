@@ -9,9 +9,19 @@ import tomllib
 import pytest
 import yaml
 
+from freedarts.spaces import SPACES
 from tests.conftest import ROOT
 
-LIGHT = ("catalogue", "digest", "driver", "files", "genotype", "scores", "spaces.darts", "spaces.nasbench201", "tasks")
+LIGHT = (
+    "catalogue",
+    "digest",
+    "driver",
+    "files",
+    "genotype",
+    "scores",
+    "tasks",
+    *(f"spaces.{name}" for name in SPACES),
+)
 SCRIPTS = sorted(path for path in (ROOT / "scripts").glob("*.py") if path.name != "__init__.py")
 LOCK = dict(re.findall(r"^([\w.-]+)==(.+)$", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
 

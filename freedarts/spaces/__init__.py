@@ -7,6 +7,7 @@ derive(scores) -> Genotype         from {group: matrix edges x operations}
 parse(value, where) -> Genotype    from the JSON object; `Genotype.to_json()` goes back
 entries(genotype) -> {group: [set, ...]}   what two genotypes can agree on, per node or edge
 chance() -> {group: float}         entries that two uniformly random genotypes share, expected
+untrainable(genotype) -> str | None   why its network, whose costs can be counted, cannot be trained
 supernet(**options), network(genotype, **options)   torch modules; options as in the configuration
 """
 
@@ -15,7 +16,7 @@ from types import ModuleType
 
 from freedarts.files import InputError
 
-SPACES = ("darts", "nasbench201")
+SPACES = ("darts", "nasbench201", "mobilenet")
 
 
 def load(name: str, where: str = "space") -> ModuleType:

@@ -95,6 +95,10 @@ def chance() -> dict[str, float]:
     return {group: sum(4 / (node + 2) / (len(OPERATIONS) - 1) for node in range(NODES)) for group in GATES}
 
 
+def untrainable(genotype: Genotype) -> None:
+    return None
+
+
 def supernet(**options):
     """A `freedarts.networks.darts.Supernet`."""
     from freedarts.networks.darts import Supernet

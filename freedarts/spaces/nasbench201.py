@@ -100,6 +100,10 @@ def chance() -> dict[str, float]:
     return {"cell": len(EDGES) / len(OPERATIONS)}
 
 
+def untrainable(genotype: Genotype) -> None:
+    return None
+
+
 def supernet(**options):
     """A `freedarts.networks.nasbench201.Supernet`."""
     from freedarts.networks.nasbench201 import Supernet
