@@ -46,10 +46,9 @@ before) are medians."""
 COSTS_NOTE = """\
 Of the final network of each genotype, for one image, counted here and as published (in the release's cost notebooks
 and logs; for sources that these do not cover, as its model code gives them). `parameters` leaves out the auxiliary
-head. `flops` are the multiply-adds of convolutions and the linear layer; `macs` are by the
-release's own counters: on the cell spaces batch norm and average pooling count too, on `mobilenet` the linear layer
-counts 2 · inputs − 1 per output. The means over ten seeds cannot be computed again: only five of the ten genotypes are
-listed."""
+head. `flops` are the multiply-adds of convolutions and the linear layer; `macs` are by the release's own counters: on
+the cell spaces batch norm and average pooling count too, on `mobilenet` the linear layer counts 2 · inputs − 1 per
+output. The means over ten seeds cannot be computed again: only five of the ten genotypes are listed."""
 
 RETRAINING_NOTE = """\
 Test errors in percent, mean ± standard deviation over n trainings of one genotype. `best epoch` is chosen on the test
