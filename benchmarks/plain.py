@@ -1,7 +1,8 @@
 """The plain way to score a supernet: the baseline of benchmarks/search.py and an independent reference for the tests.
 
 All weights require gradients, each edge calls each of its operations by itself, and one `backward` does the rest.
-Shared with freedarts: the stem, the cells' frame and the classifier, built in the same order from the same seed.
+Shared with freedarts: the stem, the cells' frame and the classifier, built in the same order from the same seed; and
+the MobileNet supernet, which has nothing to join.
 """
 
 from contextlib import nullcontext
@@ -54,8 +55,11 @@ def plain_score(supernet: nn.Module, score: Score, precision: str | None = None)
     for group, draws in supernet.gate_draws.items():
         gate = draws * score.gate_scale if score.gates == "normal" else torch.ones_like(draws)
         gates[group] = (gate.abs() if score.positive_gates else gate).to(dtype).requires_grad_()
-    identity = score.batch_norm == "identity"
-    with patch.object(nn.BatchNorm2d, "forward", lambda self, x: x) if identity else nullcontext():
+    identity, relu = score.batch_norm == "identity", score.activation == "relu"
+    with (
+        patch.object(nn.BatchNorm2d, "forward", lambda self, x: x) if identity else nullcontext(),
+        patch.object(nn.ReLU6, "forward", lambda self, x: x.relu()) if relu else nullcontext(),
+    ):
         objective = supernet(torch.ones(1, *supernet.image_shape, dtype=dtype), gates).sum()
         objective.backward()
     return objective.item(), {group: (gate * gate.grad).abs().detach() for group, gate in gates.items()}

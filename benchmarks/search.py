@@ -61,7 +61,7 @@ def compare(supernet: str, name: str, settings: str, runs: int, threads: int) ->
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--supernets", nargs="+", default=["darts-8", "darts-20", "darts-imagenet"])
+    parser.add_argument("--supernets", nargs="+", default=["darts-8", "darts-20", "darts-imagenet", "mobilenet"])
     parser.add_argument("--scores", nargs="+", default=["synflow", "synflow-released"])
     parser.add_argument("--runs", type=int, default=5, help="pairs of measurements (default 5)")
     parser.add_argument("--threads", type=int, default=2)
@@ -74,8 +74,8 @@ def main() -> None:
     catalogue = default_catalogue()
     rows = [
         compare(name, score, catalogue.search_settings(name, score), arguments.runs, arguments.threads)
-        for name in arguments.supernets
-        for score in arguments.scores
+        for name, score, _ in catalogue.searches()
+        if name in arguments.supernets and score in arguments.scores
     ]
     cores = os.cpu_count()
     print(f"{cores} cores, {arguments.threads} threads, torch {torch.__version__}, medians of {arguments.runs} pairs\n")

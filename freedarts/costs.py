@@ -14,18 +14,20 @@ def costs(genotype: Genotype, options: dict) -> dict[str, int]:
 
     parameters leaves out the auxiliary head, parameters_with_auxiliary counts it.
     flops: multiply-adds of the convolutions, and of the linear layer with its bias; all else is free.
-    macs: the same without the bias, plus 2 per batch norm input, 1 per average pooling output, and kernel area + 1
-        per output of a global average pooling (the counter that the release used).
+    macs: by the release's own counter. Convolutions as above. In the MobileNet space (a lookup table), the linear layer
+        with 2 * inputs - 1 per output. In the cell spaces, the linear layer without its bias, 2 per batch norm input,
+        1 per average pooling output, and kernel area + 1 per output of a global average pooling.
     """
     with torch.device("meta"):
         network = spaces.load(genotype.space).network(genotype, **options).eval()
         image = torch.empty(1, *network.image_shape)
     total = {"flops": 0, "macs": 0}
+    extra = _lookup_extra if genotype.space == "mobilenet" else _counter_extra
 
     def count(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
-        flops, macs = _multiply_adds(module, inputs[0], output)
-        total["flops"] += flops
-        total["macs"] += macs
+        products = output.numel() * module.weight[0].numel() if isinstance(module, nn.Conv2d | nn.Linear) else 0
+        total["flops"] += products + (output.numel() if isinstance(module, nn.Linear) else 0)
+        total["macs"] += products + extra(module, inputs[0], output)
 
     for module in network.modules():
         if not list(module.children()):
@@ -40,20 +42,17 @@ def costs(genotype: Genotype, options: dict) -> dict[str, int]:
     }
 
 
-def _multiply_adds(module: nn.Module, x: Tensor, output: Tensor) -> tuple[int, int]:
-    """(flops, macs) of one call."""
+def _counter_extra(module: nn.Module, x: Tensor, output: Tensor) -> int:
     match module:
-        case nn.Conv2d():
-            macs = output.numel() * module.weight[0].numel()
-            return macs, macs
-        case nn.Linear():
-            macs = x.shape[0] * module.weight.numel()
-            return macs + output.numel(), macs
         case nn.BatchNorm2d():
-            return 0, 2 * x.numel()
+            return 2 * x.numel()
         case nn.AdaptiveAvgPool2d():
             area = math.prod(x.shape[2:]) // math.prod(output.shape[2:])
-            return 0, (area + 1) * output.numel()
+            return (area + 1) * output.numel()
         case nn.AvgPool2d():
-            return 0, output.numel()
-    return 0, 0
+            return output.numel()
+    return 0
+
+
+def _lookup_extra(module: nn.Module, x: Tensor, output: Tensor) -> int:
+    return (module.in_features - 1) * output.numel() if isinstance(module, nn.Linear) else 0

@@ -49,6 +49,9 @@ def retrain(
     found = genotype.read_for(run.genotype, settings["space"])
     if isinstance(found, genotype.Refused):
         raise InputError(f"{run.genotype}: the search gave no genotype ({found.reason}); there is nothing to train")
+    space = spaces.load(found.space)
+    if reason := space.untrainable(found):
+        raise InputError(f"{run.genotype}: cannot be trained: {reason}")
     data = tasks.load(settings["dataset"], run.data and run.data.with_suffix(""), run.workers)
     if data.classes != settings["network"]["classes"]:
         classes = settings["network"]["classes"]
@@ -57,7 +60,7 @@ def retrain(
         raise InputError(f"task {run.task}: {odd[0]}")
 
     torch.manual_seed(run.seed)
-    network = spaces.load(found.space).network(found, **settings["network"])
+    network = space.network(found, **settings["network"])
     manifest = run.data.read_text(encoding="utf-8") if run.data else ""
     about = {"genotype": json.dumps(found.to_json()), "settings": json.dumps(settings, sort_keys=True)}
     code = training_code(found.space, settings["dataset"])

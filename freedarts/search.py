@@ -33,7 +33,7 @@ def build(space: str, options: dict, seed: int) -> nn.Module:
 def prepared(
     supernet: nn.Module, score: Score, precision: str, jitter: int | None = None
 ) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
-    """Inside, *supernet* has positive weights, the score's batch norm and *precision*; afterwards it is as it was.
+    """Inside, *supernet* has positive weights, the score's layers and *precision*; afterwards it is as it was.
 
     Yields SynFlow's image of ones and the gates. With *jitter*, a seed, every weight is multiplied by
     1 + u * 2**-50, u drawn from {-1, 0, 1}: a change of the order of double precision's own rounding.
@@ -52,7 +52,7 @@ def prepared(
         gate = score.gate_scale * draws if score.gates == "normal" else torch.ones_like(draws)
         gate = gate.abs() if score.positive_gates else gate
         gates[group] = gate.to(device, dtype).requires_grad_()
-    with frozen(supernet, score.batch_norm, lambda tensor: shaken(tensor.to(dtype).abs())):
+    with frozen(supernet, score.batch_norm, lambda tensor: shaken(tensor.to(dtype).abs()), score.activation):
         yield torch.ones(1, *supernet.image_shape, dtype=dtype, device=device), gates
 
 

@@ -29,7 +29,7 @@ rule download_nasbench201:
         nasbench201.DOWNLOAD,
     log:
         "logs/data/nasbench201.log",
-    retries: 3 # goes on where it stopped
+    retries: 3  # goes on where it stopped
     conda:
         "../envs/freedarts.yaml"
     threads: 1

@@ -9,10 +9,11 @@ import tomllib
 import pytest
 import yaml
 
+from freedarts.spaces import SPACES
 from tests.conftest import ROOT
 
 LIGHT = ("catalogue", "digest", "driver", "files", "genotype", "results", "scores", "settings", "tasks")
-LIGHT += ("spaces.darts", "spaces.nasbench201")
+LIGHT += tuple(f"spaces.{name}" for name in SPACES)
 SCRIPTS = sorted(path for path in (ROOT / "scripts").glob("*.py") if path.name != "__init__.py")
 LOCK = dict(re.findall(r"^([\w.-]+)==(.+)$", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
 

@@ -51,6 +51,7 @@ def test_released_search_on_nasbench201(catalogue):
         ("darts-8", "synflow", "sound"),
         ("darts-8", "synflow-released", "noise"),
         ("nasbench201", "synflow", "sound"),
+        ("mobilenet", "synflow", "sound"),
     ],
 )
 def test_verdicts(catalogue, supernet, score, verdict):
@@ -111,7 +112,7 @@ def test_scores_equal_the_plain_way(space, batch_norm):
 @pytest.mark.parametrize("space", SMALL)
 def test_score_is_the_gate_times_the_slope(space):
     """Against central differences; the objective is a polynomial of the gates."""
-    score = scores.Score("synflow", "identity", "normal", True, "float64", 0.1)
+    score = scores.Score("synflow", "identity", "normal", True, "float64", 0.1, "relu")
     network = search.build(space, SMALL[space], 3)
     _, matrices = search.compute(network, score)
     group = next(iter(matrices))
@@ -138,7 +139,7 @@ def test_all_zero_scores_are_noise():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"batch": 1}, "unknown key 'batch'; known: batch_norm"),
+        ({"batch": 1}, "unknown key 'batch'; known: activation, batch_norm"),
         ({"proxy": "magic"}, "proxy 'magic'; allowed: synflow"),
         ({"precision": "float16"}, "precision 'float16'; allowed: float32, float64"),
         ({"gate_scale": 0.1}, "gate_scale 0.1 with gates 'ones'"),

@@ -101,14 +101,14 @@ def test_quick_run_finds_the_published_facts(quick):
     verdicts = {(row["supernet"], row["score"]): row["verdict"] for row in searches}
     darts = ("darts-8", "darts-20", "darts-imagenet")
     assert {verdicts[supernet, "synflow-released"] for supernet in darts} == {"5 noise"}
-    assert {verdicts[supernet, "synflow"] for supernet in (*darts, "nasbench201")} == {"5 sound"}
+    assert {verdicts[supernet, "synflow"] for supernet in (*darts, "nasbench201", "mobilenet")} == {"5 sound"}
     assert verdicts["nasbench201", "synflow-released"] == "5 sound"
     for row in searches:
         if row["printed"]:
             assert float(row["objective, seed 0"]) == pytest.approx(float(row["printed"]), abs=5e-5)
     checks = [value for (name, _, column), value in values.items() if (name, column) == ("costs", "check") and value]
     assert set(checks) == {"exact", "not recomputable"}
-    assert checks.count("exact") == 39
+    assert checks.count("exact") == 40
     assert checks.count("not recomputable") == 6
 
 
@@ -168,7 +168,7 @@ def test_edited_score_reruns_searches_and_no_costs_of_published_genotypes(finish
     module = finished / "freedarts" / "scores" / "synflow.py"
     module.write_text(module.read_text() + "\nEDITED = True\n")
     runs = planned(finished)
-    assert sum(name.startswith("results/search/") for name in runs) == 40
+    assert sum(name.startswith("results/search/") for name in runs) == 45
     assert not [name for name in runs if "published" in name]
 
 

@@ -89,12 +89,14 @@ def _batch_norm(bn: nn.BatchNorm2d, mode: str):
 
 
 @contextmanager
-def frozen(network: nn.Module, batch_norm: str, prepare: Callable[[Tensor], Tensor]) -> Iterator[None]:
+def frozen(
+    network: nn.Module, batch_norm: str, prepare: Callable[[Tensor], Tensor], activation: str = "built"
+) -> Iterator[None]:
     """Inside, *network* is a function of its input and gates alone, with prepare(tensor) in place of every
     floating-point parameter and buffer. Afterwards it is as it was.
 
-    batch_norm: `train` (statistics of the batch), `eval` (running statistics) or `identity` (left out). Convolutions
-    must have no bias.
+    batch_norm: `train` (statistics of the batch), `eval` (running statistics) or `identity` (left out).
+    activation: `relu` takes the bound off ReLU6, `built` leaves it. Convolutions must have no bias.
     """
     tensors = [tensor for tensor in (*network.parameters(), *network.buffers()) if tensor.is_floating_point()]
     found = [(tensor.data, tensor.requires_grad) for tensor in tensors]
@@ -108,6 +110,8 @@ def frozen(network: nn.Module, batch_norm: str, prepare: Callable[[Tensor], Tens
                 module.forward = _convolution(module)
             elif isinstance(module, nn.BatchNorm2d):
                 module.forward = _batch_norm(module, batch_norm)
+            elif isinstance(module, nn.ReLU6) and activation == "relu":
+                module.forward = F.relu
             else:
                 continue
             replaced.append(module)

@@ -6,7 +6,7 @@ Imports no torch.
 """
 
 import importlib
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 
 from freedarts.files import InputError
 
@@ -17,6 +17,7 @@ ALLOWED = {
     "gates": ("ones", "normal"),
     "positive_gates": (False, True),
     "precision": ("float32", "float64"),
+    "activation": ("built", "relu"),
 }
 
 
@@ -30,6 +31,7 @@ class Score:
     positive_gates: bool
     precision: str  # float32 or float64
     gate_scale: float | None = None
+    activation: str = "built"  # built: as the supernet has it; relu: ReLU6 without its bound
 
     def __post_init__(self):
         for key, allowed in ALLOWED.items():
@@ -53,6 +55,6 @@ def from_settings(settings: dict) -> Score:
     known = {field.name for field in fields(Score)}
     if unknown := set(settings) - known:
         raise InputError(f"score settings: unknown key {sorted(unknown)[0]!r}; known: {', '.join(sorted(known))}")
-    if missing := known - {"gate_scale"} - set(settings):
+    if missing := {field.name for field in fields(Score) if field.default is MISSING} - set(settings):
         raise InputError(f"score settings: no key {sorted(missing)[0]!r}")
     return Score(**settings)

@@ -9,6 +9,7 @@ entries(genotype) -> {group: [set, ...]}   what two genotypes can agree on, per 
 chance() -> {group: float}         entries that two uniformly random genotypes share, expected
 option_faults(options, final=False, smallest_batch=None)   what does not fit together in options that are right by the
     schema, a line each; final: of a final network, which will train on batches of at least smallest_batch images
+untrainable(genotype) -> str | None   why its network, whose costs can be counted, cannot be trained
 supernet(**options), network(genotype, **options)   torch modules; options as in the configuration
 """
 
@@ -17,7 +18,7 @@ from types import ModuleType
 
 from freedarts.files import InputError
 
-SPACES = ("darts", "nasbench201")
+SPACES = ("darts", "nasbench201", "mobilenet")
 
 
 def load(name: str, where: str = "space") -> ModuleType:

@@ -116,6 +116,10 @@ def option_faults(options: dict, final: bool = False, smallest_batch: int | None
         yield "batch_size: the last batch would hold one image, too few for the auxiliary head's batch norm"
 
 
+def untrainable(genotype: Genotype) -> None:
+    return None
+
+
 def supernet(**options):
     """A `freedarts.networks.darts.Supernet`."""
     from freedarts.networks.darts import Supernet

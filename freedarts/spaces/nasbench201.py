@@ -111,6 +111,10 @@ def option_faults(options: dict, final: bool = False, smallest_batch: int | None
         yield f"image_size: {options['image_size']}; allowed: multiples of 4"
 
 
+def untrainable(genotype: Genotype) -> None:
+    return None
+
+
 def supernet(**options):
     """A `freedarts.networks.nasbench201.Supernet`."""
     from freedarts.networks.nasbench201 import Supernet

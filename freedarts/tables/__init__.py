@@ -41,9 +41,9 @@ before) are medians."""
 COSTS_NOTE = """\
 Of the final network of each genotype, for one image, counted here and as published (in the release's cost notebooks
 and logs; for sources that these do not cover, as its model code gives them). `parameters` leaves out the auxiliary
-head. `flops` are the multiply-adds of convolutions and the linear layer; `macs` add batch norm and average pooling as
-the counter of the release did. The means over ten seeds cannot be computed again: only five of the ten genotypes are
-listed."""
+head. `flops` are the multiply-adds of convolutions and the linear layer; `macs` are by the release's own counters: on
+the cell spaces batch norm and average pooling count too, on `mobilenet` the linear layer counts 2 · inputs − 1 per
+output. The means over ten seeds cannot be computed again: only five of the ten genotypes are listed."""
 
 RETRAINING_NOTE = """\
 Test errors in percent, mean ± standard deviation over n trainings of one genotype. `best epoch` is chosen on the test
@@ -128,16 +128,14 @@ def numbers_table(numbers: list[dict], trainings: dict[tuple, dict], tasks: dict
     for number in numbers:
         log, wanted = number["log"] or {}, number["reproduced_by"]
         measure = "error_last" if number["measure"] == "top-1" else "top5_error_last"
-        found, status = (), "not run; the MobileNet space is not in this version"
-        if wanted:
-            target = (wanted["task"], wanted["supernet"], wanted["source"])
-            runs = [
-                (seed, metrics[measure])
-                for (*case, seed, _), metrics in trainings.items()
-                if tuple(case) == target and seed in wanted["seeds"]
-            ]
-            found = tuple(error for _, error in runs)
-            status = _status(*target, wanted["seeds"], {seed for seed, _ in runs}, tasks)
+        target = (wanted["task"], wanted["supernet"], wanted["source"])
+        runs = [
+            (seed, metrics[measure])
+            for (*case, seed, _), metrics in trainings.items()
+            if tuple(case) == target and seed in wanted["seeds"]
+        ]
+        found = tuple(error for _, error in runs)
+        status = _status(*target, wanted["seeds"], {seed for seed, _ in runs}, tasks)
         rows.append(
             {
                 "number": number["id"],
