@@ -5,10 +5,11 @@ Imports no torch by itself."""
 from __future__ import annotations
 
 import importlib
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from freedarts.files import InputError
 
@@ -21,6 +22,16 @@ DOWNLOADED = ("cifar10", "cifar100")
 FOLDERS = ("imagenet",)  # image folders that the user puts, or links, into data/
 
 
+class Sampled(NamedTuple):
+    image_size: int  # height and width in pixels
+    classes: int
+    images: int
+
+
+# The data sets that a score can take a batch from, and what of them it takes it from.
+SAMPLED = {"digits": Sampled(32, 10, 1437), "cifar10": Sampled(32, 10, 25000), "cifar100": Sampled(32, 100, 25000)}
+
+
 def identity(images: Tensor) -> Tensor:
     return images
 
@@ -29,7 +40,8 @@ def identity(images: Tensor) -> Tensor:
 class Data:
     """A data set in memory: images (N, 3, H, W) of any type and labels (N,) int64.
 
-    train and test turn a batch of images into the network's input, float32; train may draw random numbers.
+    train and test turn a batch of images into the network's input, float32; train may draw random numbers, and so may
+    sample, which does it for a score. Scores see only the training images from index sample_from on.
     """
 
     train_images: Tensor
@@ -39,6 +51,8 @@ class Data:
     classes: int
     train: Callable[[Tensor], Tensor] = identity
     test: Callable[[Tensor], Tensor] = identity
+    sample: Callable[[Tensor], Tensor] = identity
+    sample_from: int = 0
 
     def to(self, device: torch.device) -> Data:
         names = ("train_images", "train_labels", "test_images", "test_labels")
@@ -66,6 +80,31 @@ def load(dataset: str, folder: Path | None = None, workers: int = 0) -> Data:
     """workers: processes that read images, for image folders."""
     module = _module(dataset)
     return module.load(folder, workers) if dataset in FOLDERS else module.load(folder)
+
+
+def check_batch(dataset: object, size: object) -> None:
+    """Raise InputError unless a score can take a batch of *size* images from *dataset*."""
+    if dataset not in SAMPLED:
+        raise InputError(f"score settings: data of {dataset!r}; allowed: {', '.join(SAMPLED)}")
+    if type(size) is not int or not 1 <= size <= SAMPLED[dataset].images:
+        raise InputError(
+            f"score settings: a batch of {size!r} images of {dataset}; allowed: 1 to {SAMPLED[dataset].images}"
+        )
+
+
+def batch(dataset: str, size: int, seed: int, folder: Path | None = None) -> tuple[Tensor, Tensor]:
+    """Input (size, 3, H, W) and labels (size,) of different training images for a score.
+
+    The random numbers that choose and transform them come from *seed*; torch's generator is left as it is.
+    """
+    import torch
+
+    check_batch(dataset, size)
+    data = load(dataset, folder)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(zlib.crc32(f"batch {seed}".encode()))  # another stream than the weights of this seed have
+        chosen = data.sample_from + torch.randperm(len(data.train_labels) - data.sample_from)[:size]
+        return data.sample(data.train_images[chosen]), data.train_labels[chosen]
 
 
 def source(dataset: str) -> type:
