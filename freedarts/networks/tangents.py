@@ -6,6 +6,8 @@ what a backward pass keeps. A linear layer without bias takes a stack as it stan
 number of values; without rows after them a layer is the ordinary one.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -13,23 +15,31 @@ from torch.autograd import Function
 
 
 class _Rectify(Function):
-    """ReLU, or ReLU6 with *ceiling* 6, that keeps a byte a value."""
+    """ReLU, or ReLU6 with *ceiling* 6, on a stack that has tangents."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, batch: int, ceiling: float | None) -> Tensor:
-        value = F.relu(x[:batch]) if ceiling is None else x[:batch].clamp(0, ceiling)
-        passed = value > 0 if ceiling is None else (value > 0) & (value < ceiling)
-        ctx.save_for_backward(passed)
-        return value if len(x) == batch else torch.cat([value, x[batch:] * passed])
+    def forward(ctx, x: Tensor, ceiling: float) -> Tensor:
+        value, tangent = x.chunk(2)
+        value = value.clamp(0, ceiling)
+        ctx.save_for_backward(value)
+        ctx.ceiling = ceiling
+        return torch.cat([value, _passed(tangent, value, ceiling)])
 
     @staticmethod
     def backward(ctx, gradient: Tensor):
-        (passed,) = ctx.saved_tensors
-        return torch.where(passed, gradient.unflatten(0, (-1, len(passed))), 0).flatten(0, 1), None, None
+        (value,) = ctx.saved_tensors
+        return torch.cat([_passed(half, value, ctx.ceiling) for half in gradient.chunk(2)]), None
 
 
-def rectify(x: Tensor, batch: int | None, ceiling: float | None = None) -> Tensor:
-    return _Rectify.apply(x, len(x) if batch is None else batch, ceiling)
+def _passed(x: Tensor, value: Tensor, ceiling: float) -> Tensor:
+    """x where *value* is above 0 and below the ceiling, else 0."""
+    return torch.ops.aten.hardtanh_backward(x, value, 0, ceiling)
+
+
+def rectify(x: Tensor, batch: int | None, ceiling: float = math.inf) -> Tensor:
+    if batch is None or len(x) == batch:
+        return F.relu(x) if math.isinf(ceiling) else F.relu6(x)
+    return _Rectify.apply(x, ceiling)
 
 
 class _Normalise(Function):
