@@ -6,6 +6,7 @@ configuration comes from here as one JSON text with sorted keys, so that nothing
 
 import json
 from collections.abc import Iterable, Iterator
+from itertools import product
 from pathlib import Path
 
 import yaml
@@ -53,8 +54,16 @@ class Catalogue:
                     yield f"scores.{name} on {supernet}: {error}"
         for index, entry in enumerate(config["search"]):
             where = f"search[{index}]"
-            yield from self._unknown_names(where, "supernet", entry["supernets"])
-            yield from self._unknown_names(where, "score", entry["scores"])
+            unknown = [
+                *self._unknown_names(where, "supernet", entry["supernets"]),
+                *self._unknown_names(where, "score", entry["scores"]),
+            ]
+            yield from unknown
+            for supernet, name in () if unknown else product(entry["supernets"], entry["scores"]):
+                try:
+                    self.search_settings(supernet, name)
+                except InputError as error:
+                    yield f"{where}: {error}"
         for index, entry in enumerate(config["costs"]):
             for task in entry["tasks"]:
                 for supernet in entry["supernets"]:
@@ -120,8 +129,17 @@ class Catalogue:
         score = self.config["scores"][name]
         return {**score["settings"], **score.get("overrides", {}).get(supernet, {})}
 
+    def dataset(self, supernet: str, score: str) -> str | None:
+        """The data set that a score takes its batch from."""
+        return self._score(supernet, score).get("data", {}).get("dataset")
+
     def search_settings(self, supernet: str, score: str) -> str:
+        """InputError if the score's data do not fit the supernet."""
         options = dict(self.config["supernets"][supernet])
+        try:
+            scores.from_settings(self._score(supernet, score)).check_supernet(**options)
+        except InputError as error:
+            raise InputError(f"{score} on {supernet}: {error}") from None
         return _json({"space": options.pop("space"), "supernet": options, "score": self._score(supernet, score)})
 
     def task_settings(self, task: str, keys: tuple[str, ...]) -> str:

@@ -12,7 +12,7 @@ from freedarts import genotype, spaces
 from freedarts.catalogue import METRICS
 
 MISSING = "–"
-SEARCH_KEYS = ("space", "objective", "audit", "seconds", "peak_memory_mb")
+SEARCH_KEYS = ("space", "proxy", "objective", "audit", "seconds", "peak_memory_mb")
 METRICS_KEYS = (
     "error_last",
     "error_best",
@@ -189,7 +189,7 @@ def search_table(
         space = spaces.load(first["space"])
         derived = genotypes[supernet, score]
         example = next((found for found in derived.values() if not isinstance(found, genotype.Refused)), None)
-        published = genotypes.get((supernet, "published-synflow"), {})
+        published = genotypes.get((supernet, f"published-{first['proxy']}"), {})
         audits = [result["audit"] for result in results.values()]
         verdicts = defaultdict(int)
         for audit in audits:

@@ -69,14 +69,26 @@ def genotypes(wildcards):
     return expand(names.GENOTYPE, seed=seeds, allow_missing=True)
 
 
-def manifest(wildcards):
-    """The manifest of a task's data set, where it lies in data/."""
-    dataset = catalogue.config["tasks"][wildcards.task].get("dataset")
+def manifest(dataset):
+    """The manifest of a data set, where it lies in data/."""
     return [f"data/{dataset}.json"] if dataset in (*tasks.DOWNLOADED, *tasks.FOLDERS) else []
+
+
+def task_dataset(wildcards):
+    return catalogue.config["tasks"][wildcards.task].get("dataset")
+
+
+def score_dataset(wildcards):
+    return catalogue.dataset(wildcards.supernet, wildcards.score)
 
 
 def gpus(wildcards):
     return catalogue.config["tasks"][wildcards.task].get("gpus", 0)
+
+
+@planned
+def searching(wildcards):
+    return catalogue.search_settings(wildcards.supernet, wildcards.score)
 
 
 @planned
