@@ -15,6 +15,7 @@ OVERFLOWING = {
     "batch_norm": "train",
     "gates": "ones",
     "positive_gates": True,
+    "positive_weights": True,
     "precision": "float32",
 }
 
