@@ -53,7 +53,9 @@ def compare(supernet: str, name: str, settings: str, runs: int, threads: int, ou
     for unit in ("seconds", "mb"):
         row |= {f"{unit}, {way}": statistics.median(sample[way][unit] for sample in samples) for way in ways}
         if not ours_alone:
-            row[f"{unit}, ratio"] = statistics.median(sample["ours"][unit] / sample["plain"][unit] for sample in samples)
+            row[f"{unit}, ratio"] = statistics.median(
+                sample["ours"][unit] / sample["plain"][unit] for sample in samples
+            )
     if not ours_alone:
         ours, plain = samples[0]["ours"], samples[0]["plain"]
         largest = max(map(abs, plain["scores"]))

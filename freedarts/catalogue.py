@@ -129,9 +129,9 @@ class Catalogue:
         score = self.config["scores"][name]
         return {**score["settings"], **score.get("overrides", {}).get(supernet, {})}
 
-    def dataset(self, supernet: str, score: str) -> str | None:
-        """The data set that a score takes its batch from."""
-        return self._score(supernet, score).get("data", {}).get("dataset")
+    def batch(self, supernet: str, score: str) -> dict:
+        """The data set that a score takes its batch from, and the size of the batch; empty if it takes none."""
+        return self._score(supernet, score).get("data", {})
 
     def search_settings(self, supernet: str, score: str) -> str:
         """InputError if the score's data do not fit the supernet."""

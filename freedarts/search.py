@@ -45,7 +45,9 @@ def draw(supernet: nn.Module, score: Score, classes: int, seed: int, folder: Pat
     name = score.data["dataset"]
     images, labels = tasks.batch(name, score.data["batch_size"], seed, folder)
     if images.shape[1:] != supernet.image_shape:
-        raise InputError(f"{name}: images of shape {tuple(images.shape[1:])}, the supernet takes {supernet.image_shape}")
+        raise InputError(
+            f"{name}: images of shape {tuple(images.shape[1:])}, the supernet takes {supernet.image_shape}"
+        )
     if wrong := [label for label in labels.tolist() if not 0 <= label < classes]:
         raise InputError(f"{name}: label {wrong[0]}; allowed in a supernet of {classes} classes: 0 to {classes - 1}")
     return images, labels
@@ -122,9 +124,7 @@ def first_overflow(supernet: nn.Module, score: Score, images: Tensor) -> str | N
     return found[0] if found else None
 
 
-def audit(
-    supernet: nn.Module, score: Score, batch: Batch, seed: int, scores: dict[str, Tensor], space: str
-) -> dict:
+def audit(supernet: nn.Module, score: Score, batch: Batch, seed: int, scores: dict[str, Tensor], space: str) -> dict:
     """Judge *scores*: `overflow`, `sound` (the second computation differs by at most TOLERANCE of the largest score
     and gives the same genotype) or `noise`."""
     start = time.perf_counter()
@@ -166,9 +166,7 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def search(
-    space: str, options: dict, score: Score, seed: int, device: str = "cpu", folder: Path | None = None
-) -> dict:
+def search(space: str, options: dict, score: Score, seed: int, device: str = "cpu", folder: Path | None = None) -> dict:
     """Score the supernet of *seed* and audit the result: the contents of `scores.json`, but for the names.
 
     folder: of the score's data set, if that is downloaded.

@@ -78,8 +78,8 @@ def task_dataset(wildcards):
     return catalogue.config["tasks"][wildcards.task].get("dataset")
 
 
-def score_dataset(wildcards):
-    return catalogue.dataset(wildcards.supernet, wildcards.score)
+def batch(wildcards):
+    return catalogue.batch(wildcards.supernet, wildcards.score)
 
 
 def gpus(wildcards):

@@ -7,7 +7,7 @@ out  results/search/{supernet}/{score}/seed{seed}/scores.json
 
 rule search:
     input:
-        data=lambda wildcards: manifest(score_dataset(wildcards)),
+        data=lambda wildcards: manifest(batch(wildcards).get("dataset")),
     output:
         names.SEARCH,
     log:
@@ -18,8 +18,8 @@ rule search:
         "../envs/freedarts.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: (4000 if score_dataset(wildcards) else 2000) * attempt,
-        runtime=lambda wildcards, attempt: (30 if score_dataset(wildcards) else 10) * attempt,
+        mem_mb=lambda wildcards, attempt: (2000 + 100 * batch(wildcards).get("batch_size", 0)) * attempt,
+        runtime=lambda wildcards, attempt: (10 + batch(wildcards).get("batch_size", 0)) * attempt,
     params:
         settings=searching,
         data=lambda wildcards, input: f"--data {input.data}" if input.data else "",
@@ -27,7 +27,7 @@ rule search:
             "search.py",
             f"spaces.{space(wildcards.supernet)}",
             f"scores.{catalogue.config['scores'][wildcards.score]['settings']['proxy']}",
-            *(f"tasks.{dataset}" for dataset in [score_dataset(wildcards)] if dataset),
+            *(f"tasks.{name}" for key, name in batch(wildcards).items() if key == "dataset"),
         ),
     shell:
         "python -m scripts.search --supernet {wildcards.supernet} --score {wildcards.score}"

@@ -148,7 +148,9 @@ def test_released_grasp_on_the_darts_space():
 def test_adam_step_is_pytorchs():
     torch.manual_seed(0)
     gate, gradient = 1e-3 * torch.randn(4, 5).double(), torch.randn(4, 5).double()
-    torch.testing.assert_close(grasp.adam_step(gate, gradient, **STEP).detach(), adam(gate, gradient), rtol=1e-12, atol=0)
+    torch.testing.assert_close(
+        grasp.adam_step(gate, gradient, **STEP).detach(), adam(gate, gradient), rtol=1e-12, atol=0
+    )
 
 
 @pytest.mark.parametrize("affine", [False, True])
@@ -186,7 +188,9 @@ def state(layer: nn.Module) -> dict[str, torch.Tensor]:
 def test_gated_sum_keeps_its_input_alone():
     """The same values and gradients as the sum that keeps everything, for gates of one edge too."""
     torch.manual_seed(0)
-    operations = [nn.Sequential(nn.Conv2d(4, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4)).double() for _ in range(3)]
+    operations = [
+        nn.Sequential(nn.Conv2d(4, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4)).double() for _ in range(3)
+    ]
     x, gates = torch.randn(5, 4, 6, 6).double().requires_grad_(), torch.randn(1, 3).double().requires_grad_()
     saved = []
     with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t) or t, lambda t: t):
@@ -242,7 +246,10 @@ def test_batch_comes_from_its_seed_alone():
     [
         (SNIP | {"data": None}, "no key 'data', which the proxy 'snip' needs"),
         (SNIP | {"data": {"dataset": "imagenet", "batch_size": 8}}, "'imagenet'; allowed: digits, cifar10, cifar100"),
-        (SNIP | {"data": {"dataset": "digits", "batch_size": 1438}}, "batch of 1438 images of digits; allowed: 1 to 1437"),
+        (
+            SNIP | {"data": {"dataset": "digits", "batch_size": 1438}},
+            "batch of 1438 images of digits; allowed: 1 to 1437",
+        ),
         (SNIP | {"data": {"dataset": "digits", "batch_size": 0}}, "batch of 0 images"),
         (SNIP | {"data": {"dataset": "digits"}}, "data has \\['dataset'\\], expected"),
         (SNIP | {"sign": "negative"}, "sign 'negative' with the proxy 'snip', which has none"),

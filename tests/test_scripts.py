@@ -10,7 +10,8 @@ from freedarts.digest import code_digest
 from freedarts.files import InputError, read_json, write_json, write_text
 from tests.conftest import ROOT
 
-SCORE = {"proxy": "synflow", "batch_norm": "train", "gates": "ones", "positive_gates": True, "precision": "float32"}
+SCORE = {"proxy": "synflow", "batch_norm": "train", "gates": "ones", "precision": "float32"}
+SCORE |= {"positive_gates": True, "positive_weights": True}
 SUPERNET = {"channels": 4, "cells_per_stage": 1, "image_size": 8, "classes": 5}
 SETTINGS = {"space": "nasbench201", "supernet": SUPERNET, "score": SCORE}
 
@@ -32,7 +33,7 @@ def search(output, seed="0", settings=SETTINGS) -> subprocess.CompletedProcess:
         ({"settings": "{"}, "--settings: not valid JSON"),
         ({"settings": {"space": "darts"}}, "--settings: holds ['space'], expected the keys"),
         ({"settings": SETTINGS | {"space": "cars"}}, "unknown space 'cars'; known: darts, nasbench201"),
-        ({"settings": SETTINGS | {"score": SCORE | {"proxy": "x"}}}, "proxy 'x'; allowed: synflow"),
+        ({"settings": SETTINGS | {"score": SCORE | {"proxy": "x"}}}, "proxy 'x'; allowed: synflow, snip"),
     ],
 )
 def test_bad_search_is_refused(tmp_path, changes, message):

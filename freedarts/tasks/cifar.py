@@ -29,7 +29,6 @@ def load(dataset_class: type, folder: Path, classes: int) -> Data:
     def tensors(part) -> tuple[Tensor, Tensor]:
         return torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous(), torch.tensor(part.targets)
 
-    half = len(train) // 2
     return Data(
         *tensors(train),
         *tensors(test),
@@ -37,7 +36,7 @@ def load(dataset_class: type, folder: Path, classes: int) -> Data:
         train=augment,
         test=normalise,
         sample=crop_and_flip,
-        sample_from=half,
+        sample_from=len(train.targets) // 2,
     )
 
 
