@@ -56,8 +56,8 @@ def test_digest_of_code_runs_none_of_it():
 def test_search_job_loads_neither_torchvision_nor_pandas_nor_the_compiler(tmp_path):
     settings = (
         '{"space": "nasbench201", "supernet": {"channels": 4, "cells_per_stage": 1, "image_size": 8, "classes": 5}, '
-        '"score": {"proxy": "synflow", "batch_norm": "train", "gates": "ones", "positive_gates": true, "positive_weights": true, '
-        '"precision": "float32"}}'
+        '"score": {"proxy": "synflow", "batch_norm": "train", "gates": "ones", "positive_gates": true, '
+        '"positive_weights": true, "precision": "float32"}}'
     )
     arguments = ["--supernet", "n", "--score", "s", "--seed", "0", "--settings", settings]
     check = (

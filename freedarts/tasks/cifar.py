@@ -47,8 +47,8 @@ def normalise(images: Tensor) -> Tensor:
 
 
 def augment(images: Tensor) -> Tensor:
-    """`crop_and_flip`, then cutout (DeVries and Taylor, 2017) of a square of 16 pixels, cut off at the border: (N, 3, 32,
-    32) bytes to float32."""
+    """`crop_and_flip`, then cutout (DeVries and Taylor, 2017) of a square of 16 pixels, cut off at the border:
+    (N, 3, 32, 32) bytes to float32."""
     n, _, height, width = images.shape
     images, device = crop_and_flip(images), images.device
     y, x = torch.randint(height, (n, 1), device=device), torch.randint(width, (n, 1), device=device)
