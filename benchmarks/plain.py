@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from unittest.mock import patch
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from freedarts import search
@@ -45,21 +46,32 @@ def plain_supernet(space: str, options: dict, seed: int) -> nn.Module:
         return search.build(space, options, seed)
 
 
-def plain_score(supernet: nn.Module, score: Score, precision: str | None = None) -> tuple[float, dict[str, Tensor]]:
-    """Objective and {gate group: scores} with SynFlow. Afterwards *supernet* has positive weights in *precision*."""
+def plain_score(
+    supernet: nn.Module, score: Score, batch: search.Batch | None = None, precision: str | None = None
+) -> tuple[float, dict[str, Tensor]]:
+    """Objective and {gate group: scores}; GraSP as it is defined, by differentiating twice. Afterwards *supernet* has
+    the score's weights in *precision*."""
     dtype = getattr(torch, precision or score.precision)
     supernet.to(dtype).train(score.batch_norm == "train")
-    for tensor in supernet.state_dict().values():
-        tensor.abs_()
+    if score.positive_weights:
+        for tensor in supernet.state_dict().values():
+            tensor.abs_()
     gates = {}
     for group, draws in supernet.gate_draws.items():
         gate = draws * score.gate_scale if score.gates == "normal" else torch.ones_like(draws)
         gates[group] = (gate.abs() if score.positive_gates else gate).to(dtype).requires_grad_()
+    images, labels = batch or search.ones(supernet)
     identity, relu = score.batch_norm == "identity", score.activation == "relu"
     with (
         patch.object(nn.BatchNorm2d, "forward", lambda self, x: x) if identity else nullcontext(),
         patch.object(nn.ReLU6, "forward", lambda self, x: x.relu()) if relu else nullcontext(),
     ):
-        objective = supernet(torch.ones(1, *supernet.image_shape, dtype=dtype), gates).sum()
-        objective.backward()
-    return objective.item(), {group: (gate * gate.grad).abs().detach() for group, gate in gates.items()}
+        logits = supernet(images.to(dtype), gates)
+        objective = logits.sum() if score.proxy == "synflow" else F.cross_entropy(logits, labels)
+        if score.proxy == "grasp":
+            slopes = torch.autograd.grad(objective, list(gates.values()), create_graph=True)
+            sum((slope * slope.detach()).sum() for slope in slopes).backward()
+        else:
+            objective.backward()
+    scores = {group: (gate * gate.grad).detach() for group, gate in gates.items()}
+    return objective.item(), {group: -x if score.proxy == "grasp" else x.abs() for group, x in scores.items()}

@@ -47,8 +47,7 @@ def main() -> None:
     catalogue = default_catalogue()
     rows = [
         job(supernet, score, catalogue.search_settings(supernet, score), arguments.runs)
-        for supernet in catalogue.config["supernets"]
-        for score in catalogue.config["scores"]
+        for supernet, score, _ in catalogue.searches()
     ]
     print(f"seconds, medians of {arguments.runs}\n")
     print(tabulate(rows, headers="keys", tablefmt="pipe", floatfmt=".2f"))

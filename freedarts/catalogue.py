@@ -6,6 +6,7 @@ configuration comes from here as one JSON text with sorted keys, so that nothing
 
 import json
 from collections.abc import Iterable, Iterator
+from itertools import product
 from pathlib import Path
 
 from freedarts import scores, settings
@@ -60,8 +61,16 @@ class Catalogue:
                     yield f"scores.{name} on {supernet}: {error}"
         for index, entry in enumerate(config["search"]):
             where = f"search[{index}]"
-            yield from self._unknown_names(where, "supernet", entry["supernets"])
-            yield from self._unknown_names(where, "score", entry["scores"])
+            unknown = [
+                *self._unknown_names(where, "supernet", entry["supernets"]),
+                *self._unknown_names(where, "score", entry["scores"]),
+            ]
+            yield from unknown
+            for supernet, name in () if unknown else product(entry["supernets"], entry["scores"]):
+                try:
+                    self.search_settings(supernet, name)
+                except InputError as error:
+                    yield f"{where}: {error}"
         for index, entry in enumerate(config["costs"]):
             for task in entry["tasks"]:
                 for supernet in entry["supernets"]:
@@ -127,8 +136,18 @@ class Catalogue:
         score = self.config["scores"][name]
         return {**score["settings"], **score.get("overrides", {}).get(supernet, {})}
 
+    def batch(self, supernet: str, score: str) -> dict:
+        """The data set that a score takes its batch from, and the size of the batch; empty if it takes none."""
+        return self._score(supernet, score).get("data", {})
+
     def search_settings(self, supernet: str, score: str) -> str:
-        return _json({"supernet": self.config["supernets"][supernet], "score": self._score(supernet, score)})
+        """InputError if the score's data do not fit the supernet."""
+        options, settings = self.config["supernets"][supernet], self._score(supernet, score)
+        try:
+            scores.from_settings(settings).check_supernet(**options)
+        except InputError as error:
+            raise InputError(f"{score} on {supernet}: {error}") from None
+        return _json({"supernet": options, "score": settings})
 
     def task_settings(self, task: str, keys: tuple[str, ...]) -> str:
         """The named keys of a task. InputError if it has no protocol and is asked for one."""

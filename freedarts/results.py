@@ -6,7 +6,7 @@ from freedarts.catalogue import COST, GENOTYPE, LOOKUP, METRICS, SEARCH
 from freedarts.files import read_json
 from freedarts.genotype import Genotype, Refused, read
 
-SEARCH_KEYS = ("space", "objective", "audit", "seconds", "peak_memory_mb")
+SEARCH_KEYS = ("space", "proxy", "objective", "audit", "seconds", "peak_memory_mb")
 LOOKUP_KEYS = ("best", "seeds")
 METRICS_KEYS = (
     "error_last",

@@ -8,18 +8,22 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from freedarts import genotype, spaces
+from freedarts import genotype, spaces, tasks
 from freedarts.environment import check_seed, device_name, versions
+from freedarts.files import InputError
 from freedarts.memory import peak_memory
 from freedarts.networks.frozen import frozen
 from freedarts.scores import Score
 
 CPU = torch.device("cpu")
 TOLERANCE = 1e-2  # of the largest score
+
+Batch = tuple[Tensor, Tensor | None]  # images (N, 3, H, W) and labels (N,)
 
 
 def build(space: str, options: dict, seed: int) -> nn.Module:
@@ -29,19 +33,40 @@ def build(space: str, options: dict, seed: int) -> nn.Module:
     return spaces.load(space).supernet(**options)
 
 
+def ones(supernet: nn.Module) -> Batch:
+    """SynFlow's image."""
+    return torch.ones(1, *supernet.image_shape), None
+
+
+def draw(supernet: nn.Module, score: Score, classes: int, seed: int, folder: Path | None = None) -> Batch:
+    """The batch of *seed*, on the CPU. InputError if it does not fit the supernet."""
+    if score.data is None:
+        return ones(supernet)
+    name = score.data["dataset"]
+    images, labels = tasks.batch(name, score.data["batch_size"], seed, folder)
+    if images.shape[1:] != supernet.image_shape:
+        raise InputError(
+            f"{name}: images of shape {tuple(images.shape[1:])}, the supernet takes {supernet.image_shape}"
+        )
+    if wrong := [label for label in labels.tolist() if not 0 <= label < classes]:
+        raise InputError(f"{name}: label {wrong[0]}; allowed in a supernet of {classes} classes: 0 to {classes - 1}")
+    return images, labels
+
+
 @contextmanager
 def prepared(
-    supernet: nn.Module, score: Score, precision: str, jitter: int | None = None
+    supernet: nn.Module, score: Score, images: Tensor, precision: str, jitter: int | None = None
 ) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
-    """Inside, *supernet* has positive weights, the score's layers and *precision*; afterwards it is as it was.
+    """Inside, *supernet* has the score's weights, layers and *precision*; afterwards it is as it was.
 
-    Yields SynFlow's image of ones and the gates. With *jitter*, a seed, every weight is multiplied by
-    1 + u * 2**-50, u drawn from {-1, 0, 1}: a change of the order of double precision's own rounding.
+    Yields the images and the gates. With *jitter*, a seed, every weight is multiplied by 1 + u * 2**-50, u drawn from
+    {-1, 0, 1}: a change of the order of double precision's own rounding.
     """
     dtype, device = getattr(torch, precision), next(supernet.parameters()).device
     generator = None if jitter is None else torch.Generator().manual_seed(jitter)
 
-    def shaken(tensor: Tensor) -> Tensor:
+    def weight(tensor: Tensor) -> Tensor:
+        tensor = tensor.to(dtype).abs() if score.positive_weights else tensor.to(dtype)
         if generator is None:
             return tensor
         u = torch.randint(-1, 2, tensor.shape, generator=generator, dtype=torch.int8)
@@ -52,21 +77,29 @@ def prepared(
         gate = score.gate_scale * draws if score.gates == "normal" else torch.ones_like(draws)
         gate = gate.abs() if score.positive_gates else gate
         gates[group] = gate.to(device, dtype).requires_grad_()
-    with frozen(supernet, score.batch_norm, lambda tensor: shaken(tensor.to(dtype).abs()), score.activation):
-        yield torch.ones(1, *supernet.image_shape, dtype=dtype, device=device), gates
+    with frozen(supernet, score.batch_norm, weight, score.activation, len(images)):
+        yield images.to(device, dtype), gates
 
 
-def compute(supernet: nn.Module, score: Score, precision: str | None = None, jitter: int | None = None):
-    """Objective and scores of *supernet*, which is left as it was.
+def compute(
+    supernet: nn.Module,
+    score: Score,
+    batch: Batch | None = None,
+    precision: str | None = None,
+    jitter: int | None = None,
+):
+    """Objective and scores of *supernet*, which is left as it was. *batch* is an image of ones if it is None.
 
     Returns (float, {gate group: (edges, operations) on the CPU, in the precision of the computation}).
     """
-    with prepared(supernet, score, precision or score.precision, jitter) as (images, gates):
-        objective, scores = score.module().score(supernet, gates, images)
+    images, labels = batch or ones(supernet)
+    with prepared(supernet, score, images, precision or score.precision, jitter) as (images, gates):
+        labels = None if labels is None else labels.to(images.device)
+        objective, scores = score.module().score(supernet, gates, images, labels, **score.options)
         return objective.item(), {group: matrix.cpu() for group, matrix in scores.items()}
 
 
-def first_overflow(supernet: nn.Module, score: Score) -> str | None:
+def first_overflow(supernet: nn.Module, score: Score, images: Tensor) -> str | None:
     """Name of the first module with a non-finite output or batch variance in the score's own precision."""
     found: list[str] = []
 
@@ -83,7 +116,7 @@ def first_overflow(supernet: nn.Module, score: Score) -> str | None:
 
     handles = [watch(name, module) for name, module in supernet.named_modules() if name]
     try:
-        with prepared(supernet, score, score.precision) as (images, gates), torch.no_grad():
+        with prepared(supernet, score, images, score.precision) as (images, gates), torch.no_grad():
             supernet(images, gates)
     finally:
         for handle in handles:
@@ -91,15 +124,15 @@ def first_overflow(supernet: nn.Module, score: Score) -> str | None:
     return found[0] if found else None
 
 
-def audit(supernet: nn.Module, score: Score, seed: int, scores: dict[str, Tensor], space: str) -> dict:
+def audit(supernet: nn.Module, score: Score, batch: Batch, seed: int, scores: dict[str, Tensor], space: str) -> dict:
     """Judge *scores*: `overflow`, `sound` (the second computation differs by at most TOLERANCE of the largest score
     and gives the same genotype) or `noise`."""
     start = time.perf_counter()
     if score.precision == "float32":
-        method, (_, second) = "float64", compute(supernet, score, "float64")
+        method, (_, second) = "float64", compute(supernet, score, batch, "float64")
     else:
-        method, (_, second) = "float64, every weight times 1 + u * 2^-50", compute(supernet, score, jitter=seed)
-    overflow = first_overflow(supernet, score)
+        method, (_, second) = "float64, every weight times 1 + u * 2^-50", compute(supernet, score, batch, jitter=seed)
+    overflow = first_overflow(supernet, score, batch[0])
     if overflow is None and not all(matrix.isfinite().all() for matrix in scores.values()):
         overflow = "the gradients of the gates"
     result = {"verdict": "overflow", "second": method, "overflow": overflow}
@@ -133,17 +166,25 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def search(space: str, options: dict, score: Score, seed: int, device: torch.device = CPU) -> dict:
-    """Score the supernet of *seed* and audit the result: the contents of `scores.json`, but for the names."""
+def search(
+    space: str, options: dict, score: Score, seed: int, device: torch.device = CPU, folder: Path | None = None
+) -> dict:
+    """Score the supernet of *seed* and audit the result: the contents of `scores.json`, but for the names.
+
+    folder: of the score's data set, if that is downloaded.
+    """
+    score.check_supernet(**options)
     supernet = build(space, options, seed).to(device)
+    batch = draw(supernet, score, options["classes"], seed, folder)
     with peak_memory(device) as peak:
         start = time.perf_counter()
-        objective, scores = compute(supernet, score)
+        objective, scores = compute(supernet, score, batch)
         seconds = time.perf_counter() - start
-    verdict = audit(supernet, score, seed, scores, space)
+    verdict = audit(supernet, score, batch, seed, scores, space)
     overflow = verdict["verdict"] == "overflow"
     return {
         "space": space,
+        "proxy": score.proxy,
         "objective": None if overflow else objective,
         "scores": None if overflow else {group: matrix.double().tolist() for group, matrix in scores.items()},
         "operations": list(spaces.load(space).OPERATIONS),

@@ -74,14 +74,26 @@ def benchmark_file(wildcards):
     return catalogue.benchmark_file()
 
 
-def manifest(wildcards):
-    """The manifest of a task's data set, where it lies in data/."""
-    dataset = catalogue.config["tasks"][wildcards.task].get("dataset")
+def manifest(dataset):
+    """The manifest of a data set, where it lies in data/."""
     return [f"data/{dataset}.json"] if dataset in (*tasks.DOWNLOADED, *tasks.FOLDERS) else []
+
+
+def task_dataset(wildcards):
+    return catalogue.config["tasks"][wildcards.task].get("dataset")
+
+
+def batch(wildcards):
+    return catalogue.batch(wildcards.supernet, wildcards.score)
 
 
 def gpus(wildcards):
     return catalogue.config["tasks"][wildcards.task].get("gpus", 0)
+
+
+@planned
+def searching(wildcards):
+    return catalogue.search_settings(wildcards.supernet, wildcards.score)
 
 
 @planned

@@ -11,7 +11,7 @@ RUN = names.METRICS.removesuffix("metrics.json")
 rule retrain:
     input:
         genotype=names.GENOTYPE,
-        data=manifest,
+        data=lambda wildcards: manifest(task_dataset(wildcards)),
     output:
         metrics=names.METRICS,
         history=f"{RUN}history.csv",
@@ -34,7 +34,7 @@ rule retrain:
         code=lambda wildcards: code(
             "retrain.py",
             f"spaces.{space(wildcards.supernet)}",
-            f"tasks.{catalogue.config['tasks'][wildcards.task].get('dataset')}",
+            f"tasks.{task_dataset(wildcards)}",
         ),
     shell:
         "python -m scripts.retrain --genotype {input.genotype} --task {wildcards.task} --run {wildcards.run}"

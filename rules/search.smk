@@ -1,11 +1,13 @@
 """Search: rate every gate of an untrained supernet once, and audit the ratings.
 
-in   nothing but the configuration
+in   nothing but the configuration; data/{dataset}.json, where a score uses data that are downloaded
 out  results/search/{supernet}/{score}/seed{seed}/scores.json
 """
 
 
 rule search:
+    input:
+        data=lambda wildcards: manifest(batch(wildcards).get("dataset")),
     output:
         names.SEARCH,
     log:
@@ -16,15 +18,17 @@ rule search:
         "../envs/freedarts.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 10 * attempt,
+        mem_mb=lambda wildcards, attempt: (2000 + 100 * batch(wildcards).get("batch_size", 0)) * attempt,
+        runtime=lambda wildcards, attempt: (10 + batch(wildcards).get("batch_size", 0)) * attempt,
     params:
-        settings=lambda wildcards: catalogue.search_settings(wildcards.supernet, wildcards.score),
+        settings=searching,
+        data=lambda wildcards, input: f"--data {input.data}" if input.data else "",
         code=lambda wildcards: code(
             "search.py",
             f"spaces.{space(wildcards.supernet)}",
             f"scores.{catalogue.config['scores'][wildcards.score]['settings']['proxy']}",
+            *(f"tasks.{name}" for key, name in batch(wildcards).items() if key == "dataset"),
         ),
     shell:
         "python -m scripts.search --supernet {wildcards.supernet} --score {wildcards.score}"
-        " --seed {wildcards.seed} --settings {params.settings:q} --output {output} > {log} 2>&1"
+        " --seed {wildcards.seed} --settings {params.settings:q} {params.data} --output {output} > {log} 2>&1"

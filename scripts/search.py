@@ -15,6 +15,7 @@ def main() -> None:
     parser.add_argument("--score", required=True, help="name of the score")
     parser.add_argument("--seed", required=True, type=int, help="of weights and gates, 0 or above")
     parser.add_argument("--settings", required=True, help="JSON: space, supernet and score, as in the configuration")
+    parser.add_argument("--data", type=Path, help="manifest of the score's data set, for those that are downloaded")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="cpu (default) or cuda")
     parser.add_argument("--threads", type=int, default=1, help="of the CPU (default 1)")
     parser.add_argument("--output", required=True, type=Path, help="scores.json")
@@ -23,8 +24,8 @@ def main() -> None:
     device = set_up(arguments.device, arguments.threads)
     settings = parse(arguments.settings, "search_settings")
     score = scores.from_settings(settings["score"])
-    options = settings["supernet"]
-    result = search.search(options.pop("space"), options, score, arguments.seed, device)
+    options, folder = settings["supernet"], arguments.data and arguments.data.with_suffix("")
+    result = search.search(options.pop("space"), options, score, arguments.seed, device, folder)
     names = {key: getattr(arguments, key) for key in ("supernet", "score", "seed")}
     write_json(arguments.output, {**names, **result})
 

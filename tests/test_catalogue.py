@@ -68,6 +68,21 @@ def merged(config: dict, overlay: dict) -> dict:
             ["nasbench201.file: no file or folder 'x.pth'; allowed: a path, `download`"],
         ),
         ({"nasbench201": {"file": 3}}, ["nasbench201.file: 3 is not of type"]),
+        (
+            {"search": [{"supernets": ["darts-imagenet"], "scores": ["snip-digits"], "seeds": 1}]},
+            [
+                "search[0]: snip-digits on darts-imagenet: digits has images of 32 pixels in 10 classes, "
+                "the supernet is for 224 pixels and 1000 classes"
+            ],
+        ),
+        (
+            {"scores": {"snip-digits": {"settings": {"data": {"batch_size": 2000}}}}},
+            ["scores.snip-digits on darts-8", "a batch of 2000 images of digits; allowed: 1 to 1437"],
+        ),
+        (
+            {"scores": {"snip-digits": {"settings": {"data": {"dataset": "imagenet"}}}}},
+            ["scores.snip-digits.settings.data.dataset", "'imagenet' is not one of", "digits"],
+        ),
         ({"scores": {"darts-v1": {"settings": {}}}}, ["scores.darts-v1.settings", "'proxy' is a required"]),
         ({"tasks": {"digits": {"protocol": {"epochs": 8.0}}}}, ["protocol.epochs: 8.0 is not of type 'integer'"]),
         ({"tasks": {"digits": {"protocol": {"learning_rate": math.nan}}}}, ["nan is not of type 'number'"]),
@@ -141,7 +156,7 @@ def test_overrides_hold_on_their_supernet_alone(catalogue):
 
 
 def test_quick_selection(catalogue):
-    assert sum(len(seeds) for *_, seeds in catalogue.searches()) == 45
+    assert sum(len(seeds) for *_, seeds in catalogue.searches()) == 61
     assert len(catalogue.trainings()) == 4
     assert len(catalogue.costs()) == len(set(catalogue.costs())) == 26
     assert sum(len(seeds) for *_, seeds in catalogue.published()) == 31

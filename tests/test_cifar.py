@@ -52,6 +52,23 @@ def test_files_of_torchvision_become_bytes_on_the_device():
     assert labels.tolist() == [2, 0]
 
 
+def test_scores_see_the_second_half_without_cutout(images, monkeypatch):
+    images[:100] = 0
+    images[100:] = torch.arange(1, 101, dtype=torch.uint8)[:, None, None, None]
+    labels = torch.arange(200)
+
+    class Small:
+        def __init__(self, root, train):
+            self.data, self.targets = images.numpy().transpose(0, 2, 3, 1), labels.tolist()
+
+    monkeypatch.setattr(tasks, "load", lambda *_: cifar.load(Small, None, 10))
+    inputs, chosen = tasks.batch("cifar10", 100, 0)
+    assert sorted(chosen.tolist()) == list(range(100, 200))
+    for image, label in zip(inputs, chosen.tolist(), strict=True):
+        inside = cifar.normalise(images[label][None])[0, :, 4:28, 4:28]  # the crop cannot reach it, cutout would
+        assert torch.equal(image[:, 4:28, 4:28], inside)
+
+
 @pytest.mark.parametrize("dataset", tasks.DOWNLOADED)
 def test_missing_files_are_named(dataset, tmp_path):
     with pytest.raises(InputError, match=f"{tmp_path}.*missing or damaged"):

@@ -59,7 +59,7 @@ def test_search_job_loads_neither_torchvision_nor_pandas_nor_the_compiler(tmp_pa
     settings = (
         '{"supernet": {"space": "nasbench201", "channels": 4, "cells_per_stage": 1, "image_size": 8, "classes": 5}, '
         '"score": {"proxy": "synflow", "batch_norm": "train", "gates": "ones", "positive_gates": true, '
-        '"precision": "float32"}}'
+        '"positive_weights": true, "precision": "float32"}}'
     )
     arguments = ["--supernet", "n", "--score", "s", "--seed", "0", "--settings", settings]
     check = (

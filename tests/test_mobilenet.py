@@ -26,7 +26,7 @@ LISTED = {
     "5 4 0 1 2 5 3 0 0 3 0 4 4 0 4 2 4 5 4 0 1": (6423720, 671521784),
     "0 2 0 4 2 3 -1 4 4 3 4 4 -1 3 5 1 0 4 3 0 2": (5994736, 589004216),
 }
-SYNFLOW = scores.Score("synflow", "identity", "normal", True, "float64", 0.1, "relu")
+SYNFLOW = scores.Score("synflow", "identity", "normal", True, True, "float64", 0.1, "relu")
 
 
 def of_ids(ids) -> space.Genotype:
@@ -151,7 +151,7 @@ def test_synflow_is_conserved():
 def test_bound_of_relu6_makes_every_synflow_score_zero():
     """With it, R is six times the sum of the classifier's weights, whatever the gates are."""
     supernet = small()
-    score = scores.Score("synflow", "identity", "ones", True, "float64", activation="built")
+    score = scores.Score("synflow", "identity", "ones", True, True, "float64", activation="built")
     objective, found = search.compute(supernet, score)
     assert not found["blocks"].any()
     assert objective == pytest.approx(6 * supernet.classifier.weight.abs().sum().item())

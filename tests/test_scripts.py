@@ -10,7 +10,8 @@ import pytest
 from freedarts.spaces import nasbench201
 from tests.conftest import ROOT, SEARCH_RESULT, TINY_TASK, assert_refused, options, write
 
-SCORE = {"proxy": "synflow", "batch_norm": "train", "gates": "ones", "positive_gates": True, "precision": "float32"}
+SCORE = {"proxy": "synflow", "batch_norm": "train", "gates": "ones", "precision": "float32"}
+SCORE |= {"positive_gates": True, "positive_weights": True}
 SUPERNET = {"space": "nasbench201", "channels": 4, "cells_per_stage": 1, "image_size": 8, "classes": 5}
 DARTS_SUPERNET = {
     "space": "darts", "channels": 2, "cells": 3, "stem_kind": "cifar", "image_size": 8, "classes": 5

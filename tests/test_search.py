@@ -9,12 +9,14 @@ from benchmarks.plain import plain_score, plain_supernet
 from freedarts import genotype, scores, search, spaces
 from freedarts.files import InputError
 from tests.test_networks import SMALL
+from tests.test_scores import batch as small_batch
 
 OVERFLOWING = {
     "proxy": "synflow",
     "batch_norm": "train",
     "gates": "ones",
     "positive_gates": True,
+    "positive_weights": True,
     "precision": "float32",
 }
 
@@ -79,13 +81,17 @@ def fingerprint(network: torch.nn.Module) -> list:
 
 
 @pytest.mark.parametrize("space", SMALL)
-@pytest.mark.parametrize("name", ["synflow", "synflow-released"])
+@pytest.mark.parametrize(
+    "name",
+    ["synflow", "synflow-released", "snip-digits", "snip-released-digits", "grasp-digits", "grasp-released-digits"],
+)
 def test_scoring_repeats_bit_for_bit_and_leaves_all_as_it_was(config, space, name):
     score = scores.from_settings(config["scores"][name]["settings"])
     network = search.build(space, SMALL[space], 0)
+    batch = search.ones(network) if score.data is None else small_batch(space)
     before, state, training = fingerprint(network), torch.get_rng_state(), network.training
-    first, second = (search.compute(network, score) for _ in range(2))
-    search.audit(network, score, 0, first[1], space)
+    first, second = (search.compute(network, score, batch) for _ in range(2))
+    search.audit(network, score, batch, 0, first[1], space)
     assert first[0] == second[0]
     assert all(torch.equal(first[1][group], second[1][group]) for group in first[1])
     for (was, required, gradient), (now, requires, left) in zip(before, fingerprint(network), strict=True):
@@ -99,7 +105,7 @@ def test_scoring_repeats_bit_for_bit_and_leaves_all_as_it_was(config, space, nam
 @pytest.mark.parametrize("space", SMALL)
 @pytest.mark.parametrize("batch_norm", ["identity", "eval", "train"])
 def test_scores_equal_the_plain_way(space, batch_norm):
-    score = scores.Score("synflow", batch_norm, "normal", False, "float64", 0.5)
+    score = scores.Score("synflow", batch_norm, "normal", False, True, "float64", 0.5)
     objective, matrices = search.compute(search.build(space, SMALL[space], 2), score)
     plain_objective, plain = plain_score(plain_supernet(space, SMALL[space], 2), score)
     assert objective == pytest.approx(plain_objective, rel=1e-9)
@@ -112,11 +118,11 @@ def test_scores_equal_the_plain_way(space, batch_norm):
 @pytest.mark.parametrize("space", SMALL)
 def test_score_is_the_gate_times_the_slope(space):
     """Against central differences; the objective is a polynomial of the gates."""
-    score = scores.Score("synflow", "identity", "normal", True, "float64", 0.1, "relu")
+    score = scores.Score("synflow", "identity", "normal", True, True, "float64", 0.1, "relu")
     network = search.build(space, SMALL[space], 3)
     _, matrices = search.compute(network, score)
     group = next(iter(matrices))
-    with search.prepared(network, score, "float64") as (images, gates), torch.no_grad():
+    with search.prepared(network, score, search.ones(network)[0], "float64") as (images, gates), torch.no_grad():
         for edge, operation in ((0, 2), (3, 3), (5, 4)):
             gate = gates[group][edge, operation].item()
             step = 1e-5 * gate
@@ -130,7 +136,7 @@ def test_score_is_the_gate_times_the_slope(space):
 
 def test_all_zero_scores_are_noise():
     """Gates so small that their effect is lost: nothing overflows, nothing is ranked."""
-    score = scores.Score("synflow", "identity", "normal", True, "float32", 1e-30)
+    score = scores.Score("synflow", "identity", "normal", True, True, "float32", 1e-30)
     result = search.search("darts", SMALL["darts"], score, 0)
     assert result["audit"]["verdict"] == "noise"
     assert spaces.load("darts").derive(result["scores"])
@@ -140,7 +146,7 @@ def test_all_zero_scores_are_noise():
     ("changes", "message"),
     [
         ({"batch": 1}, "unknown key 'batch'; known: activation, batch_norm"),
-        ({"proxy": "magic"}, "proxy 'magic'; allowed: synflow"),
+        ({"proxy": "magic"}, "proxy 'magic'; allowed: synflow, snip, grasp"),
         ({"precision": "float16"}, "precision 'float16'; allowed: float32, float64"),
         ({"gate_scale": 0.1}, "gate_scale 0.1 with gates 'ones'"),
         ({"gates": "normal"}, "gate_scale None with gates 'normal'"),

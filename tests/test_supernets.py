@@ -1,5 +1,6 @@
 """Small stand-ins of every supernet against the plain way, and the ends of float32."""
 
+import dataclasses
 import json
 
 import pytest
@@ -91,7 +92,9 @@ def test_scores_equal_the_plain_way_in_the_configured_setting(catalogue, superne
 def test_float32_cannot_hold_synflow(catalogue, supernet):
     """Reported as an overflow with the module, and no number of it is kept."""
     space, options, score = setting(catalogue, supernet, "synflow")
-    single = scores.Score(score.proxy, score.batch_norm, score.gates, score.positive_gates, "float32")
+    single = scores.Score(
+        score.proxy, score.batch_norm, score.gates, score.positive_gates, score.positive_weights, "float32"
+    )
     result = search.search(space, options, single, 0)
     network = search.build(space, options, 0)
     assert result["audit"]["verdict"] == "overflow"
@@ -103,7 +106,7 @@ def test_float32_cannot_hold_synflow(catalogue, supernet):
 def test_first_overflow_is_named_before_what_follows_from_it(catalogue):
     space, options = small("nasbench201")
     network = search.build(space, options, 0)
-    score = scores.Score("synflow", "identity", "ones", True, "float32")
+    score = scores.Score("synflow", "identity", "ones", True, True, "float32")
     assert search.first_overflow(network, score) is None
     with torch.no_grad():
         network.cells[2].graph.from_0.nor_conv_3x3[1].weight.fill_(3e38)

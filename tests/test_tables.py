@@ -6,7 +6,8 @@ import json
 
 import yaml
 
-from freedarts import tables
+from freedarts import genotype, tables
+from freedarts.spaces import nasbench201
 from tests.conftest import ROOT
 
 METRICS = {"error_last": 2.5, "error_best": 2.25, "top5_error_last": 0.5, "epochs": 600, "parameters": 3000000}
@@ -78,3 +79,20 @@ def test_csv_holds_the_values_of_the_markdown():
     assert [float(value) for value in errors.split()] == [1, 2, 3]
     assert "2.00 ± 1.00" in table.markdown()
     assert len(rows) == len(table.rows[0])
+
+
+def test_search_is_compared_with_what_was_published_for_its_proxy():
+    """A score's name says nothing about its proxy; its results do."""
+    audit = {"verdict": "sound", "largest": 1.0, "largest_second": 1.0, "difference": 0.0, "agreement": {"cell": 6}}
+    result = {"space": "nasbench201", "objective": 2.3, "audit": audit, "seconds": 1.0, "peak_memory_mb": 100.0}
+    mine, other = (nasbench201.from_index(index) for index in (0, 1))
+    genotypes = {("n", source): {0: mine} for source in ("first", "second", "published-snip")}
+    genotypes["n", "published-grasp"] = {0: other}
+    searches = {
+        ("n", "first"): {0: {"proxy": "snip", **result}},
+        ("n", "second"): {0: {"proxy": "grasp", **result}},
+    }
+    rows = tables.search_table(searches, genotypes, []).rows
+    shared = sum(genotype.agreement(mine, other).values())
+    assert shared < 6
+    assert [row["shared, published"] for row in rows] == [6, shared]

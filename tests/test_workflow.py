@@ -102,6 +102,8 @@ def test_quick_run_finds_the_published_facts(quick):
     darts = ("darts-8", "darts-20", "darts-imagenet")
     assert {verdicts[supernet, "synflow-released"] for supernet in darts} == {"5 noise"}
     assert {verdicts[supernet, "synflow"] for supernet in (*darts, "nasbench201", "mobilenet")} == {"5 sound"}
+    on_batches = {verdict for (_, score), verdict in verdicts.items() if score.endswith("-b8")}
+    assert on_batches == {"2 sound"}
     assert verdicts["nasbench201", "synflow-released"] == "5 sound"
     for row in searches:
         if row["printed"]:
@@ -168,7 +170,7 @@ def test_edited_score_reruns_searches_and_no_costs_of_published_genotypes(finish
     module = finished / "freedarts" / "scores" / "synflow.py"
     module.write_text(module.read_text() + "\nEDITED = True\n")
     runs = planned(finished)
-    assert sum(name.startswith("results/search/") for name in runs) == 45
+    assert sum(name.startswith("results/search/") for name in runs) == 45  # none of SNIP and GraSP
     assert not [name for name in runs if "published" in name]
 
 
@@ -221,6 +223,7 @@ def test_overflow_is_shown_and_never_trained(tmp_path):
         "batch_norm": "train",
         "gates": "ones",
         "positive_gates": True,
+        "positive_weights": True,
         "precision": "float32",
     }
     overlay = TINY | {

@@ -1,9 +1,11 @@
-"""Convolution and batch norm for scoring: weights are constants, so nothing is kept that only their gradient needs.
+"""Layers for scoring: weights are constants, so nothing is kept that only their gradient needs, and a batch may have
+tangents (freedarts.networks.tangents).
 
 PyTorch keeps the input of every convolution, and in double precision falls back to a loop over the groups; both are
 what a supernet spends its memory and time on.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -12,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import Function
+
+from freedarts.networks import tangents
 
 
 class _Convolution(Function):
@@ -80,23 +84,39 @@ def _convolution(conv: nn.Conv2d):
     return lambda x: _Convolution.apply(x, weight, *options)
 
 
-def _batch_norm(bn: nn.BatchNorm2d, mode: str):
-    if mode == "identity":
-        return lambda x: x
-    # Without the running statistics a training-mode call has nothing to update.
-    statistics = (bn.running_mean, bn.running_var) if mode == "eval" else (None, None)
-    return lambda x: F.batch_norm(x, *statistics, bn.weight, bn.bias, mode == "train", 0.0, bn.eps)
+def _layer(module: nn.Module, norm: str, activation: str, batch: int | None) -> Callable[[Tensor], Tensor] | None:
+    """What replaces the module's `forward`, if anything has to."""
+    match module:
+        case nn.Conv2d():
+            return _convolution(module)
+        case nn.BatchNorm2d():
+            return (lambda x: x) if norm == "identity" else lambda x: tangents.batch_norm(x, batch, module, norm)
+        case nn.ReLU():
+            return lambda x: tangents.rectify(x, batch)
+        case nn.ReLU6():
+            bound = math.inf if activation == "relu" else 6.0
+            return lambda x: tangents.rectify(x, batch, bound)
+        case nn.MaxPool2d():
+            return lambda x: tangents.max_pool(x, batch, module)
+        case nn.Linear():
+            return lambda x: tangents.linear(x, batch, module)
+    return None
 
 
 @contextmanager
 def frozen(
-    network: nn.Module, batch_norm: str, prepare: Callable[[Tensor], Tensor], activation: str = "built"
+    network: nn.Module,
+    batch_norm: str,
+    prepare: Callable[[Tensor], Tensor],
+    activation: str = "built",
+    batch: int | None = None,
 ) -> Iterator[None]:
     """Inside, *network* is a function of its input and gates alone, with prepare(tensor) in place of every
     floating-point parameter and buffer. Afterwards it is as it was.
 
     batch_norm: `train` (statistics of the batch), `eval` (running statistics) or `identity` (left out).
-    activation: `relu` takes the bound off ReLU6, `built` leaves it. Convolutions must have no bias.
+    activation: `relu` takes the bound off ReLU6, `built` leaves it. Convolutions must have no bias. batch: with more
+    rows than that, those after it are tangents of the first; None: there are none.
     """
     tensors = [tensor for tensor in (*network.parameters(), *network.buffers()) if tensor.is_floating_point()]
     found = [(tensor.data, tensor.requires_grad) for tensor in tensors]
@@ -106,15 +126,9 @@ def frozen(
             tensor.requires_grad_(False)
             tensor.data = prepare(tensor.data)
         for module in network.modules():
-            if isinstance(module, nn.Conv2d):
-                module.forward = _convolution(module)
-            elif isinstance(module, nn.BatchNorm2d):
-                module.forward = _batch_norm(module, batch_norm)
-            elif isinstance(module, nn.ReLU6) and activation == "relu":
-                module.forward = F.relu
-            else:
-                continue
-            replaced.append(module)
+            if layer := _layer(module, batch_norm, activation, batch):
+                module.forward = layer
+                replaced.append(module)
         yield
     finally:
         for module in replaced:

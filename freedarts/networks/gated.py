@@ -1,10 +1,54 @@
-"""A cell with gates, as the supernets of the cell-based spaces use it."""
+"""Gate-weighted sums of operations, and the cell that the supernets of the cell-based spaces make of them."""
 
 from collections.abc import Callable, Mapping, Sequence
 
+import torch
 from torch import Tensor, nn
+from torch.autograd import Function
 
 from freedarts.networks.layers import join
+from freedarts.networks.tangents import scaled
+
+
+def gated_sum(x: Tensor, operations: Sequence[nn.Module], gates: Tensor, channels: int) -> Tensor:
+    """Sum of gate * operation(x) over *operations*, for several edges at once.
+
+    An operation gives (N, edges * channels, H, W), or (N, channels, H, W) when it is the same on all edges. gates:
+    (edges, operations), or a stack (2, edges, operations) if x is one. Returns (N, edges, channels, H, W). For a batch
+    nothing but x is kept for the backward pass, which computes one operation after the other again.
+    """
+    return _sum(x, operations, gates, channels) if len(x) == 1 else _GatedSum.apply(x, gates, operations, channels)
+
+
+def _sum(x: Tensor, operations: Sequence[nn.Module], gates: Tensor, channels: int) -> Tensor:
+    total = None
+    for operation, gate in zip(operations, gates.unbind(-1), strict=True):
+        out = operation(x).unflatten(1, (-1, channels))
+        if total is None or gate.dim() > 1:
+            term = scaled(gate, out)
+            total = term if total is None else total + term
+        else:
+            total = total.addcmul(gate.view(1, -1, 1, 1, 1), out)
+    return total
+
+
+class _GatedSum(Function):
+    @staticmethod
+    def forward(ctx, x: Tensor, gates: Tensor, operations: Sequence[nn.Module], channels: int) -> Tensor:
+        ctx.save_for_backward(x, gates)
+        ctx.operations, ctx.channels = operations, channels
+        return _sum(x, operations, gates, channels)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):
+        x, gates = ctx.saved_tensors
+        x, gates = x.detach().requires_grad_(ctx.needs_input_grad[0]), gates.detach().requires_grad_()
+        inputs = [tensor for tensor in (x, gates) if tensor.requires_grad]
+        with torch.enable_grad():
+            for column, operation in enumerate(ctx.operations):
+                term = _sum(x, [operation], gates[..., [column]], ctx.channels)
+                torch.autograd.backward(term, gradient, inputs=inputs)
+        return x.grad, gates.grad, None, None
 
 
 class GatedCell(nn.Module):
@@ -30,8 +74,7 @@ class GatedCell(nn.Module):
         self.channels = channels
         self.nodes = max(target for _, target in edges) + 1 - inputs
         built = [{name: build(source) for name, build in operations.items() if build} for source, _ in edges]
-        columns = {name: column for column, name in enumerate(operations)}
-        self.column = {name: columns[name] for name in built[0]}
+        self.columns = [column for column, build in enumerate(operations.values()) if build]
         self.leaving: list[tuple[int, list[int], list[int]]] = []
         for source in range(inputs + self.nodes - 1):
             indices = [index for index, edge in enumerate(edges) if edge[0] == source]
@@ -46,12 +89,9 @@ class GatedCell(nn.Module):
         for source, indices, targets in self.leaving:
             if source >= self.inputs:
                 states.append(sums[source])
-            total = None
-            for name, operation in self.get_submodule(f"from_{source}").items():
-                out = operation(states[source])  # (N, edges * C, H, W), or (N, C, H, W) when the same on all edges
-                gate = gates[indices, self.column[name]].view(1, -1, 1, 1, 1)
-                out = out.unflatten(1, (-1, self.channels))
-                total = gate * out if total is None else total.addcmul(gate, out)
+            operations = list(self.get_submodule(f"from_{source}").values())
+            leaving = gates[..., indices, :][..., self.columns]
+            total = gated_sum(states[source], operations, leaving, self.channels)
             for target, edge in zip(targets, total.unbind(1), strict=True):
                 sums[target] = edge if sums[target] is None else sums[target] + edge
         return [*states, sums[-1]]

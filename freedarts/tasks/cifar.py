@@ -1,6 +1,7 @@
 """CIFAR-10 and CIFAR-100 (50,000 images to train and 10,000 to test on, 32x32 pixels), as DARTS trains on them.
 
-The images stay on the device; crop, flip and cutout are done there, a batch at a time.
+The images stay on the device; crop, flip and cutout are done there, a batch at a time. Scores take their batch from the
+second half of the training images, with crop and flip, as DARTS and FreeDARTS train gates.
 """
 
 from functools import cache
@@ -29,7 +30,15 @@ def load(dataset_class: type, folder: Path, classes: int) -> Data:
     def tensors(part) -> tuple[Tensor, Tensor]:
         return torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous(), torch.tensor(part.targets)
 
-    return Data(*tensors(train), *tensors(test), classes=classes, train=augment, test=normalise)
+    return Data(
+        *tensors(train),
+        *tensors(test),
+        classes=classes,
+        train=augment,
+        test=normalise,
+        sample=crop_and_flip,
+        sample_from=len(train.targets) // 2,
+    )
 
 
 def normalise(images: Tensor) -> Tensor:
@@ -44,8 +53,16 @@ def _statistics(device: torch.device) -> Tensor:
 
 
 def augment(images: Tensor) -> Tensor:
-    """Random crop with 4 pixels of padding, random flip, normalisation, then cutout (DeVries and Taylor, 2017) of a
-    square of 16 pixels, cut off at the border: (N, 3, 32, 32) bytes to float32."""
+    """`crop_and_flip`, then cutout (DeVries and Taylor, 2017) of a square of 16 pixels, cut off at the border:
+    (N, 3, 32, 32) bytes to float32."""
+    n, _, height, width = images.shape
+    images, device = crop_and_flip(images), images.device
+    y, x = torch.randint(height, (n, 1), device=device), torch.randint(width, (n, 1), device=device)
+    return images.masked_fill(_span(y, height)[:, None, :, None] & _span(x, width)[:, None, None, :], 0.0)
+
+
+def crop_and_flip(images: Tensor) -> Tensor:
+    """Random crop with 4 pixels of padding, random flip, normalisation: (N, 3, 32, 32) bytes to float32."""
     n, _, height, width = images.shape
     device = images.device
     padded = F.pad(images, [PADDING] * 4)
@@ -55,9 +72,7 @@ def augment(images: Tensor) -> Tensor:
     rows = top + torch.arange(height, device=device)
     columns = left + torch.where(flip, width - 1 - columns, columns)
     index = torch.arange(n, device=device)[:, None, None, None], torch.arange(3, device=device)[:, None, None]
-    images = normalise(padded[*index, rows[:, None, :, None], columns[:, None, None, :]])
-    y, x = torch.randint(height, (n, 1), device=device), torch.randint(width, (n, 1), device=device)
-    return images.masked_fill(_span(y, height)[:, None, :, None] & _span(x, width)[:, None, None, :], 0.0)
+    return normalise(padded[*index, rows[:, None, :, None], columns[:, None, None, :]])
 
 
 def _span(centre: Tensor, size: int) -> Tensor:

@@ -1,0 +1,123 @@
+"""Layers on a stack: the values of a batch and, in as many rows after them, their tangents.
+
+A tangent is a derivative along a direction in the gates. The gradient of a directional derivative is the Hessian times
+that direction, so one backward pass through a network on stacks gives a Hessian-vector product, with nothing kept but
+what a backward pass keeps. A linear layer without bias takes a stack as it stands; the others are here. *batch* is the
+number of values; without rows after them a layer is the ordinary one.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd import Function
+
+
+class _Rectify(Function):
+    """ReLU, or ReLU6 with *ceiling* 6, on a stack that has tangents."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, ceiling: float) -> Tensor:
+        value, tangent = x.chunk(2)
+        value = value.clamp(0, ceiling)
+        ctx.save_for_backward(value)
+        ctx.ceiling = ceiling
+        return torch.cat([value, _passed(tangent, value, ceiling)])
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):
+        (value,) = ctx.saved_tensors
+        return torch.cat([_passed(half, value, ctx.ceiling) for half in gradient.chunk(2)]), None
+
+
+def _passed(x: Tensor, value: Tensor, ceiling: float) -> Tensor:
+    """x where *value* is above 0 and below the ceiling, else 0."""
+    return torch.ops.aten.hardtanh_backward(x, value, 0, ceiling)
+
+
+def rectify(x: Tensor, batch: int | None, ceiling: float = math.inf) -> Tensor:
+    if batch is None or len(x) == batch:
+        return F.relu(x) if math.isinf(ceiling) else F.relu6(x)
+    return _Rectify.apply(x, ceiling)
+
+
+class _Normalise(Function):
+    """Batch norm with the batch's statistics, without weight and bias, on a stack that has tangents.
+
+    With m the mean over images and positions, v the variance, s = (v + eps)^-1/2, y = s (x - m(x)) and u the tangent of
+    x, the tangent of y is s (u - m(u) - y m(y u)); `backward` is the gradient of both.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor, eps: float) -> Tensor:
+        value, tangent = x.chunk(2)
+        y, _, scale = torch.native_batch_norm(value, None, None, None, None, True, 0.0, eps)
+        scale = scale.to(x.dtype).view(-1, 1, 1)
+        out = torch.cat([y, tangent])
+        tangent = out[len(y) :]
+        tangent.sub_(_mean(tangent)).addcmul_(y, _mean(y, tangent), value=-1).mul_(scale)
+        ctx.save_for_backward(y, x, scale)
+        return out
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):
+        y, x, s = ctx.saved_tensors
+        tangent = x[len(y) :]
+        p, q = gradient.chunk(2)
+        mean, along, mean_q, along_q = _mean(tangent), _mean(y, tangent), _mean(q), _mean(y, q)
+        out = torch.empty_like(gradient)
+        to_value, to_tangent = out.chunk(2)
+        # The gradient with respect to y: p, and what y contributes to its own tangent.
+        torch.addcmul(p, q, s * along, value=-1, out=to_value).addcmul_(tangent, s * along_q, value=-1)
+        inner = _mean(y, p) - 2 * s * along * along_q
+        inner += s * (_mean(q, tangent) - mean * mean_q - along * along_q)  # y's tangent is proportional to s
+        to_value.sub_(_mean(p) - s * (along * mean_q + along_q * mean)).addcmul_(y, inner, value=-1).mul_(s)
+        torch.addcmul(q, y, along_q, value=-1, out=to_tangent).sub_(mean_q).mul_(s)
+        return out, None
+
+
+def _mean(x: Tensor, y: Tensor | None = None) -> Tensor:
+    """Mean of x, or of x * y, over images and positions: (C, 1, 1)."""
+    return (x if y is None else x * y).mean((0, 2, 3)).view(-1, 1, 1)
+
+
+def batch_norm(x: Tensor, batch: int | None, bn: nn.BatchNorm2d, mode: str) -> Tensor:
+    """mode: `train` (statistics of the batch) or `eval` (running statistics)."""
+    # Without the running statistics a training-mode call has nothing to update.
+    statistics = (bn.running_mean, bn.running_var) if mode == "eval" else (None, None)
+    if batch is None or len(x) == batch:
+        return F.batch_norm(x, *statistics, bn.weight, bn.bias, mode == "train", 0.0, bn.eps)
+    if mode == "train":
+        out = _Normalise.apply(x, bn.eps)
+    else:
+        scale = (bn.running_var + bn.eps).rsqrt().view(-1, 1, 1)
+        out = torch.cat([x[:batch] - bn.running_mean.view(-1, 1, 1), x[batch:]]) * scale
+    if bn.weight is not None:
+        out = out * bn.weight.view(-1, 1, 1)
+        out = torch.cat([out[:batch] + bn.bias.view(-1, 1, 1), out[batch:]])
+    return out
+
+
+def max_pool(x: Tensor, batch: int | None, pool: nn.MaxPool2d) -> Tensor:
+    """The tangent of a maximum is that of the largest value."""
+    options = (pool.kernel_size, pool.stride, pool.padding, pool.dilation)
+    if batch is None or len(x) == batch:
+        return F.max_pool2d(x, *options)
+    value, index = F.max_pool2d(x[:batch], *options, return_indices=True)
+    tangent = x[batch:].flatten(2).gather(2, index.flatten(2)).view_as(value)
+    return torch.cat([value, tangent])
+
+
+def linear(x: Tensor, batch: int | None, layer: nn.Linear) -> Tensor:
+    value, tangent = F.linear(x[:batch], layer.weight, layer.bias), x[len(x) if batch is None else batch :]
+    return torch.cat([value, F.linear(tangent, layer.weight)]) if len(tangent) else value
+
+
+def scaled(gate: Tensor, x: Tensor) -> Tensor:
+    """gate * x, for gates (edges,) and x (N, edges, ...), or a stack of both: (2, edges) and (2 * N, edges, ...)."""
+    shape = (1, -1, *[1] * (x.dim() - 2))
+    if gate.dim() == 1:
+        return gate.view(shape) * x
+    (value, tangent), (gate, slope) = x.chunk(2), (part.view(shape) for part in gate)
+    return torch.cat([gate * value, torch.addcmul(gate * tangent, slope, value)])
