@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from freedarts import search
-from freedarts.networks import darts, nasbench201
+from freedarts.networks import darts, mobilenet, nasbench201
 from freedarts.scores import Score
 
 
@@ -40,9 +40,21 @@ class PlainCell(nn.Module):
         return sum(gates[self.columns[name]] * operation(x) for name, operation in self.candidates[edge].items())
 
 
+class PlainChoice(mobilenet.Choice):
+    """Keeps what every candidate computes."""
+
+    def forward(self, x: Tensor, gates: Tensor) -> Tensor:
+        out = sum(gate * candidate(x) for gate, candidate in zip(gates, self.candidates, strict=True))
+        return out + x if self.shortcut else out
+
+
 def plain_supernet(space: str, options: dict, seed: int) -> nn.Module:
     """The supernet of freedarts.search.build with the same weights and gate draws, its operations not joined."""
-    with patch.object(darts, "GatedCell", PlainCell), patch.object(nasbench201, "GatedCell", PlainCell):
+    with (
+        patch.object(darts, "GatedCell", PlainCell),
+        patch.object(nasbench201, "GatedCell", PlainCell),
+        patch.object(mobilenet, "Choice", PlainChoice),
+    ):
         return search.build(space, options, seed)
 
 

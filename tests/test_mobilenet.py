@@ -139,7 +139,7 @@ def test_synflow_is_conserved():
     linear in the gates of a block, so what a shortcut carries is R with the gates at zero."""
     supernet = small()
     objective, found = search.compute(supernet, SYNFLOW)
-    with search.prepared(supernet, SYNFLOW, "float64") as (images, gates), torch.no_grad():
+    with search.prepared(supernet, SYNFLOW, search.ones(supernet)[0], "float64") as (images, gates), torch.no_grad():
         for block, (choice, row) in enumerate(zip(supernet.blocks, found["blocks"], strict=True)):
             without = gates["blocks"].clone()
             without[block] = 0
@@ -155,7 +155,7 @@ def test_bound_of_relu6_makes_every_synflow_score_zero():
     objective, found = search.compute(supernet, score)
     assert not found["blocks"].any()
     assert objective == pytest.approx(6 * supernet.classifier.weight.abs().sum().item())
-    assert search.audit(supernet, score, 0, found, "mobilenet")["verdict"] == "noise"
+    assert search.audit(supernet, score, search.ones(supernet), 0, found, "mobilenet")["verdict"] == "noise"
 
 
 def test_segments_can_be_computed_again_one_by_one():

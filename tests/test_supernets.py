@@ -1,6 +1,5 @@
 """Small stand-ins of every supernet against the plain way, and the ends of float32."""
 
-import dataclasses
 import json
 
 import pytest

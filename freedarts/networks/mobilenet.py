@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from freedarts.networks.gated import gated_sum
 from freedarts.spaces import mobilenet as space
 
 STEM, FIRST, LAST = 40, 24, 1728  # widths of the first convolution, the first block and the last convolution
@@ -47,11 +48,12 @@ class Choice(nn.Module):
     def __init__(self, c_in: int, c_out: int, stride: int):
         super().__init__()
         self.candidates = nn.ModuleList(mbconv(c_in, c_out, k, stride, e, EPS_SEARCH) for k, e in space.SIZES)
+        self.channels = c_out
         self.shortcut = stride == 1 and c_in == c_out
 
     def forward(self, x: Tensor, gates: Tensor) -> Tensor:
-        """x (N, C, H, W), gates (operations,)."""
-        out = sum(gate * candidate(x) for gate, candidate in zip(gates, self.candidates, strict=True))
+        """x (N, C, H, W), gates (operations,), or stacks of both."""
+        out = gated_sum(x, self.candidates, gates.unsqueeze(-2), self.channels).squeeze(1)
         return out + x if self.shortcut else out
 
 
@@ -92,7 +94,7 @@ class Supernet(nn.Module):
         """`forward` in pieces, called in turn as segment(x, gates), each on what the one before gave."""
 
         def block(index: int):
-            return lambda x, gates: self.blocks[index](x, gates["blocks"][index])
+            return lambda x, gates: self.blocks[index](x, gates["blocks"][..., index, :])
 
         return [
             lambda images, gates: self.stem(images),
