@@ -6,8 +6,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import yaml
-
 
 class InputError(ValueError):
     """Bad input. The message names the file or option, the place in it, the value and what is allowed."""
@@ -64,14 +62,6 @@ def read_json(path: Path, required: tuple[str, ...] = ()) -> dict:
     return value
 
 
-def read_yaml(path: Path) -> object:
-    """Raises InputError for a file that is not valid YAML."""
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
-
-
 class _NotFiniteError(Exception):
     pass
 
@@ -80,12 +70,17 @@ def _refuse_constant(name: str) -> float:
     raise _NotFiniteError(name)
 
 
-def parse_settings(text: str, keys: tuple[str, ...]) -> dict:
-    """The JSON object given as --settings, which must hold exactly *keys*."""
+def decode_settings(text: str) -> object:
+    """The JSON value given as --settings."""
     try:
-        value = json.loads(text)
+        return json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(f"--settings: not valid JSON ({error})") from None
+
+
+def parse_settings(text: str, keys: tuple[str, ...]) -> dict:
+    """The JSON object given as --settings, which must hold exactly *keys*."""
+    value = decode_settings(text)
     if not isinstance(value, dict) or set(value) != set(keys):
         found = sorted(value) if isinstance(value, dict) else type(value).__name__
         raise InputError(f"--settings: holds {found}, expected the keys {sorted(keys)}")

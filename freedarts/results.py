@@ -1,9 +1,12 @@
-"""The finished results of a selection, read and checked, from the current folder. Imports no torch."""
+"""What the tables are made of, read and checked: resources, and the finished results of a selection, from the current
+folder. Imports no torch."""
 
 from pathlib import Path
 
+import yaml
+
 from freedarts.catalogue import COST, GENOTYPE, LOOKUP, METRICS, SEARCH
-from freedarts.files import read_json
+from freedarts.files import InputError, read_json
 from freedarts.genotype import Genotype, Refused, read
 
 SEARCH_KEYS = ("space", "proxy", "objective", "audit", "seconds", "peak_memory_mb")
@@ -18,6 +21,14 @@ METRICS_KEYS = (
     "hours",
     "device",
 )
+
+
+def read_yaml(path: Path) -> object:
+    """Raises InputError for a file that is not valid YAML."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
 
 
 def searches(selected: list) -> dict[tuple[str, str], dict[int, dict]]:

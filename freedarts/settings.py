@@ -3,7 +3,6 @@
 Imports no torch: everything is checked before any job starts, and once more by the job, which may be called by hand.
 """
 
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 
 from freedarts import spaces, tasks
-from freedarts.files import InputError
+from freedarts.files import InputError, decode_settings
 
 SCHEMA = Path(__file__).parents[1] / "config" / "schema.yaml"
 
@@ -74,10 +73,7 @@ def parse(text: str, definition: str) -> dict:
 
     Raises InputError with all faults in one message.
     """
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"--settings: not valid JSON ({error})") from None
+    value = decode_settings(text)
     found = faults(value, definition)
     if not found:
         odd = supernet_faults(value["supernet"]) if "supernet" in value else task_faults(value)

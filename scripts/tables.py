@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from freedarts import results, tables
-from freedarts.files import parse_settings, read_yaml, run, write_text
+from freedarts.files import parse_settings, run, write_text
 from freedarts.tables.nasbench201 import nasbench201_table
 
 
@@ -25,10 +25,10 @@ def main() -> None:
     lookups = results.lookups(selected["lookups"])
     trainings = results.trainings(selected["trainings"])
     made = [
-        tables.numbers_table(read_yaml(arguments.numbers), trainings, selected["tasks"]),
-        tables.search_table(searches, genotypes, read_yaml(arguments.objectives)),
-        nasbench201_table(genotypes, lookups, read_yaml(arguments.published_nasbench201)),
-        tables.cost_table(costs, read_yaml(arguments.published_costs)),
+        tables.numbers_table(results.read_yaml(arguments.numbers), trainings, selected["tasks"]),
+        tables.search_table(searches, genotypes, results.read_yaml(arguments.objectives)),
+        nasbench201_table(genotypes, lookups, results.read_yaml(arguments.published_nasbench201)),
+        tables.cost_table(costs, results.read_yaml(arguments.published_costs)),
         tables.training_table(trainings),
     ]
     write_text(arguments.output.with_suffix(".csv"), tables.csv(made))
