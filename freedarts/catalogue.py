@@ -56,7 +56,7 @@ class Catalogue:
         for supernet in config["supernets"]:
             for name in config["scores"]:
                 try:
-                    scores.from_settings(self._score(supernet, name))
+                    scores.from_settings(self.score(supernet, name))
                 except InputError as error:
                     yield f"scores.{name} on {supernet}: {error}"
         for index, entry in enumerate(config["search"]):
@@ -132,17 +132,14 @@ class Catalogue:
             raise InputError(f"no seed {seed} of {source!r} on {supernet!r}; there are: {seeds}")
         return self.resources / "genotypes" / source / supernet / f"seed{seed}.json"
 
-    def _score(self, supernet: str, name: str) -> dict:
+    def score(self, supernet: str, name: str) -> dict:
+        """The settings of a score on a supernet."""
         score = self.config["scores"][name]
         return {**score["settings"], **score.get("overrides", {}).get(supernet, {})}
 
-    def batch(self, supernet: str, score: str) -> dict:
-        """The data set that a score takes its batch from, and the size of the batch; empty if it takes none."""
-        return self._score(supernet, score).get("data", {})
-
     def search_settings(self, supernet: str, score: str) -> str:
         """InputError if the score's data do not fit the supernet."""
-        options, settings = self.config["supernets"][supernet], self._score(supernet, score)
+        options, settings = self.config["supernets"][supernet], self.score(supernet, score)
         try:
             scores.from_settings(settings).check_supernet(**options)
         except InputError as error:

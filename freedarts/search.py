@@ -43,7 +43,7 @@ def draw(supernet: nn.Module, score: Score, classes: int, seed: int, folder: Pat
     if score.data is None:
         return ones(supernet)
     name = score.data["dataset"]
-    images, labels = tasks.batch(name, score.data["batch_size"], seed, folder)
+    images, labels = tasks.batch(name, score.data["batch_size"], seed, folder, score.data.get("part", "train"))
     if images.shape[1:] != supernet.image_shape:
         raise InputError(
             f"{name}: images of shape {tuple(images.shape[1:])}, the supernet takes {supernet.image_shape}"
@@ -173,7 +173,7 @@ def search(
 
     folder: of the score's data set, if that is downloaded.
     """
-    score.check_supernet(**options)
+    score.check_supernet(space, **options)
     supernet = build(space, options, seed).to(device)
     batch = draw(supernet, score, options["classes"], seed, folder)
     with peak_memory(device) as peak:

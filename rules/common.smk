@@ -83,8 +83,12 @@ def task_dataset(wildcards):
     return catalogue.config["tasks"][wildcards.task].get("dataset")
 
 
-def batch(wildcards):
-    return catalogue.batch(wildcards.supernet, wildcards.score)
+def score(wildcards):
+    return catalogue.score(wildcards.supernet, wildcards.score)
+
+
+def batch_size(wildcards):
+    return score(wildcards).get("data", {}).get("batch_size", 1)
 
 
 def gpus(wildcards):

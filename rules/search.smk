@@ -7,7 +7,7 @@ out  results/search/{supernet}/{score}/seed{seed}/scores.json
 
 rule search:
     input:
-        data=lambda wildcards: manifest(batch(wildcards).get("dataset")),
+        data=lambda wildcards: manifest(score(wildcards).get("data", {}).get("dataset")),
     output:
         names.SEARCH,
     log:
@@ -18,16 +18,16 @@ rule search:
         "../envs/freedarts.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: (2000 + 100 * batch(wildcards).get("batch_size", 0)) * attempt,
-        runtime=lambda wildcards, attempt: (10 + batch(wildcards).get("batch_size", 0)) * attempt,
+        mem_mb=lambda wildcards, attempt: (2000 + 100 * batch_size(wildcards)) * attempt,
+        runtime=lambda wildcards, attempt: (10 + batch_size(wildcards)) * attempt,
     params:
         settings=searching,
         data=lambda wildcards, input: f"--data {input.data}" if input.data else "",
         code=lambda wildcards: code(
             "search.py",
             f"spaces.{space(wildcards.supernet)}",
-            f"scores.{catalogue.config['scores'][wildcards.score]['settings']['proxy']}",
-            *(f"tasks.{name}" for key, name in batch(wildcards).items() if key == "dataset"),
+            f"scores.{score(wildcards)['proxy']}",
+            *(f"tasks.{data['dataset']}" for key, data in score(wildcards).items() if key == "data"),
         ),
     shell:
         "python -m scripts.search --supernet {wildcards.supernet} --score {wildcards.score}"

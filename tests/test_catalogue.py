@@ -80,8 +80,8 @@ def merged(config: dict, overlay: dict) -> dict:
             ["scores.snip-digits on darts-8", "a batch of 2000 images of digits; allowed: 1 to 1437"],
         ),
         (
-            {"scores": {"snip-digits": {"settings": {"data": {"dataset": "imagenet"}}}}},
-            ["scores.snip-digits.settings.data.dataset", "'imagenet' is not one of", "digits"],
+            {"scores": {"snip-digits": {"settings": {"data": {"dataset": "mnist"}}}}},
+            ["scores.snip-digits.settings.data.dataset", "'mnist' is not one of", "digits"],
         ),
         ({"scores": {"darts-v1": {"settings": {}}}}, ["scores.darts-v1.settings", "'proxy' is a required"]),
         ({"tasks": {"digits": {"protocol": {"epochs": 8.0}}}}, ["protocol.epochs: 8.0 is not of type 'integer'"]),

@@ -1,7 +1,5 @@
 """SNIP and GraSP: against finite differences, explicit Hessians and the plain way; the batch they see."""
 
-import json
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -247,7 +245,18 @@ def test_batch_comes_from_its_seed_alone():
     ("settings", "message"),
     [
         (SNIP | {"data": None}, "no key 'data', which the proxy 'snip' needs"),
-        (SNIP | {"data": {"dataset": "imagenet", "batch_size": 8}}, "'imagenet'; allowed: digits, cifar10, cifar100"),
+        (
+            SNIP | {"data": {"dataset": "mnist", "batch_size": 8}},
+            "'mnist'; allowed: digits, cifar10, cifar100, imagenet",
+        ),
+        (
+            SNIP | {"data": {"dataset": "digits", "batch_size": 8, "part": "val"}},
+            "the part 'val' of digits; allowed: train, test",
+        ),
+        (
+            SNIP | {"data": {"dataset": "digits", "batch_size": 361, "part": "test"}},
+            "batch of 361 images of digits; allowed: 1 to 360",
+        ),
         (
             SNIP | {"data": {"dataset": "digits", "batch_size": 1438}},
             "batch of 1438 images of digits; allowed: 1 to 1437",
@@ -278,12 +287,18 @@ def test_batch_that_does_not_fit_is_named(monkeypatch):
         search.draw(network, score, 5, 0)
 
 
-@pytest.mark.parametrize("supernet", ["darts-8", "darts-20", "nasbench201"])
+@pytest.mark.parametrize("supernet", ["darts-8", "darts-20", "darts-imagenet", "nasbench201", "mobilenet"])
 def test_every_configured_score_fits_its_supernets(catalogue, supernet):
-    for name, entry in catalogue.config["scores"].items():
-        found = json.loads(catalogue.search_settings(supernet, name))["score"]
-        score = scores.from_settings(found)
-        assert score.proxy == entry["settings"]["proxy"] == name.split("-")[0]
-        if score.data:
+    imagenet = supernet in ("darts-imagenet", "mobilenet")
+    for name in catalogue.config["scores"]:
+        score = scores.from_settings(catalogue.score(supernet, name))
+        proxy = "synflow_path" if (supernet, name) == ("mobilenet", "synflow-released") else name.split("-")[0]
+        assert score.proxy == proxy
+        if proxy in ("snip", "grasp"):
             assert score.data["dataset"] in name
             assert score.data["batch_size"] == (8 if name.endswith("-b8") else 64)
+        if score.data and (score.data["dataset"] == "imagenet") != imagenet:
+            with pytest.raises(InputError, match=f"{name} on {supernet}: {score.data['dataset']} has images of"):
+                catalogue.search_settings(supernet, name)
+        else:
+            catalogue.search_settings(supernet, name)

@@ -42,6 +42,15 @@ def stem(channels: int, eps: float) -> nn.Sequential:
     )
 
 
+def _multiply_adds(layers: nn.Module, size: int) -> tuple[int, int]:
+    """Multiply-adds of the convolutions, one after the other on a square of *size* pixels, and the size they leave."""
+    products = 0
+    for conv in (module for module in layers.modules() if isinstance(module, nn.Conv2d)):
+        size = -(-size // conv.stride[0])
+        products += conv.weight.numel() * size**2
+    return products, size
+
+
 class Choice(nn.Module):
     """All candidates of a block, and a shortcut where they change neither size nor width."""
 
@@ -58,7 +67,8 @@ class Choice(nn.Module):
 
 
 class Supernet(nn.Module):
-    """All operations of the space at once, gates used as they are. gate_draws as in the DARTS supernet.
+    """All operations of the space at once, gates used as they are. gate_draws as in the DARTS supernet; path_draws
+    (blocks,), uniform, are there to choose one operation of each block at random.
 
     Convolutions are drawn from N(0, 2 / (kernel area * output channels)), whatever their groups, the classifier's
     weight from U(-1, 1) / sqrt(inputs); its bias is 0. As in the release PyTorch's own initialisation is drawn before.
@@ -78,6 +88,7 @@ class Supernet(nn.Module):
         self.classifier = nn.Linear(width(LAST), classes)
         self._initialise()
         self.gate_draws = {"blocks": torch.randn(len(space.BLOCKS), len(space.OPERATIONS))}
+        self.path_draws = torch.rand(len(space.BLOCKS))
 
     def _initialise(self) -> None:
         for module in self.modules():
@@ -88,6 +99,17 @@ class Supernet(nn.Module):
                 bound = module.in_features**-0.5
                 nn.init.uniform_(module.weight, -bound, bound)
                 nn.init.zeros_(module.bias)
+
+    def multiply_adds(self) -> tuple[int, list[list[int]]]:
+        """For one image: those of all that every network has, and those of each candidate of each block. Convolutions,
+        and the linear layer without its bias, as the release's search counts."""
+        fixed, size = _multiply_adds(self.stem, self.image_shape[1])
+        candidates = []
+        for block in self.blocks:
+            counted = [_multiply_adds(candidate, size) for candidate in block.candidates]
+            candidates.append([products for products, _ in counted])
+            size = counted[0][1]
+        return fixed + _multiply_adds(self.last, size)[0] + self.classifier.weight.numel(), candidates
 
     @property
     def segments(self) -> list[Callable[[Tensor, dict[str, Tensor]], Tensor]]:

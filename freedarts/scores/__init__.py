@@ -11,10 +11,15 @@ from dataclasses import MISSING, dataclass, fields
 from freedarts import tasks
 from freedarts.files import InputError
 
-PROXIES = ("synflow", "snip", "grasp")
-LABELLED = ("snip", "grasp")  # they need a batch of a data set
-OPTIONS = {"synflow": (), "snip": (), "grasp": ("product", "sign", "step")}
-STEP = ("learning_rate", "weight_decay")
+PROXIES = ("synflow", "synflow_path", "snip", "grasp")
+LABELLED = ("synflow_path", "snip", "grasp")  # they need a batch of a data set
+OPTIONS = {"synflow": (), "synflow_path": ("step", "flops"), "snip": (), "grasp": ("product", "sign", "step")}
+OPTIONAL = {"grasp": ("step",)}
+KEYS = {
+    "step": {"learning_rate", "weight_decay"},
+    "flops": {"weight", "reference", "exponent"},
+    "data": {"dataset", "batch_size"},
+}
 ALLOWED = {
     "proxy": PROXIES,
     "batch_norm": ("identity", "eval", "train"),
@@ -40,10 +45,11 @@ class Score:
     precision: str  # float32 or float64
     gate_scale: float | None = None
     activation: str = "built"  # built: as the supernet has it; relu: ReLU6 without its bound
-    data: dict | None = None  # dataset and batch_size; None: an image of ones
-    product: str | None = None  # of GraSP, like sign and step
+    data: dict | None = None  # dataset, batch_size, part (train if left out, or test); None: an image of ones
+    product: str | None = None  # of GraSP, like sign
     sign: str | None = None
-    step: dict[str, float] | None = None  # learning_rate and weight_decay
+    step: dict[str, float] | None = None  # of GraSP and synflow_path: learning_rate and weight_decay
+    flops: dict[str, float] | None = None  # of synflow_path: weight, reference and exponent
 
     def __post_init__(self):
         for key, allowed in ALLOWED.items():
@@ -55,28 +61,31 @@ class Score:
                 f"score settings: gate_scale {self.gate_scale!r} with gates {self.gates!r}; "
                 "allowed: a positive number with `normal`, none with `ones`"
             )
-        for key in OPTIONS["grasp"]:
+        for key in {key: None for options in OPTIONS.values() for key in options}:
             value = getattr(self, key)
             if value is not None and key not in OPTIONS[self.proxy]:
                 raise InputError(f"score settings: {key} {value!r} with the proxy {self.proxy!r}, which has none")
-            if value is None and key in OPTIONS[self.proxy] and key != "step":
+            if value is None and key in OPTIONS[self.proxy] and key not in OPTIONAL.get(self.proxy, ()):
                 raise InputError(f"score settings: no key {key!r}, which the proxy {self.proxy!r} needs")
-        if self.step is not None and set(self.step) != set(STEP):
-            raise InputError(f"score settings: step has {sorted(self.step)}, expected {sorted(STEP)}")
+        for key, expected in KEYS.items():
+            value = getattr(self, key)
+            known = expected | ({"part"} if key == "data" else set())
+            if value is not None and not expected <= set(value) <= known:
+                raise InputError(f"score settings: {key} has {sorted(value)}, expected {sorted(expected)}")
         if self.data is None and self.proxy in LABELLED:
             raise InputError(f"score settings: no key 'data', which the proxy {self.proxy!r} needs")
         if self.data is not None:
-            if set(self.data) != {"dataset", "batch_size"}:
-                raise InputError(f"score settings: data has {sorted(self.data)}, expected ['batch_size', 'dataset']")
-            tasks.check_batch(self.data["dataset"], self.data["batch_size"])
+            tasks.check_batch(self.data["dataset"], self.data["batch_size"], self.data.get("part", "train"))
 
     @property
     def options(self) -> dict:
         """The settings that the proxy's function takes."""
         return {key: getattr(self, key) for key in OPTIONS[self.proxy]}
 
-    def check_supernet(self, image_size: int, classes: int, **_) -> None:
-        """Raise InputError unless the score's data fit a supernet with these options."""
+    def check_supernet(self, space: str, image_size: int, classes: int, **_) -> None:
+        """Raise InputError unless the score and its data fit a supernet with these options."""
+        if self.proxy == "synflow_path" and space != "mobilenet":
+            raise InputError(f"the proxy 'synflow_path' is for the space mobilenet, the supernet is of {space}")
         if self.data is not None:
             name = self.data["dataset"]
             sample = tasks.DATASETS[name]

@@ -25,16 +25,17 @@ class Facts:
     classes: int
     image_size: int  # height and width after the transforms
     train_images: int
-    sampled_images: int = 0  # how many of them a score can take its batch from
+    sampled_images: int  # how many of them a score can take its batch from
+    test_images: int
 
 
 DATASETS = {
-    "digits": Facts(10, 32, 1437, 1437),
-    "cifar10": Facts(10, 32, 50_000, 25_000),
-    "cifar100": Facts(100, 32, 50_000, 25_000),
-    "imagenet": Facts(1000, 224, 1_281_167),
+    "digits": Facts(10, 32, 1437, 1437, 360),
+    "cifar10": Facts(10, 32, 50_000, 25_000, 10_000),
+    "cifar100": Facts(100, 32, 50_000, 25_000, 10_000),
+    "imagenet": Facts(1000, 224, 1_281_167, 1_281_167, 50_000),
 }
-SAMPLED = tuple(name for name, facts in DATASETS.items() if facts.sampled_images)
+PARTS = ("train", "test")
 DOWNLOADED = ("cifar10", "cifar100")
 FOLDERS = ("imagenet",)  # image folders that the user puts, or links, into data/
 
@@ -48,7 +49,7 @@ class Data:
     """A data set in memory: images (N, 3, H, W) of any type and labels (N,) int64.
 
     train and test turn a batch of images into the network's input, float32; train may draw random numbers, and so may
-    sample, which does it for a score. Scores see only the training images from index sample_from on.
+    score, which does it for a score's training images, of which there are those from index score_from on.
     """
 
     train_images: Tensor
@@ -58,8 +59,8 @@ class Data:
     classes: int
     train: Callable[[Tensor], Tensor] = identity
     test: Callable[[Tensor], Tensor] = identity
-    sample: Callable[[Tensor], Tensor] = identity
-    sample_from: int = 0
+    score: Callable[[Tensor], Tensor] = identity
+    score_from: int = 0
 
     def to(self, device: torch.device) -> Data:
         names = ("train_images", "train_labels", "test_images", "test_labels")
@@ -76,6 +77,16 @@ class Data:
         for images, labels in zip(self.test_images.split(size), self.test_labels.split(size), strict=True):
             yield self.test(images), labels
 
+    def sample(self, size: int, part: str) -> tuple[Tensor, Tensor]:
+        """Input and labels of *size* different images of a part, for a score; random numbers from torch's generator."""
+        import torch
+
+        if part == "test":
+            chosen = torch.randperm(len(self.test_labels))[:size]
+            return self.test(self.test_images[chosen]), self.test_labels[chosen]
+        chosen = self.score_from + torch.randperm(len(self.train_labels) - self.score_from)[:size]
+        return self.score(self.train_images[chosen]), self.train_labels[chosen]
+
 
 def _module(dataset: str):
     return importlib.import_module(f"{__name__}.{dataset}")
@@ -89,28 +100,30 @@ def load(dataset: str, folder: Path | None = None, workers: int = 0) -> Data:
     return module.load(folder, workers) if dataset in FOLDERS else module.load(folder)
 
 
-def check_batch(dataset: object, size: object) -> None:
-    """Raise InputError unless a score can take a batch of *size* images from *dataset*."""
-    if dataset not in SAMPLED:
-        raise InputError(f"score settings: data of {dataset!r}; allowed: {', '.join(SAMPLED)}")
-    images = DATASETS[dataset].sampled_images
+def check_batch(dataset: object, size: object, part: object = "train") -> None:
+    """Raise InputError unless a score can take a batch of *size* images from that part of *dataset*."""
+    if dataset not in DATASETS:
+        raise InputError(f"score settings: data of {dataset!r}; allowed: {', '.join(DATASETS)}")
+    if part not in PARTS:
+        raise InputError(f"score settings: the part {part!r} of {dataset}; allowed: {', '.join(PARTS)}")
+    facts = DATASETS[dataset]
+    images = facts.sampled_images if part == "train" else facts.test_images
     if type(size) is not int or not 1 <= size <= images:
         raise InputError(f"score settings: a batch of {size!r} images of {dataset}; allowed: 1 to {images}")
 
 
-def batch(dataset: str, size: int, seed: int, folder: Path | None = None) -> tuple[Tensor, Tensor]:
-    """Input (size, 3, H, W) and labels (size,) of different training images for a score.
+def batch(dataset: str, size: int, seed: int, folder: Path | None = None, part: str = "train") -> tuple[Tensor, Tensor]:
+    """Input (size, 3, H, W) and labels (size,) of different images for a score.
 
     The random numbers that choose and transform them come from *seed*; torch's generator is left as it is.
     """
     import torch
 
-    check_batch(dataset, size)
+    check_batch(dataset, size, part)
     data = load(dataset, folder)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(zlib.crc32(f"batch {seed}".encode()))  # another stream than the weights of this seed have
-        chosen = data.sample_from + torch.randperm(len(data.train_labels) - data.sample_from)[:size]
-        return data.sample(data.train_images[chosen]), data.train_labels[chosen]
+        return data.sample(size, part)
 
 
 def source(dataset: str) -> type:

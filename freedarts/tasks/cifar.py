@@ -36,8 +36,8 @@ def load(dataset_class: type, folder: Path, classes: int) -> Data:
         classes=classes,
         train=augment,
         test=normalise,
-        sample=crop_and_flip,
-        sample_from=len(train.targets) // 2,
+        score=crop_and_flip,
+        score_from=len(train.targets) // 2,
     )
 
 

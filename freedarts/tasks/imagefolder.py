@@ -65,6 +65,16 @@ class FolderData:
         items = [[(index, 0) for index in indices[start : start + size]] for start in indices[::size]]
         return self._read(self._test, items)
 
+    def sample(self, size: int, part: str) -> tuple[Tensor, Tensor]:
+        """As Data.sample; training images are transformed as for a training."""
+        images = self._train if part == "train" else self._test
+        if size > len(images):
+            raise InputError(f"{images.root}: has {len(images)} images, {size} are needed")
+        seed = int(torch.randint(2**31, ()))
+        read = Seeded(images)
+        chosen = [read[index, _mix(seed, index)] for index in torch.randperm(len(images))[:size].tolist()]
+        return torch.stack([image for image, _ in chosen]), torch.tensor([label for _, label in chosen])
+
     def _read(self, images: ImageFolder, items: list[list[tuple[int, int]]]) -> Iterator[tuple[Tensor, Tensor]]:
         loader = DataLoader(
             Seeded(images),
