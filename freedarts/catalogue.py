@@ -101,7 +101,7 @@ class Catalogue:
 
     def _unknown_names(self, where: str, kind: str, names: Iterable[str]) -> Iterator[str]:
         known = self.config[f"{kind}s"]
-        return (_unknown(where, kind, name, known) for name in names if name not in known)
+        return (_unknown(where, kind.replace("_", " "), name, known) for name in names if name not in known)
 
     def _combination_faults(self, where: str, task: str, supernet: str, source: str) -> Iterator[str]:
         config = self.config

@@ -22,7 +22,8 @@ def main() -> None:
 
     found = read_json(arguments.scores, ("score", "seed", "architectures", "scores"))
     if len(found["architectures"]) != len(found["scores"]):
-        raise InputError(f"{arguments.scores}: as many scores as architectures expected")
+        counts = f"{len(found['architectures'])} architectures and {len(found['scores'])} scores"
+        raise InputError(f"{arguments.scores}: {counts}; expected as many of one as of the other")
     table = Table(arguments.table)
     scores = dict(zip(found["architectures"], found["scores"], strict=True))
     values = np.array([scores.get(index) for index in table.indices.tolist()], float)  # None becomes NaN

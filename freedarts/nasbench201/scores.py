@@ -30,7 +30,7 @@ from freedarts.nasbench201 import SIZE, synflow
 from freedarts.networks.nasbench201 import Network
 from freedarts.spaces.nasbench201 import EDGES, OPERATIONS, Genotype, from_index
 
-SAVED_EVERY = 5  # seconds
+SAVED_EVERY = 2  # seconds
 
 Scores = Iterator[tuple[int, float]]  # benchmark index and score
 
