@@ -12,7 +12,6 @@ from jsonschema import Draft202012Validator, validators
 
 from freedarts import spaces, tasks
 from freedarts.files import InputError, decode_settings
-from freedarts.scores import LABELLED
 
 SCHEMA = Path(__file__).parents[1] / "config" / "schema.yaml"
 
@@ -77,7 +76,7 @@ def architecture_score_faults(score: dict) -> Iterator[str]:
     """What does not fit together in a score of whole architectures that is right by the schema."""
     network, data = score["network"], score.get("data")
     yield from spaces.load("nasbench201").option_faults(network, final=True)
-    if data and score["proxy"] not in LABELLED:
+    if data and score["proxy"] not in ("snip", "grasp"):
         yield f"data: with the proxy {score['proxy']!r}, which takes none"
     elif data:
         yield from _data_faults(network, data["dataset"])
