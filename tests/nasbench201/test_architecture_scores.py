@@ -64,7 +64,7 @@ def test_cells_that_share_a_score_are_the_same_function():
 
 
 def test_counts_are_those_of_the_network():
-    indices = [Genotype(operations).index for operations in ODD] + scores.sample(2, 0)
+    indices = [Genotype(operations).index for operations in ODD[:3]] + scores.sample(2, 0)
     for figure in ("parameters", "flops"):
         found = dict(scores.counts(indices, figure, SMALL))
         assert found == {index: costs.costs(from_index(index), SMALL)[figure] for index in indices}
@@ -72,7 +72,7 @@ def test_counts_are_those_of_the_network():
 
 
 def test_snip_and_grasp_are_the_sums_over_the_weights():
-    """Against the explicit Hessian of a network, in float64; one convolution of its cell leads nowhere."""
+    """In float64, the Hessian by finite differences; a convolution of the cell leads nowhere."""
     torch.manual_seed(0)
     network = Network(Genotype(ODD[2]), 2, 1, 8, 3).double()
     for module in network.modules():
@@ -88,12 +88,13 @@ def test_snip_and_grasp_are_the_sums_over_the_weights():
         shaped = {name: part.view_as(w) for name, part, w in zip(names, parts, weights, strict=True)}
         return F.cross_entropy(torch.func.functional_call(network, shaped, images)[0], labels)
 
-    gradient = torch.autograd.functional.jacobian(loss, flat)
-    hessian = torch.autograd.functional.hessian(loss, flat, vectorize=True)
+    slope = torch.func.grad(loss)
+    gradient = slope(flat)
+    curved = (slope(flat + 1e-5 * gradient) - slope(flat - 1e-5 * gradient)) / 2e-5
     assert scores.snip(network, weights, images, labels) == pytest.approx((flat * gradient).abs().sum().item())
-    expected = -(flat @ hessian @ gradient).item()
-    assert expected != 0
-    assert scores.grasp(network, weights, images, labels) == pytest.approx(expected, rel=1e-8)
+    expected = -(flat @ curved).item()
+    assert abs(expected) > 1e-3
+    assert scores.grasp(network, weights, images, labels) == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_larger_sample_contains_the_smaller_one():
