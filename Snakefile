@@ -4,6 +4,8 @@
 #   results/genotypes/{supernet}/{source}/seed{seed}.json
 #   results/costs/{task}/{supernet}/{source}.json
 #   results/nasbench201/{supernet}/{source}.json
+#   results/nasbench201/scores/{score}/{architectures}/seed{seed}.json
+#   results/nasbench201/correlations/{score}/{architectures}/seed{seed}.json
 #   results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json
 #   results/tables.md, results/tables.csv
 #
@@ -23,6 +25,7 @@ include: "rules/search.smk"
 include: "rules/genotype.smk"
 include: "rules/cost.smk"
 include: "rules/nasbench201.smk"
+include: "rules/architectures.smk"
 include: "rules/retrain.smk"
 include: "rules/tables.smk"
 

@@ -1,4 +1,5 @@
-"""The plain way to score a supernet: the baseline of benchmarks/search.py and an independent reference for the tests.
+"""The plain way to score a supernet, or one architecture of NAS-Bench-201: the baseline of benchmarks/search.py and
+benchmarks/architectures.py, and an independent reference for the tests.
 
 All weights require gradients, each edge calls each of its operations by itself, and one `backward` does the rest.
 Shared with freedarts: the stem, the cells' frame and the classifier, built in the same order from the same seed; and
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from freedarts import search
 from freedarts.networks import darts, mobilenet, nasbench201
 from freedarts.scores import Score
+from freedarts.spaces.nasbench201 import from_index
 
 
 class PlainCell(nn.Module):
@@ -87,3 +89,16 @@ def plain_score(
             objective.backward()
     scores = {group: (gate * gate.grad).detach() for group, gate in gates.items()}
     return objective.item(), {group: -x if score.proxy == "grasp" else x.abs() for group, x in scores.items()}
+
+
+def plain_synflow(index: int, seed: int, options: dict) -> float:
+    """SynFlow of one architecture, summed over the weights: built alone, all gradients by one `backward`."""
+    torch.manual_seed(seed)
+    network = nasbench201.Network(from_index(index), **options).double()
+    for tensor in network.state_dict().values():
+        tensor.abs_()
+    with patch.object(nn.BatchNorm2d, "forward", lambda self, x: x):
+        logits, _ = network(torch.ones(1, *network.image_shape, dtype=torch.float64))
+        logits.sum().backward()
+    weights = [module.weight for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    return sum((weight * weight.grad).abs().sum().item() for weight in weights if weight.grad is not None)

@@ -17,6 +17,8 @@ SEARCH = "results/search/{supernet}/{score}/seed{seed}/scores.json"
 GENOTYPE = "results/genotypes/{supernet}/{source}/seed{seed}.json"
 COST = "results/costs/{task}/{supernet}/{source}.json"
 LOOKUP = "results/nasbench201/{supernet}/{source}.json"
+ARCHITECTURE_SCORES = "results/nasbench201/scores/{score}/{architectures}/seed{seed}.json"
+CORRELATION = "results/nasbench201/correlations/{score}/{architectures}/seed{seed}.json"
 METRICS = "results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json"
 
 
@@ -35,7 +37,12 @@ class Catalogue:
     def _faults(self) -> Iterator[str]:
         """Combinations that no schema can rule out."""
         config = self.config
-        for kind, check in (("supernet", settings.supernet_faults), ("task", settings.task_faults)):
+        checks = (
+            ("supernet", settings.supernet_faults),
+            ("task", settings.task_faults),
+            ("architecture_score", settings.architecture_score_faults),
+        )
+        for kind, check in checks:
             for name, entry in config[f"{kind}s"].items():
                 yield from (f"{kind}s.{name}.{fault}" for fault in check(entry))
         for name in set(config["scores"]) & set(config["sources"]):
@@ -89,9 +96,12 @@ class Catalogue:
                 if seed not in available:
                     yield f"{where}: no seed {seed} of {entry['source']} on {entry['supernet']}; there are: {available}"
 
+        for index, entry in enumerate(config["correlation"]):
+            yield from self._unknown_names(f"correlation[{index}]", "architecture_score", entry["scores"])
+
     def _unknown_names(self, where: str, kind: str, names: Iterable[str]) -> Iterator[str]:
         known = self.config[f"{kind}s"]
-        return (_unknown(where, kind, name, known) for name in names if name not in known)
+        return (_unknown(where, kind.replace("_", " "), name, known) for name in names if name not in known)
 
     def _combination_faults(self, where: str, task: str, supernet: str, source: str) -> Iterator[str]:
         config = self.config
@@ -146,6 +156,9 @@ class Catalogue:
             raise InputError(f"{score} on {supernet}: {error}") from None
         return _json({"supernet": options, "score": settings})
 
+    def architecture_score_settings(self, name: str) -> str:
+        return _json(self.config["architecture_scores"][name])
+
     def task_settings(self, task: str, keys: tuple[str, ...]) -> str:
         """The named keys of a task. InputError if it has no protocol and is asked for one."""
         if missing := [key for key in keys if key not in self.config["tasks"][task]]:
@@ -160,6 +173,8 @@ class Catalogue:
                 "published": self.published(),
                 "costs": self.costs(),
                 "lookups": self.lookups(),
+                "correlations": self.correlations(),
+                "benchmark": self.config["nasbench201"]["file"] is not None,
                 "trainings": self.trainings(),
                 "tasks": {name: {"trainable": "protocol" in task} for name, task in self.config["tasks"].items()},
             }
@@ -193,6 +208,21 @@ class Catalogue:
             return []
         selected = [*self.searches(), *self.published()]
         return [(n, source) for n, source, _ in selected if self.config["supernets"][n]["space"] == "nasbench201"]
+
+    def correlations(self) -> list[tuple[str, int, int]]:
+        """(architecture score, architectures, seed) of every selected sample, each once."""
+        cases = {
+            (name, entry["architectures"], seed): None
+            for entry in self.config["correlation"]
+            for name in entry["scores"]
+            for seed in range(entry["seeds"])
+        }
+        return list(cases)
+
+    def correlation_files(self) -> list[str]:
+        """The selected scores of whole architectures; their correlations, where there is a benchmark file."""
+        pattern = ARCHITECTURE_SCORES if self.config["nasbench201"]["file"] is None else CORRELATION
+        return [pattern.format(score=name, architectures=n, seed=seed) for name, n, seed in self.correlations()]
 
     def costs(self) -> list[tuple[str, str, str]]:
         """(task, supernet, source) of every selected cost file, each once."""

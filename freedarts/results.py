@@ -5,12 +5,13 @@ from pathlib import Path
 
 import yaml
 
-from freedarts.catalogue import COST, GENOTYPE, LOOKUP, METRICS, SEARCH
+from freedarts.catalogue import CORRELATION, COST, GENOTYPE, LOOKUP, METRICS, SEARCH
 from freedarts.files import InputError, read_json
 from freedarts.genotype import Genotype, Refused, read
 
 SEARCH_KEYS = ("space", "proxy", "objective", "audit", "seconds", "peak_memory_mb")
 LOOKUP_KEYS = ("best", "seeds")
+CORRELATION_KEYS = ("accuracies",)
 METRICS_KEYS = (
     "error_last",
     "error_best",
@@ -65,6 +66,18 @@ def lookups(selected: list) -> dict[tuple[str, str], dict]:
     return {
         (supernet, source): read_json(Path(LOOKUP.format(supernet=supernet, source=source)), LOOKUP_KEYS)
         for supernet, source in selected
+    }
+
+
+def correlations(selected: list, benchmark: bool) -> dict[tuple[str, int, int], dict | None]:
+    """selected: (score, architectures, seed). Returns the same -> what correlate wrote, None without a benchmark."""
+    return {
+        (score, count, seed): read_json(
+            Path(CORRELATION.format(score=score, architectures=count, seed=seed)), CORRELATION_KEYS
+        )
+        if benchmark
+        else None
+        for score, count, seed in selected
     }
 
 

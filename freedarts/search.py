@@ -43,7 +43,7 @@ def draw(supernet: nn.Module, score: Score, classes: int, seed: int, folder: Pat
     if score.data is None:
         return ones(supernet)
     name = score.data["dataset"]
-    images, labels = tasks.batch(name, score.data["batch_size"], seed, folder, score.data.get("part", "train"))
+    images, labels = tasks.batch(**score.data, seed=seed, folder=folder)
     if images.shape[1:] != supernet.image_shape:
         raise InputError(
             f"{name}: images of shape {tuple(images.shape[1:])}, the supernet takes {supernet.image_shape}"

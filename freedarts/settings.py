@@ -56,11 +56,8 @@ def task_faults(task: dict, images: int | None = None) -> Iterator[str]:
     network = task["network"]
     smallest_batch = None
     if "dataset" in task:
-        facts = tasks.DATASETS[task["dataset"]]
-        for key in ("classes", "image_size"):
-            if network[key] != getattr(facts, key):
-                yield f"network.{key}: {network[key]}, but the data set {task['dataset']} has {getattr(facts, key)}"
-        images = images or facts.train_images
+        yield from _data_faults(network, task["dataset"])
+        images = images or tasks.DATASETS[task["dataset"]].train_images
         size = task["protocol"]["batch_size"]
         if size > images:
             yield f"protocol.batch_size: {size}, but the data set {task['dataset']} has {images} images to train on"
@@ -68,16 +65,42 @@ def task_faults(task: dict, images: int | None = None) -> Iterator[str]:
     yield from spaces.load(task["space"]).option_faults(network, final=True, smallest_batch=smallest_batch)
 
 
+def _data_faults(network: dict, dataset: str) -> Iterator[str]:
+    facts = tasks.DATASETS[dataset]
+    for key in ("classes", "image_size"):
+        if network[key] != getattr(facts, key):
+            yield f"network.{key}: {network[key]}, but the data set {dataset} has {getattr(facts, key)}"
+
+
+def architecture_score_faults(score: dict) -> Iterator[str]:
+    """What does not fit together in a score of whole architectures that is right by the schema."""
+    network, data = score["network"], score.get("data")
+    yield from spaces.load("nasbench201").option_faults(network, final=True)
+    if data and score["proxy"] not in ("snip", "grasp"):
+        yield f"data: with the proxy {score['proxy']!r}, which takes none"
+    elif data:
+        yield from _data_faults(network, data["dataset"])
+        try:
+            tasks.check_batch(**data)
+        except InputError as error:
+            yield str(error)
+
+
+_ODD = {
+    "search_settings": lambda value: supernet_faults(value["supernet"]),
+    "cost_settings": task_faults,
+    "retrain_settings": task_faults,
+    "architecture_score": architecture_score_faults,
+}
+
+
 def parse(text: str, definition: str) -> dict:
-    """The JSON object given as --settings; definition: search_settings, cost_settings or retrain_settings.
+    """The JSON object given as --settings; definition: search_settings, cost_settings, retrain_settings or
+    architecture_score.
 
     Raises InputError with all faults in one message.
     """
     value = decode_settings(text)
-    found = faults(value, definition)
-    if not found:
-        odd = supernet_faults(value["supernet"]) if "supernet" in value else task_faults(value)
-        found = list(odd)
-    if found:
+    if found := faults(value, definition) or list(_ODD[definition](value)):
         raise InputError("\n  ".join(["--settings are not valid", *found]))
     return value

@@ -117,4 +117,5 @@ def selected(wildcards):
         *(names.COST.format(task=t, supernet=n, source=s) for t, n, s in catalogue.costs()),
         *(names.LOOKUP.format(supernet=n, source=s) for n, s in catalogue.lookups()),
         *(names.METRICS.format(task=t, supernet=n, source=s, seed=i, run=r) for t, n, s, i, r in catalogue.trainings()),
+        *catalogue.correlation_files(),
     ]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from freedarts import results, tables
 from freedarts.files import parse_settings, run, write_text
+from freedarts.tables.correlation import correlation_table
 from freedarts.tables.nasbench201 import nasbench201_table
 
 
@@ -18,16 +19,19 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, help="tables.md")
     arguments = parser.parse_args()
 
-    selected = parse_settings(arguments.settings, ("searches", "costs", "lookups", "trainings", "published", "tasks"))
+    keys = ("searches", "costs", "lookups", "correlations", "benchmark", "trainings", "published", "tasks")
+    selected = parse_settings(arguments.settings, keys)
     searches = results.searches(selected["searches"])
     genotypes = results.genotypes([*selected["searches"], *selected["published"]])
     costs = results.costs(selected["costs"])
     lookups = results.lookups(selected["lookups"])
+    correlations = results.correlations(selected["correlations"], selected["benchmark"])
     trainings = results.trainings(selected["trainings"])
     made = [
         tables.numbers_table(results.read_yaml(arguments.numbers), trainings, selected["tasks"]),
         tables.search_table(searches, genotypes, results.read_yaml(arguments.objectives)),
         nasbench201_table(genotypes, lookups, results.read_yaml(arguments.published_nasbench201)),
+        correlation_table(correlations),
         tables.cost_table(costs, results.read_yaml(arguments.published_costs)),
         tables.training_table(trainings),
     ]

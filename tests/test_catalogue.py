@@ -27,7 +27,7 @@ def merged(config: dict, overlay: dict) -> dict:
 @pytest.mark.parametrize(
     ("overlay", "messages"),
     [
-        ({"batchsize": 3}, ["'batchsize' was unexpected", "allowed: supernets, scores, sources"]),
+        ({"batchsize": 3}, ["'batchsize' was unexpected", "allowed: supernets, scores, architecture_scores"]),
         ({"tasks": {"digits": {"protocol": {"epochz": 1}}}}, ["tasks.digits.protocol", "'epochz'", "allowed: epochs"]),
         ({"tasks": {"digits": {"protocol": {"epochs": "8"}}}}, ["tasks.digits.protocol.epochs", "'8'", "integer"]),
         ({"tasks": {"digits": {"network": {"cells_per_stage": 1}}}}, ["tasks.digits.network", "'cells_per_stage'"]),
@@ -82,6 +82,18 @@ def merged(config: dict, overlay: dict) -> dict:
         (
             {"scores": {"snip-digits": {"settings": {"data": {"dataset": "mnist"}}}}},
             ["scores.snip-digits.settings.data.dataset", "'mnist' is not one of", "digits"],
+        ),
+        (
+            {"architecture_scores": {"snip-digits": {"network": {"classes": 7}}}},
+            ["architecture_scores.snip-digits.network.classes: 7, but the data set digits has 10"],
+        ),
+        (
+            {"correlation": [{"scores": ["magic"], "architectures": 9, "seeds": 1}]},
+            ["correlation[0]: unknown architecture score 'magic'; known: parameters, flops"],
+        ),
+        (
+            {"correlation": [{"scores": ["flops"], "architectures": 15626, "seeds": 1}]},
+            ["correlation.0.architectures: 15626 is greater than the maximum of 15625"],
         ),
         ({"scores": {"darts-v1": {"settings": {}}}}, ["scores.darts-v1.settings", "'proxy' is a required"]),
         ({"tasks": {"digits": {"protocol": {"epochs": 8.0}}}}, ["protocol.epochs: 8.0 is not of type 'integer'"]),

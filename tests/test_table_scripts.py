@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from freedarts.catalogue import COST, GENOTYPE, LOOKUP, METRICS, SEARCH
+from freedarts.catalogue import CORRELATION, COST, GENOTYPE, LOOKUP, METRICS, SEARCH
 from freedarts.spaces import nasbench201
 from freedarts.tables import nasbench201 as nasbench201_table
 from tests.conftest import ROOT, SEARCH_RESULT, assert_refused, options, write
@@ -31,10 +31,20 @@ TABLES = {
     "published": [],
     "costs": [["t", "nasbench201", "synflow"]],
     "lookups": [["nasbench201", "synflow"]],
+    "correlations": [["synflow", 50, 0]],
+    "benchmark": True,
     "trainings": [["t", "nasbench201", "synflow", 0, 0]],
     "tasks": {"t": {"trainable": True}},
 }
-NAMES = {"supernet": "nasbench201", "score": "synflow", "source": "synflow", "task": "t", "seed": 0, "run": 0}
+NAMES = {
+    "supernet": "nasbench201",
+    "score": "synflow",
+    "source": "synflow",
+    "task": "t",
+    "seed": 0,
+    "run": 0,
+    "architectures": 50,
+}
 
 
 @pytest.fixture
@@ -46,6 +56,7 @@ def results(tmp_path) -> Path:
         COST: {"0": FIGURES},
         METRICS: METRICS_VALUE,
         LOOKUP: LOOKUP_VALUE,
+        CORRELATION: {"accuracies": dict.fromkeys(nasbench201_table.COLUMNS)},
     }
     for pattern, content in contents.items():
         write(tmp_path / pattern.format(**NAMES), content)
@@ -63,11 +74,11 @@ def tables(script, settings: str = json.dumps(TABLES), **changes) -> tuple[int, 
 def test_tables_of_good_results(script, results):
     assert tables(script) == (0, "")
     rows = list(csv.DictReader((results / "out" / "tables.csv").open()))
-    assert {row["table"] for row in rows} == {"numbers", "search", "nasbench201", "costs", "retraining"}
+    assert {row["table"] for row in rows} == {"numbers", "search", "nasbench201", "correlation", "costs", "retraining"}
     assert ("retraining", "error, last epoch", "5.0") in {(row["table"], row["column"], row["value"]) for row in rows}
     text = (results / "out" / "tables.md").read_text(encoding="utf-8")
     assert text.startswith("# ")
-    assert text.count("\n## ") == 5
+    assert text.count("\n## ") == 6
 
 
 @pytest.mark.parametrize(
@@ -75,10 +86,11 @@ def test_tables_of_good_results(script, results):
     [
         (SEARCH, None, "no such file"),
         (SEARCH, "{", "not valid JSON"),
-        (SEARCH, {"space": "nasbench201", "proxy": "snip"}, "no key 'objective', 'audit'"),
+        (SEARCH, {"space": "nasbench201"}, "no key 'proxy', 'objective', 'audit'"),
         (GENOTYPE, {"space": "nasbench201", "arch": "|"}, "arch: '|' is not of the form"),
         (COST, "[]", "holds a list, expected an object"),
         (LOOKUP, {"best": {}}, "no key 'seeds'"),
+        (CORRELATION, {}, "no key 'accuracies'"),
         (METRICS, {"error_last": 5.0}, "no key 'error_best'"),
     ],
 )

@@ -25,6 +25,7 @@ VOLATILE = ("seconds", "memory, MB", "images/s", "hours")
 TINY = {
     "tasks": {"tiny": TINY_TASK},
     "search": [{"supernets": ["nasbench201"], "scores": ["synflow", "synflow-released"], "seeds": 2}],
+    "correlation": [],
     "costs": [{"tasks": ["tiny"], "supernets": ["nasbench201"], "sources": ["synflow"]}],
     "retrain": [{"task": "tiny", "supernet": "nasbench201", "source": "synflow-released", "seeds": [0], "runs": 1}],
 }

@@ -75,7 +75,7 @@ class Score:
         if self.data is None and self.proxy in LABELLED:
             raise InputError(f"score settings: no key 'data', which the proxy {self.proxy!r} needs")
         if self.data is not None:
-            tasks.check_batch(self.data["dataset"], self.data["batch_size"], self.data.get("part", "train"))
+            tasks.check_batch(**self.data)
 
     @property
     def options(self) -> dict:

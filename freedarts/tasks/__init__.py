@@ -100,30 +100,32 @@ def load(dataset: str, folder: Path | None = None, workers: int = 0) -> Data:
     return module.load(folder, workers) if dataset in FOLDERS else module.load(folder)
 
 
-def check_batch(dataset: object, size: object, part: object = "train") -> None:
-    """Raise InputError unless a score can take a batch of *size* images from that part of *dataset*."""
+def check_batch(dataset: object, batch_size: object, part: object = "train") -> None:
+    """Raise InputError unless a score can take a batch of so many images from that part of *dataset*."""
     if dataset not in DATASETS:
         raise InputError(f"score settings: data of {dataset!r}; allowed: {', '.join(DATASETS)}")
     if part not in PARTS:
         raise InputError(f"score settings: the part {part!r} of {dataset}; allowed: {', '.join(PARTS)}")
     facts = DATASETS[dataset]
     images = facts.sampled_images if part == "train" else facts.test_images
-    if type(size) is not int or not 1 <= size <= images:
-        raise InputError(f"score settings: a batch of {size!r} images of {dataset}; allowed: 1 to {images}")
+    if type(batch_size) is not int or not 1 <= batch_size <= images:
+        raise InputError(f"score settings: a batch of {batch_size!r} images of {dataset}; allowed: 1 to {images}")
 
 
-def batch(dataset: str, size: int, seed: int, folder: Path | None = None, part: str = "train") -> tuple[Tensor, Tensor]:
-    """Input (size, 3, H, W) and labels (size,) of different images for a score.
+def batch(
+    dataset: str, batch_size: int, seed: int, folder: Path | None = None, part: str = "train"
+) -> tuple[Tensor, Tensor]:
+    """Input (batch_size, 3, H, W) and labels (batch_size,) of different images for a score.
 
     The random numbers that choose and transform them come from *seed*; torch's generator is left as it is.
     """
     import torch
 
-    check_batch(dataset, size, part)
+    check_batch(dataset, batch_size, part)
     data = load(dataset, folder)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(zlib.crc32(f"batch {seed}".encode()))  # another stream than the weights of this seed have
-        return data.sample(size, part)
+        return data.sample(batch_size, part)
 
 
 def source(dataset: str) -> type:

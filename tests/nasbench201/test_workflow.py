@@ -1,6 +1,7 @@
 """The real snakemake on a small copy of the project: searches here, looked up in a benchmark file."""
 
 import csv
+import json
 import shutil
 import sys
 from itertools import product
@@ -9,9 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from scipy.stats import spearmanr
 
 from benchmarks import default_catalogue
-from freedarts.catalogue import SEARCH
+from freedarts.catalogue import ARCHITECTURE_SCORES, SEARCH
 from freedarts.nasbench201 import DOWNLOAD, TABLE
 from freedarts.spaces.nasbench201 import from_index
 from scripts import search
@@ -36,6 +38,7 @@ def project(tmp_path_factory) -> Path:
         "supernets": {"nasbench201": config["supernets"]["nasbench201"]},
         "sources": {name: entry for name, entry in config["sources"].items() if name.startswith("notebook-")},
         "search": [{"supernets": ["nasbench201"], "scores": list(SCORES), "seeds": SEEDS}],
+        "correlation": [{"scores": ["parameters"], "architectures": 15625, "seeds": 1}],
         "tasks": {},
         "costs": [],
         "retrain": [],
@@ -65,13 +68,17 @@ def accuracies(shared) -> dict[int, float]:
     return {int(row["index"]): float(row["cifar10_test_accuracy"]) for row in rows}
 
 
-def rows(project: Path) -> dict[tuple[str, str], dict[str, str]]:
-    """(source, status) -> the row of the NAS-Bench-201 table."""
+def table_rows(project: Path, title: str) -> list[dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for (name, row, column), value in table(project).items():
-        if name == "nasbench201":
+        if name == title:
             found.setdefault(row, {})[column] = value
-    return {(row["source"], row["status"]): row for row in found.values()}
+    return list(found.values())
+
+
+def rows(project: Path) -> dict[tuple[str, str], dict[str, str]]:
+    """(source, status) -> the row of the NAS-Bench-201 table."""
+    return {(row["source"], row["status"]): row for row in table_rows(project, "nasbench201")}
 
 
 def with_file(path: object) -> tuple[str, str]:
@@ -99,6 +106,14 @@ def test_searched_architectures_are_looked_up_in_a_real_benchmark(project, accur
         printed, looked_up = (float(found[source, s]["C10 test"]) for s in ("printed by the release", "looked up"))
         assert printed == pytest.approx(looked_up, abs=0.005)
 
+    cifar10, *others = table_rows(project, "correlation")
+    assert {row["ρ"] for row in others} == {""}
+    path = project / ARCHITECTURE_SCORES.format(score="parameters", architectures=15625, seed=0)
+    counted = json.loads(path.read_text())
+    values = [accuracies[index] for index in counted["architectures"]]
+    assert float(cifar10["ρ"]) == pytest.approx(spearmanr(counted["scores"], values).statistic)
+    assert (int(float(cifar10["n"])), cifar10["ρ, 95 %"]) == (15625, "")
+
     (project / "benchmark.pth").unlink()
     assert planned(project, *with_file("benchmark.pth")) == set()
 
@@ -114,6 +129,9 @@ def test_without_a_file_nothing_is_fetched_and_the_rows_say_what_to_do(project):
     assert "nasbench201.file: no file or folder 'absent.pth'" in snakemake(
         project, "-n", *with_file("absent.pth"), check=False
     )
+    (correlation,) = table_rows(project, "correlation")
+    assert (correlation["score"], correlation["ρ"]) == ("parameters", "")
+    assert "snakemake --config 'nasbench201={file: download}'" in correlation["status"]
     found = rows(project)
     command = next(status for source, status in found if source == "synflow")
     assert "snakemake --config 'nasbench201={file: download}'" in command

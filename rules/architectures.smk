@@ -1,0 +1,68 @@
+"""Scores of whole architectures of NAS-Bench-201, and their rank correlation with the true accuracies.
+
+in   nothing but the configuration; data/{dataset}.json, where a score uses data that are downloaded
+     data/nasbench201/architectures.parquet, for the correlations
+out  results/nasbench201/scores/{score}/{architectures}/seed{seed}.json, of a sample with so many architectures
+     results/nasbench201/correlations/{score}/{architectures}/seed{seed}.json
+"""
+
+
+def architecture_score(wildcards):
+    return catalogue.config["architecture_scores"][wildcards.score]
+
+
+def architecture_dataset(wildcards):
+    return architecture_score(wildcards).get("data", {}).get("dataset")
+
+
+rule score_architectures:
+    input:
+        data=lambda wildcards: manifest(architecture_dataset(wildcards)),
+    output:
+        names.ARCHITECTURE_SCORES,
+    log:
+        "logs/nasbench201/scores/{score}/{architectures}/seed{seed}.log",
+    wildcard_constraints:
+        score="|".join(catalogue.config["architecture_scores"]) or "no-score",
+        architectures="[1-9][0-9]*",
+    conda:
+        "../envs/freedarts.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        # 15,625 scores take two minutes with synflow, and on a batch up to three seconds each.
+        runtime=lambda wildcards, attempt: (10 + int(wildcards.architectures) // 20) * attempt,
+    params:
+        settings=lambda wildcards: catalogue.architecture_score_settings(wildcards.score),
+        data=lambda wildcards, input: f"--data {input.data}" if input.data else "",
+        code=lambda wildcards: code(
+            "score_architectures.py",
+            "spaces.nasbench201",
+            *(f"tasks.{name}" for name in [architecture_dataset(wildcards)] if name),
+        ),
+    shell:
+        "python -m scripts.score_architectures --score {wildcards.score} --architectures {wildcards.architectures}"
+        " --seed {wildcards.seed} --settings {params.settings:q} {params.data} --output {output} 2>&1 | tee {log}"
+
+
+rule correlate:
+    input:
+        scores=names.ARCHITECTURE_SCORES,
+        table=nasbench201.TABLE,
+    output:
+        names.CORRELATION,
+    log:
+        "logs/nasbench201/correlations/{score}/{architectures}/seed{seed}.log",
+    wildcard_constraints:
+        score="|".join(catalogue.config["architecture_scores"]) or "no-score",
+        architectures="[1-9][0-9]*",
+    conda:
+        "../envs/freedarts.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        code=code("correlate.py"),
+    shell:
+        "python -m scripts.correlate --scores {input.scores} --table {input.table} --output {output} > {log} 2>&1"
