@@ -7,6 +7,7 @@
 #   results/nasbench201/scores/{score}/{architectures}/seed{seed}.json
 #   results/nasbench201/correlations/{score}/{architectures}/seed{seed}.json
 #   results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json
+#   results/numbers/{number}.json
 #   results/tables.md, results/tables.csv
 #
 # data/{dataset}.json stands for a data set that was downloaded, data/nasbench201/ holds that benchmark, checkpoints/ holds trainings that go on after a kill.
@@ -27,6 +28,7 @@ include: "rules/cost.smk"
 include: "rules/nasbench201.smk"
 include: "rules/architectures.smk"
 include: "rules/retrain.smk"
+include: "rules/numbers.smk"
 include: "rules/tables.smk"
 
 

@@ -96,6 +96,10 @@ class Catalogue:
                 if seed not in available:
                     yield f"{where}: no seed {seed} of {entry['source']} on {entry['supernet']}; there are: {available}"
 
+        for name, reading in config["readings"].items():
+            known = [*config["sources"], *config["scores"]]
+            if "source" in reading and reading["source"] not in known:
+                yield _unknown(f"readings.{name}", "source", reading["source"], known)
         for index, entry in enumerate(config["correlation"]):
             yield from self._unknown_names(f"correlation[{index}]", "architecture_score", entry["scores"])
 
@@ -165,6 +169,10 @@ class Catalogue:
             raise InputError(f"task {task!r} cannot be trained: it has no {missing[0]}")
         return _json({key: self.config["tasks"][task][key] for key in keys})
 
+    def readings_settings(self) -> str:
+        """What checks a figure of the paper."""
+        return _json({"readings": self.config["readings"]})
+
     def table_settings(self) -> str:
         """All that the tables show."""
         return _json(
@@ -176,6 +184,7 @@ class Catalogue:
                 "correlations": self.correlations(),
                 "benchmark": self.config["nasbench201"]["file"] is not None,
                 "trainings": self.trainings(),
+                "readings": self.config["readings"],
                 "tasks": {name: {"trainable": "protocol" in task} for name, task in self.config["tasks"].items()},
             }
         )

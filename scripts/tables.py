@@ -3,10 +3,11 @@
 import argparse
 from pathlib import Path
 
-from freedarts import results, tables
+from freedarts import numbers, results, tables
 from freedarts.files import parse_settings, run, write_text
 from freedarts.tables.correlation import correlation_table
 from freedarts.tables.nasbench201 import nasbench201_table
+from freedarts.tables.numbers import numbers_table
 
 
 def main() -> None:
@@ -19,7 +20,7 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, help="tables.md")
     arguments = parser.parse_args()
 
-    keys = ("searches", "costs", "lookups", "correlations", "benchmark", "trainings", "published", "tasks")
+    keys = ("searches", "costs", "lookups", "correlations", "benchmark", "trainings", "published", "readings", "tasks")
     selected = parse_settings(arguments.settings, keys)
     searches = results.searches(selected["searches"])
     genotypes = results.genotypes([*selected["searches"], *selected["published"]])
@@ -28,7 +29,9 @@ def main() -> None:
     correlations = results.correlations(selected["correlations"], selected["benchmark"])
     trainings = results.trainings(selected["trainings"])
     made = [
-        tables.numbers_table(results.read_yaml(arguments.numbers), trainings, selected["tasks"]),
+        numbers_table(
+            numbers.read(arguments.numbers), selected["readings"], trainings, searches, genotypes, selected["tasks"]
+        ),
         tables.search_table(searches, genotypes, results.read_yaml(arguments.objectives)),
         nasbench201_table(genotypes, lookups, results.read_yaml(arguments.published_nasbench201)),
         correlation_table(correlations),

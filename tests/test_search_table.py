@@ -6,14 +6,16 @@ import statistics
 from itertools import combinations
 
 import pytest
-import yaml
 
 from freedarts import genotype, spaces, tables
 from freedarts.genotype import Refused
+from freedarts.numbers import read
 from freedarts.spaces import nasbench201
+from freedarts.tables.numbers import numbers_table
 from tests.conftest import ROOT
 
 CASE = ("nasbench201", "released")
+READINGS = {"published": {"runs": 3}, "searched": {"source": "synflow-released", "seeds": 5, "runs": 1}}
 OBJECTIVES = [{"supernet": CASE[0], "score": CASE[1], "seed": 0, "objective": 0.25}]
 FOUND = {0: nasbench201.from_index(0), 1: nasbench201.from_index(9), 2: nasbench201.from_index(11472)}
 METRICS = {"error_last": 2.5, "error_best": 2.25, "top5_error_last": 0.5, "epochs": 600, "parameters": 3000000}
@@ -86,14 +88,14 @@ def test_search_table_knows_every_space(name):
 
 
 def all_tables() -> list[tables.Table]:
-    numbers = yaml.safe_load((ROOT / "resources" / "numbers.yaml").read_text(encoding="utf-8"))
+    numbers = read(ROOT / "resources" / "numbers.yaml")
     case = ("cifar10-c38", "darts-20", "published-synflow", 1)
     trainings = {(*case, run): METRICS | {"error_last": 2.5 + run / 10} for run in range(3)}
     trainings["digits", "darts-8", "darts-v1", 0, 0] = METRICS  # one run has no spread
     figures = {"parameters": 3605518, "parameters_with_auxiliary": 4081944, "flops": 566126218, "macs": 577305792}
     published = {"genotypes": [{"task": "t", "supernet": "s", "source": "x", "seed": 0, **figures}]}
     return [
-        tables.numbers_table(numbers, trainings, {"cifar10-c38": {"trainable": True}}),
+        numbers_table(numbers, READINGS, trainings, {}, {}, {"cifar10-c38": {"trainable": True}}),
         tables.search_table({CASE: {0: result(0), 1: result(1, "overflow")}}, {CASE: FOUND}, OBJECTIVES),
         tables.cost_table({("t", "s", "x"): {"0": figures, "1": None}}, published | {"ten_seed_means": []}),
         tables.training_table(trainings),

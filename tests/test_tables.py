@@ -13,7 +13,6 @@ from tests.conftest import ROOT
 METRICS = {"error_last": 2.5, "error_best": 2.25, "top5_error_last": 0.5, "epochs": 600, "parameters": 3000000}
 METRICS |= {"images_per_second": 100.0, "hours": 30.0, "device": "a GPU"}
 NUMBERS = yaml.safe_load((ROOT / "resources" / "numbers.yaml").read_text(encoding="utf-8"))
-TASKS = {"cifar10-c38": {"trainable": True}}
 
 
 def test_numbers_are_the_fourteen_that_the_paper_prints(shared):
@@ -28,25 +27,6 @@ def test_numbers_are_the_fourteen_that_the_paper_prints(shared):
             expected |= {f"{dataset}/{names[method]}-{top}": v for top, v in zip(("top1", "top5"), values, strict=True)}
     assert {number["id"]: number["value"] for number in NUMBERS} == expected
     assert len(NUMBERS) == 14
-
-
-def test_spread_needs_two_runs():
-    case = ("cifar10-c38", "darts-20", "published-synflow", 1)
-    one = tables.numbers_table(NUMBERS, {(*case, 0): METRICS}, TASKS)
-    row = next(row for row in one.rows if row["number"] == "cifar10/freedarts-dagger")
-    assert (row["n"], row["status"]) == (1, "run")
-    assert "±" not in one.markdown().split("\n\n")[1]
-    two = tables.numbers_table(NUMBERS, {(*case, 0): METRICS, (*case, 1): METRICS | {"error_last": 2.7}}, TASKS)
-    assert "2.60 ± 0.14" in two.markdown()
-
-
-def test_what_was_not_run_says_which_command_would():
-    rows = {row["number"]: row for row in tables.numbers_table(NUMBERS, {}, TASKS).rows}
-    target = "results/retrain/cifar10-c38/darts-20/published-synflow/seed1/run0/metrics.json"
-    assert rows["cifar10/freedarts-dagger"]["status"] == f"not run; `snakemake {target}`"
-    assert "cannot be trained" in rows["imagenet/freedarts-top1"]["status"]
-    assert "imagenet-mobilenet cannot be trained" in rows["mobilenet/freedarts-ddagger-top1"]["status"]
-    assert all(row["here"] is None for row in rows.values())
 
 
 def test_cost_check_is_exact_or_the_difference():

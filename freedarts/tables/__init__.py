@@ -9,7 +9,6 @@ from itertools import combinations
 import pandas as pd
 
 from freedarts import genotype, spaces
-from freedarts.catalogue import METRICS
 
 MISSING = "–"
 INTRODUCTION = """# FreeDARTS, reproduced
@@ -19,11 +18,6 @@ Results of the searches, counts and trainings that the configuration selects, be
 `darts-20` and `darts-imagenet`. This file is made by `snakemake results/tables.md`; `tables.csv` holds the same values
 unrounded.
 """
-
-NUMBERS_NOTE = """\
-Test errors in percent. `log` columns are from the training logs in the paper's release; a best epoch is chosen on the
-test set. `here` is the error of the last epoch, mean ± standard deviation over n trainings. A command under `status`
-trains one genotype once."""
 
 SEARCH_NOTE = """\
 n searches each, with the seeds 0 to n - 1. `objective` is the scalar whose gradient gives the scores, `printed` what
@@ -118,63 +112,8 @@ def _decimals(digits: int) -> Callable[[float], str]:
     return lambda value: f"{value:,.{digits}f}"
 
 
-def _sample(digits: int) -> Callable[[Sample], str]:
+def sample_text(digits: int) -> Callable[[Sample], str]:
     return lambda sample: sample.text(digits)
-
-
-def numbers_table(numbers: list[dict], trainings: dict[tuple, dict], tasks: dict[str, dict]) -> Table:
-    """numbers: resources/numbers.yaml. trainings: (task, supernet, source, seed, run) -> metrics. tasks: name ->
-    whether it is trainable."""
-    rows = []
-    for number in numbers:
-        log, wanted = number["log"] or {}, number["reproduced_by"]
-        measure = "error_last" if number["measure"] == "top-1" else "top5_error_last"
-        target = (wanted["task"], wanted["supernet"], wanted["source"])
-        runs = [
-            (seed, metrics[measure])
-            for (*case, seed, _), metrics in trainings.items()
-            if tuple(case) == target and seed in wanted["seeds"]
-        ]
-        found = tuple(error for _, error in runs)
-        status = _status(*target, wanted["seeds"], {seed for seed, _ in runs}, tasks)
-        rows.append(
-            {
-                "number": number["id"],
-                "measure": f"{number['dataset']} {number['measure']}",
-                "paper": number["value"],
-                "log, last epoch": log.get("last"),
-                "log, best epoch": log.get("best"),
-                "evidence in the release": number["evidence"],
-                "here": Sample(found) if found else None,
-                "n": len(found),
-                "status": status,
-            }
-        )
-    return Table(
-        "numbers",
-        "The numbers that the paper prints",
-        NUMBERS_NOTE,
-        rows,
-        {
-            "paper": str,
-            "log, last epoch": str,
-            "log, best epoch": str,
-            "here": _sample(2),
-            "n": str,
-        },
-    )
-
-
-def _status(task: str, supernet: str, source: str, wanted: list[int], done: set[int], tasks: dict[str, dict]) -> str:
-    """How many of the *wanted* genotypes (search seeds) were trained, and the command that trains the next one."""
-    missing = [seed for seed in wanted if seed not in done]
-    if not missing:
-        return "run"
-    if not tasks.get(task, {}).get("trainable"):
-        return f"not run; the task {task} cannot be trained in this version"
-    state = f"{len(done)} of {len(wanted)} genotypes run" if done else "not run"
-    target = METRICS.format(task=task, supernet=supernet, source=source, seed=missing[0], run=0)
-    return f"{state}; `snakemake {target}`"
 
 
 def search_table(
@@ -336,8 +275,8 @@ def training_table(trainings: dict[tuple, dict]) -> Table:
         rows,
         {
             "n": str,
-            "error, last epoch": _sample(2),
-            "best epoch": _sample(2),
+            "error, last epoch": sample_text(2),
+            "best epoch": sample_text(2),
             "epochs": str,
             "parameters": "{:,}".format,
             "images/s": _decimals(0),

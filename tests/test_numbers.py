@@ -1,0 +1,167 @@
+"""The figures that the paper prints: the rule for a verdict, what it is made from, and what the table says."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import yaml
+
+from freedarts import genotype, numbers
+from freedarts.files import InputError
+from freedarts.tables.numbers import numbers_table
+from tests.conftest import ROOT, SEARCH_RESULT, write
+from tests.test_tables import METRICS
+
+NUMBERS = {number["id"]: number for number in numbers.read(ROOT / "resources" / "numbers.yaml")}
+DAGGER, FREEDARTS = NUMBERS["cifar10/freedarts-dagger"], NUMBERS["cifar10/freedarts"]
+READINGS = {"published": {"runs": 3}, "searched": {"source": "synflow-released", "seeds": 5, "runs": 1}}
+TASKS = {"cifar10-c38": {"trainable": True}}
+CASE = ("cifar10-c38", "darts-20", "published-synflow", 1)
+
+
+def runs(*errors: float) -> dict:
+    return {(*CASE, run): METRICS | {"error_last": error} for run, error in enumerate(errors)}
+
+
+def row(
+    trainings: dict, number: str = DAGGER["id"], searches: dict | None = None, genotypes: dict | None = None
+) -> dict:
+    table = numbers_table([NUMBERS[number]], READINGS, trainings, searches or {}, genotypes or {}, TASKS)
+    return table.rows[0]
+
+
+@pytest.mark.parametrize(
+    ("errors", "verdict"),
+    [
+        ((), "not run"),
+        ((2.45,), "partial (1 of 3 runs)"),
+        ((2.45, 2.45), "partial (2 of 3 runs)"),
+        ((2.45, 2.45, 2.45), "reproduced"),
+        ((2.6347,) * 3, "reproduced"),  # 2 * 0.08 * sqrt(4 / 3) = 0.18475
+        ((2.6348,) * 3, "not reproduced"),
+        ((2.2652,) * 3, "not reproduced"),
+        ((2.4, 2.7, 3.0), "reproduced"),  # a spread of 0.3 allows 0.69
+        ((2.9, 3.2, 3.5), "not reproduced"),
+        ((2.6,) * 12, "reproduced"),  # 2 * 0.08 * sqrt(13 / 12) = 0.1665
+        ((2.62,) * 12, "not reproduced"),
+    ],
+)
+def test_verdict(errors, verdict):
+    assert numbers.verdict(DAGGER["value"], DAGGER["floor"], errors) == verdict
+
+
+def test_tolerance_is_the_measured_spread_where_that_is_larger():
+    assert numbers.tolerance([1.0, 2.0], 0.08) is None
+    assert numbers.tolerance([1.0, 2.0, 3.0], 0.08) == pytest.approx(2 * math.sqrt(4 / 3))
+
+
+def test_floors_are_those_of_the_data_set_and_the_measure():
+    floors = {("CIFAR-10", "top-1"): 0.08, ("CIFAR-100", "top-1"): 0.25}
+    floors |= {("ImageNet", "top-1"): 0.15, ("ImageNet", "top-5"): 0.1}
+    assert all(number["floor"] == floors[number["dataset"], number["measure"]] for number in NUMBERS.values())
+
+
+def test_readings_are_three_trainings_of_what_was_published_and_five_searches():
+    found = numbers.trainings(DAGGER, READINGS)
+    assert found["published"] == [(*CASE, run) for run in range(3)]
+    assert found["searched"] == [("cifar10-c38", "darts-20", "synflow-released", seed, 0) for seed in range(5)]
+    unknown = numbers.trainings(FREEDARTS, READINGS)["published"]  # which of five genotypes it was, nobody knows
+    assert unknown == [("cifar10", "darts-8", "published-synflow", seed, 0) for seed in range(5)]
+
+
+def test_headline_is_the_last_epoch_not_a_planted_best_one():
+    planted = {case: metrics | {"error_best": 2.45} for case, metrics in runs(2.9, 2.9, 2.9).items()}
+    found = numbers.reading(DAGGER, planted, numbers.trainings(DAGGER, READINGS)["published"])
+    assert (found["mean"], found["verdict"], found["best_on_test"]) == (2.9, "not reproduced", [2.45] * 3)
+    assert row(planted)["published"].mean == 2.9
+
+
+def test_table_counts_published_genotypes_alone_for_its_verdict():
+    assert row(runs(2.5))["verdict"].startswith("partial (1 of 3 runs); `snakemake results/retrain/cifar10-c38/")
+    assert row(runs(2.5))["verdict"].endswith("/published-synflow/seed1/run1/metrics.json`")
+    assert (row(runs(2.5, 2.4, 2.5))["verdict"], row(runs(2.5, 2.4, 2.5))["n"]) == ("reproduced", 3)
+    assert "searched" not in row(runs(2.5))
+    ours = {("cifar10-c38", "darts-20", "synflow-released", 2, 0): METRICS | {"error_last": 3.0}}
+    assert row(ours)["searched"].values == (3.0,)
+    assert row(ours)["verdict"].startswith("not run; `snakemake")
+    assert "cannot be trained" in row({}, "imagenet/freedarts-top1")["verdict"]
+
+
+def test_top5_figures_take_top5_errors():
+    number = NUMBERS["imagenet/freedarts-dagger-top5"]
+    case = (*numbers.trainings(number, READINGS)["published"][0],)
+    found = numbers.reading(number, {case: METRICS | {"top5_error_last": 7.9, "error_last": 25.0}}, [case])
+    assert (found["mean"], found["best_on_test"]) == (7.9, None)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "same", "text"),
+    [
+        ({}, 0, "not run"),
+        ({1: "noise"}, 0, "not reproducible in principle: rounding noise in 1 of 1 searches"),
+        ({1: "sound"}, 1, "reproduced"),
+        ({1: "sound"}, 0, "not reproduced: 0 of 1 the same"),
+    ],
+)
+def test_genotype_is_found_again_only_by_a_sound_search(verdicts, same, text):
+    published = genotype.read(ROOT / "resources/genotypes/published-synflow/darts-20/seed1.json")
+    other = genotype.read(ROOT / "resources/genotypes/published-synflow/darts-20/seed2.json")
+    searches = {seed: {"audit": {"verdict": verdict}} for seed, verdict in verdicts.items()}
+    ours, theirs = ("darts-20", "synflow-released"), ("darts-20", "published-synflow")
+    genotypes = {ours: {1: published if same else other}, theirs: {1: published}}
+    assert row({}, searches={ours: searches}, genotypes=genotypes)["genotype"] == text
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"value": 120}, "numbers.yaml: not valid\n  0.value: 120 is greater than"),
+        ({"floor": 0}, "0.floor: 0 is less than or equal"),
+        ({"note": "x"}, "'note' was unexpected"),
+        ({"log": {"best": 2.0}}, "0.log: 'last' is a required property"),
+        ({"reproduced_by": {"task": "cifar10"}}, "0.reproduced_by: 'supernet' is a required"),
+        ({"id": FREEDARTS["id"]}, "two numbers have the id 'cifar10/freedarts'"),
+    ],
+)
+def test_bad_numbers_are_named(tmp_path, change, message):
+    path = tmp_path / "numbers.yaml"
+    path.write_text(yaml.safe_dump([DAGGER | change, FREEDARTS]), encoding="utf-8")
+    with pytest.raises(InputError, match=message.replace("(", "\\(")):
+        numbers.read(path)
+
+
+def test_script_writes_one_number(script, results_of_dagger):
+    settings = json.dumps({"readings": READINGS})
+    arguments = ("--numbers", ROOT / "resources" / "numbers.yaml", "--settings", settings, "--output", "out.json")
+    assert script("number", "--number", DAGGER["id"], *arguments) == (0, "")
+    found = json.loads((results_of_dagger / "out.json").read_text())
+    assert (found["value"], found["log"], found["genotype"][:31]) == (
+        2.45,
+        DAGGER["log"],
+        "not reproducible in principle: ",
+    )
+    assert (found["readings"]["published"]["n"], found["readings"]["published"]["verdict"]) == (3, "reproduced")
+    assert (found["readings"]["searched"]["n"], found["readings"]["searched"]["verdict"]) == (5, "not reproduced")
+    status, error = script("number", "--number", "cifar10/none", *arguments)
+    assert status == 1
+    assert "no number 'cifar10/none'; there are: cifar10/freedarts, " in error
+
+
+@pytest.fixture
+def results_of_dagger(tmp_path, monkeypatch):
+    """The metrics, searches and genotypes of all its readings, by contract."""
+    monkeypatch.chdir(tmp_path)
+    cases = numbers.trainings(DAGGER, READINGS)
+    for error, reading in ((2.5, "published"), (4.0, "searched")):
+        for task, supernet, source, seed, run in cases[reading]:
+            write(
+                Path(f"results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json"),
+                METRICS | {"error_last": error},
+            )
+    noise = SEARCH_RESULT | {"audit": SEARCH_RESULT["audit"] | {"verdict": "noise"}}
+    write(Path("results/search/darts-20/synflow-released/seed1/scores.json"), noise)
+    stored = json.loads((ROOT / "resources/genotypes/published-synflow/darts-20/seed1.json").read_text())
+    for source in ("synflow-released", "published-synflow"):
+        write(Path(f"results/genotypes/darts-20/{source}/seed1.json"), stored)
+    return tmp_path
