@@ -40,6 +40,7 @@ TINY_TASK = {
 # What a search on NAS-Bench-201 writes, as far as others read it.
 SEARCH_RESULT = {
     "space": "nasbench201",
+    "proxy": "synflow",
     "objective": 10.79,
     "scores": {"cell": [[0.0, 0.1, 0.2, 0.3, 0.25]] * 6},
     "operations": list(nasbench201.OPERATIONS),
