@@ -18,9 +18,9 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, help="tables.md")
     arguments = parser.parse_args()
 
-    selected = parse_settings(arguments.settings, ("searches", "costs", "lookups", "trainings", "published", "tasks"))
+    selected = parse_settings(arguments.settings, ("searches", "costs", "lookups", "trainings", "sources", "tasks"))
     searches = results.searches(selected["searches"])
-    genotypes = results.genotypes([*selected["searches"], *selected["published"]])
+    genotypes = results.genotypes([*selected["searches"], *selected["sources"]])
     costs = results.costs(selected["costs"])
     lookups = results.lookups(selected["lookups"])
     trainings = results.trainings(selected["trainings"])

@@ -28,7 +28,7 @@ LOOKUP_VALUE = {
 }
 TABLES = {
     "searches": [["nasbench201", "synflow", [0]]],
-    "published": [],
+    "sources": [],
     "costs": [["t", "nasbench201", "synflow"]],
     "lookups": [["nasbench201", "synflow"]],
     "trainings": [["t", "nasbench201", "synflow", 0, 0]],
@@ -75,7 +75,7 @@ def test_tables_of_good_results(script, results):
     [
         (SEARCH, None, "no such file"),
         (SEARCH, "{", "not valid JSON"),
-        (SEARCH, {"space": "nasbench201"}, "no key 'objective', 'audit'"),
+        (SEARCH, {"space": "nasbench201"}, "no key 'proxy', 'objective', 'audit'"),
         (GENOTYPE, {"space": "nasbench201", "arch": "|"}, "arch: '|' is not of the form"),
         (COST, "[]", "holds a list, expected an object"),
         (LOOKUP, {"best": {}}, "no key 'seeds'"),
