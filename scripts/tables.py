@@ -6,6 +6,7 @@ from pathlib import Path
 from freedarts import results, tables
 from freedarts.files import parse_settings, run, write_text
 from freedarts.tables.nasbench201 import nasbench201_table
+from freedarts.tables.stability import stability_table
 
 
 def main() -> None:
@@ -27,6 +28,7 @@ def main() -> None:
     made = [
         tables.numbers_table(results.read_yaml(arguments.numbers), trainings, selected["tasks"]),
         tables.search_table(searches, genotypes, results.read_yaml(arguments.objectives)),
+        stability_table(genotypes),
         nasbench201_table(genotypes, lookups, results.read_yaml(arguments.published_nasbench201)),
         tables.cost_table(costs, results.read_yaml(arguments.published_costs)),
         tables.training_table(trainings),

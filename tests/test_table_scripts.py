@@ -67,7 +67,7 @@ def test_tables_of_good_results(script, results):
     assert ("retraining", "error, last epoch", "5.0") in {(row["table"], row["column"], row["value"]) for row in rows}
     text = (results / "out" / "tables.md").read_text(encoding="utf-8")
     assert text.startswith("# ")
-    assert text.count("\n## ") == 5
+    assert text.count("\n## ") == 6
 
 
 @pytest.mark.parametrize(
