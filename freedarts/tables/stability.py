@@ -31,9 +31,9 @@ all). `by chance` is the mean of {DRAWS} sets of n uniformly random genotypes, a
 among them, that have at least as much in common. `shuffled`: the same for sets of the source's genotypes with the
 operations of each in random places of its cell and its inputs drawn anew. Where all seeds prefer the same operations,
 but not for the same places, p is small and `p shuffled` large (1.000 where one operation is everywhere). The smallest p
-is {1 / (1 + DRAWS):.3f}; one in twenty falls below 0.05 by luck, and with n = 2 few fall below it at all. Agreement says
-that a score depends on more than its seed, not that what it selects is good. A source with fewer than two genotypes has
-no row."""
+is {1 / (1 + DRAWS):.3f}; one in twenty falls below 0.05 by luck, and with n = 2 few fall below it at all. Agreement
+says that a score depends on more than its seed, not that what it selects is good. A source with fewer than two
+genotypes has no row."""
 
 
 def stability_table(genotypes: dict[tuple[str, str], dict[int, Genotype | Refused]]) -> Table:
