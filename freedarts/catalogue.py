@@ -6,6 +6,7 @@ configuration comes from here as one JSON text with sorted keys, so that nothing
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import product
 from pathlib import Path
 
@@ -20,6 +21,8 @@ LOOKUP = "results/nasbench201/{supernet}/{source}.json"
 ARCHITECTURE_SCORES = "results/nasbench201/scores/{score}/{architectures}/seed{seed}.json"
 CORRELATION = "results/nasbench201/correlations/{score}/{architectures}/seed{seed}.json"
 METRICS = "results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json"
+
+PUBLISHED = "published"  # the kind of a source that does not say
 
 
 class Catalogue:
@@ -48,11 +51,8 @@ class Catalogue:
         for name in set(config["scores"]) & set(config["sources"]):
             yield f"sources.{name}: a score has this name"
         for name, source in config["sources"].items():
-            yield from self._unknown_names(f"sources.{name}", "supernet", source["supernets"])
-            for supernet in source["supernets"]:
-                for seed in source["seeds"]:
-                    if not self.resource(supernet, name, seed).exists():
-                        yield f"sources.{name}: no file {self.resource(supernet, name, seed)}"
+            unknown = list(self._unknown_names(f"sources.{name}", "supernet", source["supernets"]))
+            yield from unknown or self._source_faults(f"sources.{name}", name, source)
         file = config["nasbench201"]["file"]
         # Once converted the file is needed no more. Snakemake itself takes a missing one for "nothing to be done" where
         # there are older tables.
@@ -103,6 +103,28 @@ class Catalogue:
         for index, entry in enumerate(config["correlation"]):
             yield from self._unknown_names(f"correlation[{index}]", "architecture_score", entry["scores"])
 
+    def _source_faults(self, where: str, name: str, source: dict) -> Iterator[str]:
+        kind, match = source.get("kind", PUBLISHED), source.get("match")
+        if kind == PUBLISHED:
+            paths = (self._resource(n, name, seed) for n, seed in product(source["supernets"], source["seeds"]))
+            yield from (f"{where}: no file {path}" for path in paths if not path.exists())
+        if kind == "largest" and len(source["seeds"]) > 1:
+            yield f"{where}.seeds: {source['seeds']}, but the largest architecture is one; allowed: a single seed"
+        if match is None:
+            return
+        others = [n for n, other in self.config["sources"].items() if other.get("kind") != "random-matched"]
+        if kind != "random-matched":
+            yield f"{where}.match: {match!r} with kind {kind}; allowed with random-matched alone"
+        elif match not in (known := [*self.config["scores"], *others]):
+            allowed = f"a score, or a source of another kind: {', '.join(known)}"
+            yield f"{where}.match: {match!r}; allowed: {allowed}"
+        elif match in others:
+            for supernet in source["supernets"]:
+                try:
+                    self.seeds(supernet, match)
+                except InputError as error:
+                    yield f"{where}.match: {error}"
+
     def _unknown_names(self, where: str, kind: str, names: Iterable[str]) -> Iterator[str]:
         known = self.config[f"{kind}s"]
         return (_unknown(where, kind.replace("_", " "), name, known) for name in names if name not in known)
@@ -127,6 +149,8 @@ class Catalogue:
         if source in self.config["sources"]:
             entry = self.config["sources"][source]
             if supernet in entry["supernets"]:
+                if (match := entry.get("match")) in self.config["scores"]:
+                    self.seeds(supernet, match)
                 return sorted(entry["seeds"])
             raise InputError(
                 f"source {source!r} has no genotypes of {supernet!r}, but of: {', '.join(entry['supernets'])}"
@@ -144,6 +168,14 @@ class Catalogue:
         """The file with a published genotype. InputError if there is none."""
         if seed not in (seeds := self.seeds(supernet, source)):
             raise InputError(f"no seed {seed} of {source!r} on {supernet!r}; there are: {seeds}")
+        if self.kind(source) != PUBLISHED:
+            raise InputError(f"source {source!r} is not published but {self.kind(source)}")
+        return self._resource(supernet, source, seed)
+
+    def kind(self, source: str) -> str:
+        return self.config["sources"][source].get("kind", PUBLISHED)
+
+    def _resource(self, supernet: str, source: str, seed: int) -> Path:
         return self.resources / "genotypes" / source / supernet / f"seed{seed}.json"
 
     def score(self, supernet: str, name: str) -> dict:
@@ -178,7 +210,7 @@ class Catalogue:
         return _json(
             {
                 "searches": self.searches(),
-                "published": self.published(),
+                "sources": self.sources(),
                 "costs": self.costs(),
                 "lookups": self.lookups(),
                 "correlations": self.correlations(),
@@ -189,10 +221,21 @@ class Catalogue:
             }
         )
 
-    def published(self) -> list[tuple[str, str, list[int]]]:
-        """(supernet, source, seeds) of every source that is not searched here."""
-        sources = self.config["sources"].items()
-        return [(supernet, name, sorted(entry["seeds"])) for name, entry in sources for supernet in entry["supernets"]]
+    def sources(self) -> list[tuple[str, str, list[int]]]:
+        """(supernet, source, seeds) of every source that is not searched here, but for those that are matched to a
+        search that is not selected."""
+        found = []
+        for name, entry in self.config["sources"].items():
+            for supernet in entry["supernets"]:
+                with suppress(InputError):
+                    found.append((supernet, name, self.seeds(supernet, name)))
+        return found
+
+    def matched(self, supernet: str, source: str) -> list[str]:
+        """The genotypes whose operations *source* is drawn like; none unless it is random-matched."""
+        match = self.config["sources"][source].get("match")
+        seeds = self.seeds(supernet, match) if match else []
+        return [GENOTYPE.format(supernet=supernet, source=match, seed=seed) for seed in seeds]
 
     def searches(self) -> list[tuple[str, str, list[int]]]:
         """(supernet, score, seeds) of every selected search, each once."""
@@ -215,7 +258,7 @@ class Catalogue:
         """(supernet, source) of all NAS-Bench-201 genotypes; none without a benchmark file to look them up in."""
         if self.config["nasbench201"]["file"] is None:
             return []
-        selected = [*self.searches(), *self.published()]
+        selected = [*self.searches(), *self.sources()]
         return [(n, source) for n, source, _ in selected if self.config["supernets"][n]["space"] == "nasbench201"]
 
     def correlations(self) -> list[tuple[str, int, int]]:

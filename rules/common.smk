@@ -7,7 +7,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from freedarts import catalogue as names
-from freedarts import nasbench201, tasks
+from freedarts import baselines, nasbench201, tasks
 from freedarts.catalogue import Catalogue
 from freedarts.digest import code_digest
 from freedarts.driver import remove_dead_lock, set_job_environment
@@ -106,7 +106,7 @@ def training(wildcards):
 
 
 def selected(wildcards):
-    found = [*catalogue.searches(), *catalogue.published()]
+    found = [*catalogue.searches(), *catalogue.sources()]
     return [
         *(
             names.SEARCH.format(supernet=n, score=s, seed=seed)

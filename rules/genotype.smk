@@ -1,6 +1,7 @@
-"""Genotypes: what a search selects, or what the release lists.
+"""Genotypes: what a search selects, what the release lists, or what stands beside them as a baseline.
 
-in   results/search/{supernet}/{score}/seed{seed}/scores.json, or resources/genotypes/{source}/{supernet}/seed{seed}.json
+in   results/search/{supernet}/{score}/seed{seed}/scores.json, or resources/genotypes/{source}/{supernet}/seed{seed}.json,
+     or, for a baseline that is matched to another source, results/genotypes/{supernet}/{match}/seed{seed}.json, every seed
 out  results/genotypes/{supernet}/{source}/seed{seed}.json
 """
 
@@ -43,3 +44,33 @@ rule publish:
         code=lambda wildcards: code("publish.py", f"spaces.{space(wildcards.supernet)}"),
     shell:
         "python -m scripts.publish --resource {input} --output {output} > {log} 2>&1"
+
+
+# A rule for each source and supernet, because one job draws all seeds: how many there are is no matter of a wildcard.
+# `publish` matches these files too, and steps back: its input function refuses what is not published, or says which
+# seeds there are.
+for supernet, source, seeds in catalogue.sources():
+    if catalogue.kind(source) in baselines.KINDS:
+
+        rule:
+            name:
+                f"sample_{supernet}_{source}"
+            input:
+                catalogue.matched(supernet, source),
+            output:
+                [names.GENOTYPE.format(supernet=supernet, source=source, seed=seed) for seed in seeds],
+            log:
+                f"logs/genotypes/{supernet}/{source}.log",
+            conda:
+                "../envs/freedarts.yaml"
+            threads: 1
+            resources:
+                mem_mb=200,
+                runtime=2,
+            params:
+                kind=catalogue.kind(source),
+                space=space(supernet),
+                code=code("sample.py", f"spaces.{space(supernet)}"),
+            shell:
+                "python -m scripts.sample --space {params.space} --kind {params.kind} --match {input} --output {output}"
+                " > {log} 2>&1"

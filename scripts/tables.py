@@ -8,6 +8,7 @@ from freedarts.files import parse_settings, run, write_text
 from freedarts.tables.correlation import correlation_table
 from freedarts.tables.nasbench201 import nasbench201_table
 from freedarts.tables.numbers import numbers_table
+from freedarts.tables.stability import stability_table
 
 
 def main() -> None:
@@ -20,10 +21,10 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, help="tables.md")
     arguments = parser.parse_args()
 
-    keys = ("searches", "costs", "lookups", "correlations", "benchmark", "trainings", "published", "readings", "tasks")
+    keys = ("searches", "costs", "lookups", "correlations", "benchmark", "trainings", "sources", "readings", "tasks")
     selected = parse_settings(arguments.settings, keys)
     searches = results.searches(selected["searches"])
-    genotypes = results.genotypes([*selected["searches"], *selected["published"]])
+    genotypes = results.genotypes([*selected["searches"], *selected["sources"]])
     costs = results.costs(selected["costs"])
     lookups = results.lookups(selected["lookups"])
     correlations = results.correlations(selected["correlations"], selected["benchmark"])
@@ -33,6 +34,7 @@ def main() -> None:
             numbers.read(arguments.numbers), selected["readings"], trainings, searches, genotypes, selected["tasks"]
         ),
         tables.search_table(searches, genotypes, results.read_yaml(arguments.objectives)),
+        stability_table(genotypes),
         nasbench201_table(genotypes, lookups, results.read_yaml(arguments.published_nasbench201)),
         correlation_table(correlations),
         tables.cost_table(costs, results.read_yaml(arguments.published_costs)),

@@ -170,5 +170,5 @@ def test_overrides_hold_on_their_supernet_alone(catalogue):
 def test_quick_selection(catalogue):
     assert sum(len(seeds) for *_, seeds in catalogue.searches()) == 61
     assert len(catalogue.trainings()) == 4
-    assert len(catalogue.costs()) == len(set(catalogue.costs())) == 26
-    assert sum(len(seeds) for *_, seeds in catalogue.published()) == 31
+    assert len(catalogue.costs()) == len(set(catalogue.costs())) == 31
+    assert sum(len(seeds) for *_, seeds in catalogue.sources()) == 109

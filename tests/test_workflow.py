@@ -157,6 +157,7 @@ def test_changed_score_reruns_its_searches_and_what_follows(finished):
     assert planned(finished, *write_overlay(finished / "overlay.yaml", changed)) == {
         *(f"results/search/nasbench201/synflow-released/seed{seed}/scores.json" for seed in seeds),
         *(f"results/genotypes/nasbench201/synflow-released/seed{seed}.json" for seed in seeds),
+        "results/genotypes/nasbench201/random-matched-synflow-released/seed0.json",  # and its other seeds, in one job
         "results/retrain/digits-nasbench201/nasbench201/synflow-released/seed0/run0/metrics.json",
         "results/tables.md",
     }
@@ -280,5 +281,10 @@ def test_bad_configuration_ends_the_planning(tmp_path, overlay, messages):
 
 def test_source_without_the_seed_ends_the_planning(tmp_path):
     project = copy_project(tmp_path / "project")
+    assert planned(project, "results/genotypes/darts-8/random/seed9.json") == {
+        "results/genotypes/darts-8/random/seed0.json"  # one job draws all ten
+    }
+    output = snakemake(project, "results/genotypes/darts-8/random/seed10.json", check=False)
+    assert "no seed 10 of 'random' on 'darts-8'; there are: [0, 1," in output
     output = snakemake(project, "results/genotypes/darts-8/published-snip/seed9.json", check=False)
     assert "no seed 9 of 'published-snip' on 'darts-8'; there are: [0, 1, 2, 3, 4]" in output

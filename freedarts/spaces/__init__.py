@@ -3,10 +3,15 @@
 NAME         of the space
 OPERATIONS   names of the candidate operations, in the order of the columns of a score matrix
 GATES        {gate group: number of edges}
+CANDIDATES   names of the operations that a genotype can hold
+CHOICES      ((edges, n), ...): of these edges, rows of a score matrix, a genotype keeps n
+LARGEST      the operation with the most parameters, at any width
 derive(scores) -> Genotype         from {group: matrix edges x operations}
 parse(value, where) -> Genotype    from the JSON object; `Genotype.to_json()` goes back
 entries(genotype) -> {group: [set, ...]}   what two genotypes can agree on, per node or edge
 chance() -> {group: float}         entries that two uniformly random genotypes share, expected
+kept(genotype) -> {group: [(edge, operation), ...]}   what the genotype keeps of a score matrix, by row and column; the
+    operation is -1 where a block is left out
 option_faults(options, final=False, smallest_batch=None)   what does not fit together in options that are right by the
     schema, a line each; final: of a final network, which will train on batches of at least smallest_batch images
 untrainable(genotype) -> str | None   why its network, whose costs can be counted, cannot be trained

@@ -26,6 +26,9 @@ OPERATIONS = (
 NODES = 4
 EDGES = tuple((source, target) for target in range(2, 2 + NODES) for source in range(target))
 GATES = {"normal": len(EDGES), "reduce": len(EDGES)}
+CANDIDATES = OPERATIONS[1:]  # `none` is scored, and never kept
+CHOICES = tuple((tuple(e for e, (_, t) in enumerate(EDGES) if t == target), 2) for target in range(2, 2 + NODES))
+LARGEST = "sep_conv_5x5"
 
 Cell = tuple[tuple[str, int], ...]
 
@@ -94,6 +97,16 @@ def chance() -> dict[str, float]:
     """A node with n inputs keeps each with probability 2/n, with one of seven operations: 2 * (2/n) / 7 shared pairs,
     summed over the nodes."""
     return {group: sum(4 / (node + 2) / (len(OPERATIONS) - 1) for node in range(NODES)) for group in GATES}
+
+
+def kept(genotype: Genotype) -> dict[str, list[tuple[int, int]]]:
+    return {
+        group: [
+            (EDGES.index((source, 2 + index // 2)), OPERATIONS.index(operation))
+            for index, (operation, source) in enumerate(getattr(genotype, group))
+        ]
+        for group in GATES
+    }
 
 
 # Sizes in pixels, (smallest, largest), of the last feature map that the final network's layers take.

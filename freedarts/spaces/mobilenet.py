@@ -21,6 +21,9 @@ OMITTED = -1
 STAGES = ((32, 4, 2), (56, 4, 2), (112, 4, 2), (128, 4, 1), (256, 4, 2), (432, 1, 1))
 BLOCKS = tuple((width, 1 if index else stride) for width, blocks, stride in STAGES for index in range(blocks))
 GATES = {"blocks": len(BLOCKS)}
+CANDIDATES = OPERATIONS
+CHOICES = tuple(((block,), 1) for block in range(len(BLOCKS)))
+LARGEST = "mbconv_7x7_e6"
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,10 @@ def entries(genotype: Genotype) -> dict[str, list[set]]:
 
 def chance() -> dict[str, float]:
     return {"blocks": len(BLOCKS) / len(OPERATIONS)}
+
+
+def kept(genotype: Genotype) -> dict[str, list[tuple[int, int]]]:
+    return {"blocks": list(enumerate(genotype.operations))}
 
 
 def option_faults(options: dict, final: bool = False, smallest_batch: int | None = None) -> Iterator[str]:

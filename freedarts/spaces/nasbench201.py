@@ -19,6 +19,9 @@ NAME = "nasbench201"
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = tuple((source, target) for target in range(1, 4) for source in range(target))
 GATES = {"cell": len(EDGES)}
+CANDIDATES = OPERATIONS
+CHOICES = tuple(((edge,), 1) for edge in range(len(EDGES)))
+LARGEST = "nor_conv_3x3"
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,10 @@ def entries(genotype: Genotype) -> dict[str, list[set]]:
 
 def chance() -> dict[str, float]:
     return {"cell": len(EDGES) / len(OPERATIONS)}
+
+
+def kept(genotype: Genotype) -> dict[str, list[tuple[int, int]]]:
+    return {"cell": [(edge, OPERATIONS.index(operation)) for edge, operation in enumerate(genotype.operations)]}
 
 
 def option_faults(options: dict, final: bool = False, smallest_batch: int | None = None) -> Iterator[str]:

@@ -24,8 +24,9 @@ at most five different ones): the benchmark's mean over its one to three trainin
 deviation over the n search seeds. `rank` (1 is the best) and `percentile` (how many of the `of` architectures in the
 benchmark are not better) are of the CIFAR-10 test accuracy. C10 valid is after training on half of the training
 images, C10 test after training on all of them; C100 and IN16 (ImageNet16-120) valid and test are two halves of one set
-that was held out. A `notebook` is one search that the release shows. The optimum is of each column alone.
-docs/nasbench201.md says how to get the benchmark."""
+that was held out. A `notebook` is one search that the release shows; `random`, `random-matched` (to the operations of
+another source) and `largest` are baselines without a score. The optimum is of each column alone. docs/nasbench201.md
+says how to get the benchmark."""
 
 
 def nasbench201_table(
