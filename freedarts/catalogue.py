@@ -10,7 +10,7 @@ from contextlib import suppress
 from itertools import product
 from pathlib import Path
 
-from freedarts import scores, settings
+from freedarts import numbers, scores, settings
 from freedarts.files import InputError
 from freedarts.nasbench201 import DOWNLOAD, TABLE
 
@@ -33,6 +33,7 @@ class Catalogue:
 
     def __init__(self, config: dict, resources: Path):
         self.config, self.resources = config, resources
+        self.numbers = {number["id"]: number for number in numbers.read(resources / "numbers.yaml")}
         faults = settings.faults(config) or list(self._faults())
         if faults:
             raise InputError("the configuration is not valid\n" + "\n".join(f"  {fault}" for fault in faults))
@@ -100,6 +101,13 @@ class Catalogue:
             known = [*config["sources"], *config["scores"]]
             if "source" in reading and reading["source"] not in known:
                 yield _unknown(f"readings.{name}", "source", reading["source"], known)
+        for name in config["numbers"]:
+            if name not in self.numbers:
+                yield _unknown("numbers", "number", name, self.numbers)
+                continue
+            task = self.numbers[name]["reproduced_by"]["task"]
+            if "protocol" not in config["tasks"].get(task, {}):
+                yield f"numbers: {name} is of the task {task!r}, which the configuration has no protocol for"
         for index, entry in enumerate(config["correlation"]):
             yield from self._unknown_names(f"correlation[{index}]", "architecture_score", entry["scores"])
 
@@ -288,14 +296,21 @@ class Catalogue:
         return list(cases)
 
     def trainings(self) -> list[tuple[str, str, str, int, int]]:
-        """(task, supernet, source, seed, run) of every selected training, each once."""
+        """(task, supernet, source, seed, run) of every selected training, each once; first those of the numbers."""
+        readings = self.config["readings"]
+        wanted = [
+            case
+            for name in self.config["numbers"]
+            for cases in numbers.trainings(self.numbers[name], readings).values()
+            for case in cases
+        ]
         cases = {
             (entry["task"], entry["supernet"], entry["source"], seed, run): None
             for entry in self.config["retrain"]
             for seed in entry.get("seeds") or self.seeds(entry["supernet"], entry["source"])
             for run in range(entry["runs"])
         }
-        return list(cases)
+        return list(dict.fromkeys([*wanted, *cases]))
 
 
 def _unknown(where: str, kind: str, name: str, known) -> str:

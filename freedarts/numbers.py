@@ -10,7 +10,6 @@ from pathlib import Path
 
 from freedarts import settings
 from freedarts.files import InputError
-from freedarts.results import read_yaml
 
 MINIMUM = 3  # trainings, before there is a verdict
 NOT_RUN = "not run"
@@ -19,7 +18,7 @@ Training = tuple[str, str, str, int, int]  # task, supernet, source, search seed
 
 def read(path: Path) -> list[dict]:
     """The figures of resources/numbers.yaml. InputError that names the entry and the key which is wrong."""
-    numbers = read_yaml(path)
+    numbers = settings.read_yaml(path)
     if found := settings.faults(numbers, "numbers"):
         raise InputError("\n  ".join([f"{path}: not valid", *found]))
     seen = set()

@@ -3,10 +3,8 @@ folder. Imports no torch."""
 
 from pathlib import Path
 
-import yaml
-
 from freedarts.catalogue import CORRELATION, COST, GENOTYPE, LOOKUP, METRICS, SEARCH
-from freedarts.files import InputError, read_json
+from freedarts.files import read_json
 from freedarts.genotype import Genotype, Refused, read
 
 SEARCH_KEYS = ("space", "proxy", "objective", "audit", "seconds", "peak_memory_mb")
@@ -22,14 +20,6 @@ METRICS_KEYS = (
     "hours",
     "device",
 )
-
-
-def read_yaml(path: Path) -> object:
-    """Raises InputError for a file that is not valid YAML."""
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
 
 
 def searches(selected: list) -> dict[tuple[str, str], dict[int, dict]]:

@@ -29,6 +29,14 @@ _Validator = validators.extend(
 )
 
 
+def read_yaml(path: Path) -> object:
+    """Raises InputError for a file that is not valid YAML."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+
+
 def faults(value: object, definition: str | None = None) -> list[str]:
     """What is wrong with *value* by the schema, or by one of its definitions; one line a fault, place first."""
     # The pure Python loader takes eight times as long, in every search job.

@@ -7,16 +7,9 @@ out  results/numbers/{number}.json
 
 from freedarts import numbers
 
-NUMBERS = HERE / "resources" / "numbers.yaml"
-
-try:
-    FIGURES = {figure["id"]: figure for figure in numbers.read(NUMBERS)}
-except InputError as error:
-    raise WorkflowError(str(error))
-
 
 def evidence(wildcards):
-    figure, readings = FIGURES[wildcards.number], catalogue.config["readings"]
+    figure, readings = catalogue.numbers[wildcards.number], catalogue.config["readings"]
     wanted = figure["reproduced_by"]
     searched = readings["searched"]["source"]
     cases = [dict(supernet=wanted["supernet"], seed=seed) for seed in wanted["seeds"]]
@@ -34,13 +27,13 @@ def evidence(wildcards):
 rule number:
     input:
         evidence,
-        numbers=NUMBERS,
+        numbers=HERE / "resources" / "numbers.yaml",
     output:
         "results/numbers/{number}.json",
     log:
         "logs/numbers/{number}.log",
     wildcard_constraints:
-        number="|".join(FIGURES),
+        number="|".join(catalogue.numbers),
     conda:
         "../envs/freedarts.yaml"
     threads: 1

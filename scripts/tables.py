@@ -5,6 +5,7 @@ from pathlib import Path
 
 from freedarts import numbers, results, tables
 from freedarts.files import parse_settings, run, write_text
+from freedarts.settings import read_yaml
 from freedarts.tables.correlation import correlation_table
 from freedarts.tables.nasbench201 import nasbench201_table
 from freedarts.tables.numbers import numbers_table
@@ -33,11 +34,11 @@ def main() -> None:
         numbers_table(
             numbers.read(arguments.numbers), selected["readings"], trainings, searches, genotypes, selected["tasks"]
         ),
-        tables.search_table(searches, genotypes, results.read_yaml(arguments.objectives)),
+        tables.search_table(searches, genotypes, read_yaml(arguments.objectives)),
         stability_table(genotypes),
-        nasbench201_table(genotypes, lookups, results.read_yaml(arguments.published_nasbench201)),
+        nasbench201_table(genotypes, lookups, read_yaml(arguments.published_nasbench201)),
         correlation_table(correlations),
-        tables.cost_table(costs, results.read_yaml(arguments.published_costs)),
+        tables.cost_table(costs, read_yaml(arguments.published_costs)),
         tables.training_table(trainings),
     ]
     write_text(arguments.output.with_suffix(".csv"), tables.csv(made))
