@@ -6,6 +6,8 @@
 #   results/nasbench201/{supernet}/{source}.json
 #   results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json
 #   results/tables.md, results/tables.csv
+#   results/figures/scores/{supernet}/{score}.svg, results/figures/genotypes/{supernet}/{source}.svg
+#   results/figures/agreement.svg, results/figures/curves.svg
 #
 # data/{dataset}.json stands for a data set that was downloaded, data/nasbench201/ holds that benchmark, checkpoints/ holds trainings that go on after a kill.
 # Logs and Snakemake's measurements mirror these paths in logs/ and results/benchmarks/.
@@ -25,6 +27,7 @@ include: "rules/cost.smk"
 include: "rules/nasbench201.smk"
 include: "rules/retrain.smk"
 include: "rules/tables.smk"
+include: "rules/figures.smk"
 
 
 rule all:

@@ -18,6 +18,10 @@ GENOTYPE = "results/genotypes/{supernet}/{source}/seed{seed}.json"
 COST = "results/costs/{task}/{supernet}/{source}.json"
 LOOKUP = "results/nasbench201/{supernet}/{source}.json"
 METRICS = "results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json"
+SCORES_FIGURE = "results/figures/scores/{supernet}/{score}.svg"
+GENOTYPES_FIGURE = "results/figures/genotypes/{supernet}/{source}.svg"
+AGREEMENT_FIGURE = "results/figures/agreement.svg"
+CURVES_FIGURE = "results/figures/curves.svg"
 
 
 class Catalogue:

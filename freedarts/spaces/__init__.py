@@ -3,9 +3,12 @@
 NAME         of the space
 OPERATIONS   names of the candidate operations, in the order of the columns of a score matrix
 GATES        {gate group: number of edges}
+EDGES        (source, target) of each edge, the same in every gate group: places in DRAWN
+DRAWN        names of the nodes in pictures
 derive(scores) -> Genotype         from {group: matrix edges x operations}
 parse(value, where) -> Genotype    from the JSON object; `Genotype.to_json()` goes back
 entries(genotype) -> {group: [set, ...]}   what two genotypes can agree on, per node or edge
+choices(genotype) -> {group: [(edge, operation), ...]}   the gates that it keeps: row and column of a score matrix
 chance() -> {group: float}         entries that two uniformly random genotypes share, expected
 option_faults(options, final=False, smallest_batch=None)   what does not fit together in options that are right by the
     schema, a line each; final: of a final network, which will train on batches of at least smallest_batch images

@@ -25,6 +25,7 @@ OPERATIONS = (
 )
 NODES = 4
 EDGES = tuple((source, target) for target in range(2, 2 + NODES) for source in range(target))
+DRAWN = ("c_{k-2}", "c_{k-1}", *map(str, range(NODES)), "c_{k}")
 GATES = {"normal": len(EDGES), "reduce": len(EDGES)}
 
 Cell = tuple[tuple[str, int], ...]
@@ -88,6 +89,16 @@ def _derive_cell(rows: list[list[float]]) -> Cell:
 def entries(genotype: Genotype) -> dict[str, list[set]]:
     """Per cell, the set of (operation, input) pairs of each node."""
     return {group: [set(getattr(genotype, group)[2 * node : 2 * node + 2]) for node in range(NODES)] for group in GATES}
+
+
+def choices(genotype: Genotype) -> dict[str, list[tuple[int, int]]]:
+    return {
+        group: [
+            (EDGES.index((source, 2 + index // 2)), OPERATIONS.index(operation))
+            for index, (operation, source) in enumerate(getattr(genotype, group))
+        ]
+        for group in GATES
+    }
 
 
 def chance() -> dict[str, float]:

@@ -18,6 +18,7 @@ from freedarts.files import InputError
 NAME = "nasbench201"
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = tuple((source, target) for target in range(1, 4) for source in range(target))
+DRAWN = ("0", "1", "2", "3")
 GATES = {"cell": len(EDGES)}
 
 
@@ -100,6 +101,10 @@ def derive(scores: dict[str, list[list[float]]]) -> Genotype:
 def entries(genotype: Genotype) -> dict[str, list[set]]:
     """Per edge, its operation."""
     return {"cell": [{operation} for operation in genotype.operations]}
+
+
+def choices(genotype: Genotype) -> dict[str, list[tuple[int, int]]]:
+    return {"cell": [(edge, OPERATIONS.index(operation)) for edge, operation in enumerate(genotype.operations)]}
 
 
 def chance() -> dict[str, float]:
