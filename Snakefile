@@ -8,6 +8,7 @@
 #   results/tables.md, results/tables.csv
 #   results/figures/scores/{supernet}/{score}.svg, results/figures/genotypes/{supernet}/{source}.svg
 #   results/figures/agreement.svg, results/figures/curves.svg
+#   results/report.html, results/report-so-far.html
 #
 # data/{dataset}.json stands for a data set that was downloaded, data/nasbench201/ holds that benchmark, checkpoints/ holds trainings that go on after a kill.
 # Logs and Snakemake's measurements mirror these paths in logs/ and results/benchmarks/.
@@ -28,6 +29,7 @@ include: "rules/nasbench201.smk"
 include: "rules/retrain.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
+include: "rules/report.smk"
 
 
 rule all:

@@ -16,12 +16,12 @@ def draw(trainings: dict[Case, list[tuple[int, float]]], published: list[dict]) 
     tasks = list(dict.fromkeys(task for task, *_ in trainings))
     panel = 2.9
     height = panel * max(len(tasks), 0.3)
-    figure = Figure(figsize=(8, height))
+    figure = Figure(figsize=(6, height))
     if not tasks:
         figure.text(0.02, 0.5, "Nothing was trained.")
     for place, task in enumerate(tasks):
         bottom = height - panel * (place + 1)
-        axes = figure.add_axes((0.08, (bottom + 0.5) / height, 0.5, (panel - 0.85) / height))
+        axes = figure.add_axes((0.1, (bottom + 0.5) / height, 0.87, (panel - 0.85) / height))
         _panel(
             axes,
             {case[1:]: curve for case, curve in trainings.items() if case[0] == task},
@@ -48,4 +48,4 @@ def _panel(axes: Axes, trainings: dict[tuple, list[tuple[int, float]]], publishe
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set(xlabel="epoch", ylabel="test error, %")
     axes.grid(color="#eeeeee")
-    axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.02), frameon=False)
+    axes.legend(loc="upper right", edgecolor="none")  # where errors that fall leave room

@@ -20,6 +20,7 @@ from freedarts.genotype import Refused
 STEP = 1.15  # inches from node to node
 RISE = 0.3  # inches from the arc over n nodes to the one over n + 1
 INPUT, NODE, OUTPUT = "#cfe8d5", "#d6e6f5", "#f5e6b8"
+WIDEST = 13.5  # inches
 BLOCK = 0.62  # inches from block to block of a chain
 RADIUS = 0.14  # inches from the middle of a node to its edge
 Cell = list[tuple[int, int]]
@@ -30,21 +31,24 @@ def draw(genotypes: dict[int, object], title: str) -> Figure:
     found = distinct(genotypes)
     space = spaces.load(next(iter(found)).space)
     draw_cell, width, low, high = _chain(space) if _is_chain(space) else _graph(space)
+    panels = [(genotype, seeds, group) for genotype, seeds in found.items() for group in space.GATES]
+    columns = max(len(space.GATES), int(WIDEST / width))
     height, margin = high - low + 0.45, 0.4
-    figure = Figure(figsize=(width * len(space.GATES), height * len(found) + margin), layout=None)
-    figure.text(0.01, 1 - 0.1 / figure.get_figheight(), title, va="top", weight="bold", size=10)
-    for row, (genotype, seeds) in enumerate(found.items()):
-        for column, group in enumerate(space.GATES):
-            bottom = 1 - (margin + height * (row + 1)) / figure.get_figheight()
-            place = (column / len(space.GATES), bottom, 1 / len(space.GATES), height / figure.get_figheight())
-            axes = figure.add_axes(place, xlim=(0, width), ylim=(low - 0.05, high + 0.4))
-            axes.axis("off")
-            heading = seeds_name(seeds) + (f", {group}" if len(space.GATES) > 1 else "")
-            axes.text(0.12, high + 0.3, heading, va="top")
-            if isinstance(genotype, Refused):
-                axes.text(width / 2, (low + high) / 2, f"no genotype: {genotype.reason}", ha="center", wrap=True)
-            else:
-                draw_cell(axes, space.choices(genotype)[group])
+    whole = (width * min(columns, len(panels)), height * math.ceil(len(panels) / columns) + margin)
+    figure = Figure(figsize=whole)
+    figure.text(0.1 / whole[0], 1 - 0.1 / whole[1], title, va="top", weight="bold", size=10)
+    for place, (genotype, seeds, group) in enumerate(panels):
+        row, column = divmod(place, columns)
+        corner = (width * column / whole[0], 1 - (margin + height * (row + 1)) / whole[1])
+        axes = figure.add_axes((*corner, width / whole[0], height / whole[1]))
+        axes.set(xlim=(0, width), ylim=(low - 0.05, high + 0.4))
+        axes.axis("off")
+        heading = seeds_name(seeds) + (f", {group}" if len(space.GATES) > 1 else "")
+        axes.text(0.12, high + 0.3, heading, va="top")
+        if isinstance(genotype, Refused):
+            axes.text(width / 2, (low + high) / 2, f"no genotype: {genotype.reason}", ha="center", wrap=True)
+        else:
+            draw_cell(axes, space.choices(genotype)[group])
     return figure
 
 

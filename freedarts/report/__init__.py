@@ -1,0 +1,161 @@
+"""The report: what there is of the results in the current folder, as one HTML file that loads nothing else.
+
+Nothing here raises for a result that is missing or broken: its place says what is wrong and how to make it.
+"""
+
+import csv
+import statistics
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from freedarts.catalogue import (
+    AGREEMENT_FIGURE,
+    CURVES_FIGURE,
+    GENOTYPES_FIGURE,
+    METRICS,
+    SCORES_FIGURE,
+    SEARCH,
+)
+from freedarts.files import InputError, read_json
+from freedarts.report.svg import inline
+
+BENCHMARKS = Path("results/benchmarks")
+
+
+def render(template: Path, tables: Path, selected: dict, environment: list[tuple[str, str]]) -> str:
+    """selected: searches, published and trainings as in the catalogue. environment: (name, value) rows."""
+    engine = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return engine.from_string(template.read_text(encoding="utf-8")).render(
+        introduction=_introduction(tables),
+        tables=_tables(tables),
+        figures=_figures(selected),
+        curves=_figure("Learning curves", CURVES_FIGURE, 2),
+        agreement=_figure("Agreement between seeds", AGREEMENT_FIGURE, 1),
+        searches=[_search_row(*case) for case in selected["searches"]],
+        trainings=[_training_row(*case) for case in selected["trainings"]],
+        environment=environment,
+    )
+
+
+def _parts(tables: Path) -> list[str]:
+    """The text before the first heading of the second level, and each part that begins with one. Raises InputError."""
+    try:
+        return tables.read_text(encoding="utf-8").split("\n## ")
+    except FileNotFoundError:
+        raise InputError(f"{tables}: no such file") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{tables}: not UTF-8") from None
+
+
+def _html(markdown: str) -> Markup:
+    html = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
+    return Markup(html.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>"))
+
+
+def _introduction(tables: Path) -> Markup:
+    try:
+        return _html(_parts(tables)[0].split("\n", 1)[-1])
+    except InputError:
+        return Markup("")
+
+
+def _tables(tables: Path) -> list[dict]:
+    try:
+        parts = _parts(tables)[1:]
+    except InputError as error:
+        return [{"title": "Tables", "id": "tables", "missing": _missing(error, str(tables))}]
+    sections = [part.split("\n", 1) for part in parts]
+    return [
+        {"title": title, "id": f"table-{place}", "html": _html(body)} for place, (title, body) in enumerate(sections)
+    ]
+
+
+def _figures(selected: dict) -> list[dict]:
+    """The figures of each supernet, for each source those of its scores and of its genotypes."""
+    searched = {(supernet, score) for supernet, score, _ in selected["searches"]}
+    sections: dict[str, list[dict]] = {}
+    for supernet, source, _ in [*selected["searches"], *selected["published"]]:
+        found = sections.setdefault(supernet, [])
+        if (supernet, source) in searched:
+            path = SCORES_FIGURE.format(supernet=supernet, score=source)
+            found.append(_figure(f"{source}: scores", path, f"s-{supernet}-{source}"))
+        path = GENOTYPES_FIGURE.format(supernet=supernet, source=source)
+        found.append(_figure(f"{source}: genotypes", path, f"g-{supernet}-{source}"))
+    return [{"supernet": supernet, "figures": found} for supernet, found in sections.items()]
+
+
+def _figure(title: str, path: str, identifier: object) -> dict:
+    try:
+        return {"title": title, "path": path, "svg": Markup(inline(Path(path), f"f{identifier}-"))}
+    except InputError as error:
+        return {"title": title, "path": path, "missing": _missing(error, path)}
+
+
+def _missing(error: InputError, target: str) -> dict:
+    return {"why": str(error), "target": target}
+
+
+def _search_row(supernet: str, score: str, seeds: list[int]) -> dict:
+    paths = [SEARCH.format(supernet=supernet, score=score, seed=seed) for seed in seeds]
+    verdicts, missing = Counter(), []
+    for path in paths:
+        if not Path(path).exists():
+            missing.append(path)
+            continue
+        verdicts[_value(lambda path=path: read_json(Path(path))["audit"]["verdict"])] += 1
+    runs = [_benchmark(f"search/{supernet}/{score}/seed{seed}.tsv") for seed in seeds]
+    return {
+        "supernet": supernet,
+        "score": score,
+        "done": f"{len(seeds) - len(missing)} of {len(seeds)}",
+        "verdicts": ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items())) or "–",
+        "next": missing[0] if missing else None,
+        **_measured([run for run in runs if run]),
+    }
+
+
+def _training_row(task: str, supernet: str, source: str, seed: int, run: int) -> dict:
+    path = METRICS.format(task=task, supernet=supernet, source=source, seed=seed, run=run)
+    done = Path(path).exists()
+    measured = _benchmark(f"retrain/{task}/{supernet}/{source}/seed{seed}/run{run}.tsv")
+    return {
+        "task": task,
+        "supernet": supernet,
+        "source": source,
+        "seed": seed,
+        "run": run,
+        "error": _value(lambda: f"{float(read_json(Path(path))['error_last']):.2f}") if done else "–",
+        "next": None if done else path,
+        **_measured([measured] if measured else []),
+    }
+
+
+def _value(read: Callable[[], object]) -> str:
+    """What *read* returns, or that it could not be read."""
+    try:
+        return str(read())
+    except (InputError, KeyError, TypeError, ValueError):
+        return "unreadable"
+
+
+def _benchmark(name: str) -> tuple[float, float] | None:
+    """Seconds and MB, as Snakemake measured a job; None where it did not, or the file is broken."""
+    try:
+        with (BENCHMARKS / name).open(encoding="utf-8") as file:
+            row = next(csv.DictReader(file, delimiter="\t"))
+        return float(row["s"]), float(row["max_rss"])
+    except (OSError, UnicodeDecodeError, StopIteration, KeyError, TypeError, ValueError, csv.Error):
+        return None
+
+
+def _measured(runs: list[tuple[float, float]]) -> dict:
+    seconds, memory = ([run[place] for run in runs] for place in (0, 1))
+    return {
+        "seconds": f"{statistics.median(seconds):,.1f}" if seconds else "–",
+        "memory": f"{max(memory):,.0f}" if memory else "–",
+    }
