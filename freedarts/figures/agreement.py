@@ -21,15 +21,15 @@ def draw(genotypes: dict[tuple[str, str], dict[int, object]]) -> Figure:
         if measured := _shares([g for g in found.values() if not isinstance(g, Refused)]):
             shares.setdefault(supernet, {})[source] = measured
     panels = [BAR * len(sources) + 0.45 for sources in shares.values()]
-    height = sum(panels) + 1
-    figure = Figure(figsize=(7, height))
+    height = sum(panels) + 1.1
+    figure = Figure(figsize=(5, height))
     figure.text(0.015, 1 - 0.1 / height, TITLE, va="top", weight="bold", size=10)
-    caption = "Bar: mean over all pairs of seeds. Dots: the pairs. Line: two uniformly random genotypes, expected."
+    caption = "Bar: mean over all pairs of seeds. Dots: the pairs.\nLine: two uniformly random genotypes, expected."
     figure.text(0.015, 1 - 0.34 / height, caption, va="top")
-    bottom = height - 0.55
+    bottom = height - 0.65
     for (supernet, sources), panel in zip(shares.items(), panels, strict=True):
         bottom -= panel
-        axes = figure.add_axes((0.3, bottom / height, 0.66, (panel - 0.4) / height), xlim=(0, 1.02))
+        axes = figure.add_axes((0.34, bottom / height, 0.6, (panel - 0.4) / height), xlim=(0, 1.02))
         _bars(axes, sources)
         axes.set_title(supernet, loc="left")
     if shares:

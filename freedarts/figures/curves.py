@@ -2,7 +2,7 @@
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from freedarts.figures import COLOURS, INK
 
@@ -16,12 +16,12 @@ def draw(trainings: dict[Case, list[tuple[int, float]]], published: list[dict]) 
     tasks = list(dict.fromkeys(task for task, *_ in trainings))
     panel = 2.9
     height = panel * max(len(tasks), 0.3)
-    figure = Figure(figsize=(6, height))
+    figure = Figure(figsize=(5, height))
     if not tasks:
         figure.text(0.02, 0.5, "Nothing was trained.")
     for place, task in enumerate(tasks):
         bottom = height - panel * (place + 1)
-        axes = figure.add_axes((0.1, (bottom + 0.5) / height, 0.87, (panel - 0.85) / height))
+        axes = figure.add_axes((0.12, (bottom + 0.5) / height, 0.85, (panel - 0.85) / height))
         _panel(
             axes,
             {case[1:]: curve for case, curve in trainings.items() if case[0] == task},
@@ -46,6 +46,7 @@ def _panel(axes: Axes, trainings: dict[tuple, list[tuple[int, float]]], publishe
     axes.yaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="epoch", ylabel="test error, %")
     axes.grid(color="#eeeeee")
     axes.legend(loc="upper right", edgecolor="none")  # where errors that fall leave room

@@ -1,5 +1,6 @@
 """Heat maps of the scores of a search, edges x operations, with how often the search keeps each operation."""
 
+import math
 from collections import Counter
 from types import ModuleType
 
@@ -44,7 +45,7 @@ def draw(searches: dict[int, dict], genotypes: dict[int, object], title: str) ->
         _count(axes, mesh, matrix, genotypes, space, group)
         left += len(space.OPERATIONS) * CELL + labels + 0.15
     bar = figure.add_axes(_part(figure, (left - labels, BOTTOM, 0.12, rows)))
-    figure.colorbar(mesh, cax=bar).outline.set_linewidth(0.5)
+    figure.colorbar(mesh, cax=bar, ticks=_ticks(norm)).outline.set_linewidth(0.5)
     return figure
 
 
@@ -68,6 +69,16 @@ def _scale(values: np.ndarray) -> tuple[Normalize, Colormap]:
     positive = size[size > 0]
     low = positive.min() if positive.size else high / 10
     return LogNorm(min(low, high / 10), high), colormaps["viridis"].with_extremes(bad=ZERO)
+
+
+def _ticks(norm: Normalize) -> list[float] | None:
+    """Powers of ten and zero on the diverging scale, whose own choice crowds them around zero."""
+    if not isinstance(norm, SymLogNorm):
+        return None
+    powers = [
+        10.0**power for power in range(math.ceil(math.log10(norm.linthresh)), math.floor(math.log10(norm.vmax)) + 1)
+    ]
+    return [*(-power for power in powers), 0, *powers]
 
 
 def _caption(searches: dict[int, dict], used: int) -> str:

@@ -34,8 +34,8 @@ def render(template: Path, tables: Path, selected: dict, environment: list[tuple
         introduction=_introduction(tables),
         tables=_tables(tables),
         figures=_figures(selected),
-        curves=_figure("Learning curves", CURVES_FIGURE, 2),
-        agreement=_figure("Agreement between seeds", AGREEMENT_FIGURE, 1),
+        curves=_figure("Learning curves", CURVES_FIGURE, "curves"),
+        agreement=_figure("Agreement between seeds", AGREEMENT_FIGURE, "agreement"),
         searches=[_search_row(*case) for case in selected["searches"]],
         trainings=[_training_row(*case) for case in selected["trainings"]],
         environment=environment,
@@ -76,22 +76,24 @@ def _tables(tables: Path) -> list[dict]:
 
 
 def _figures(selected: dict) -> list[dict]:
-    """The figures of each supernet, for each source those of its scores and of its genotypes."""
+    """Of each supernet, for each source, what it has: the figures of its scores and of its genotypes."""
     searched = {(supernet, score) for supernet, score, _ in selected["searches"]}
     sections: dict[str, list[dict]] = {}
     for supernet, source, _ in [*selected["searches"], *selected["published"]]:
-        found = sections.setdefault(supernet, [])
+        paths = {"genotypes": GENOTYPES_FIGURE.format(supernet=supernet, source=source)}
         if (supernet, source) in searched:
-            path = SCORES_FIGURE.format(supernet=supernet, score=source)
-            found.append(_figure(f"{source}: scores", path, f"s-{supernet}-{source}"))
-        path = GENOTYPES_FIGURE.format(supernet=supernet, source=source)
-        found.append(_figure(f"{source}: genotypes", path, f"g-{supernet}-{source}"))
-    return [{"supernet": supernet, "figures": found} for supernet, found in sections.items()]
+            paths = {"scores": SCORES_FIGURE.format(supernet=supernet, score=source), **paths}
+        found = [
+            _figure(f"{source} on {supernet}: {kind}", path, f"{kind}-{supernet}-{source}")
+            for kind, path in paths.items()
+        ]
+        sections.setdefault(supernet, []).append({"name": source, "figures": found})
+    return [{"supernet": supernet, "sources": found} for supernet, found in sections.items()]
 
 
-def _figure(title: str, path: str, identifier: object) -> dict:
+def _figure(title: str, path: str, name: str) -> dict:
     try:
-        return {"title": title, "path": path, "svg": Markup(inline(Path(path), f"f{identifier}-"))}
+        return {"title": title, "path": path, "svg": Markup(inline(Path(path), f"{name}-"))}
     except InputError as error:
         return {"title": title, "path": path, "missing": _missing(error, path)}
 
