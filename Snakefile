@@ -7,7 +7,7 @@
 #   results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json
 #   results/tables.md, results/tables.csv
 #   results/figures/scores/{supernet}/{score}.svg, results/figures/genotypes/{supernet}/{source}.svg
-#   results/figures/agreement.svg, results/figures/curves.svg
+#   results/figures/agreement.svg, results/figures/curves.svg, results/figures/rules.svg
 #   results/report.html, results/report-so-far.html
 #
 # data/{dataset}.json stands for a data set that was downloaded, data/nasbench201/ holds that benchmark, checkpoints/ holds trainings that go on after a kill.

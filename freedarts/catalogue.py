@@ -22,6 +22,7 @@ SCORES_FIGURE = "results/figures/scores/{supernet}/{score}.svg"
 GENOTYPES_FIGURE = "results/figures/genotypes/{supernet}/{source}.svg"
 AGREEMENT_FIGURE = "results/figures/agreement.svg"
 CURVES_FIGURE = "results/figures/curves.svg"
+RULES_FIGURE = "results/figures/rules.svg"
 
 
 class Catalogue:

@@ -14,7 +14,7 @@ import yaml
 
 from freedarts import genotype, spaces
 from freedarts.catalogue import GENOTYPE, METRICS
-from freedarts.figures import agreement, curves, genotypes, scores, seeds_name, write_svg
+from freedarts.figures import agreement, curves, genotypes, rulegraph, scores, seeds_name, write_svg
 from freedarts.genotype import Refused
 from freedarts.spaces import SPACES, darts, mobilenet, nasbench201
 from tests.conftest import ROOT, SEARCH_RESULT, assert_refused, options, write
@@ -252,8 +252,36 @@ def test_drawing_the_same_seed_twice_is_refused(script, results):
 def test_figure_jobs_load_no_torch():
     check = (
         "import sys, freedarts.catalogue; light = 'matplotlib' not in sys.modules; "
-        f"import {', '.join(f'scripts.{name}' for name in SCRIPTS)}; "
+        f"import {', '.join(f'scripts.{name}' for name in (*SCRIPTS, 'draw_rules'))}; "
         "print(light, [m for m in ('torch', 'pandas', 'sklearn', 'matplotlib.pyplot') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, text=True, capture_output=True, check=True)
     assert done.stdout == "True []\n"
+
+
+def dot(*edges: tuple[str, str]) -> str:
+    names = sorted({name for edge in edges for name in edge})
+    nodes = [
+        f'\t{number}[label = "{name}", color = "0.1 0.6 0.85", style="rounded"];' for number, name in enumerate(names)
+    ]
+    lines = [f"\t{names.index(source)} -> {names.index(target)}" for source, target in edges]
+    return "\n".join(["digraph snakemake_dag {", *nodes, *lines, "}"])
+
+
+def test_rules_are_drawn_in_order_and_arrows_pass_no_rule(tmp_path):
+    edges = [("search", "derive"), ("derive", "cost"), ("cost", "tables"), ("derive", "tables"), ("search", "draw")]
+    edges += [("tables", "report"), ("draw", "report")]
+    graph = rulegraph.parse(dot(*edges), "")
+    layers, lines = rulegraph._layers(rulegraph.nx.transitive_reduction(graph))
+    column = {node: place for place, layer in enumerate(layers) for node in layer}
+    assert [column[rule] for rule in ("search", "derive", "cost", "tables", "report")] == [0, 1, 2, 3, 4]
+    assert column["draw"] == 3
+    assert all(column[target] == column[source] + 1 for source, target in lines)
+    assert len(lines) == 4 + 4  # derive -> tables follows from others; search -> draw crosses two columns
+    assert sorted(texts(rulegraph.draw(graph), tmp_path)) == sorted(graph)
+
+
+@pytest.mark.parametrize("content", ["", "digraph {}", dot(("a", "b"), ("b", "a")), "\t0 -> 1\n"])
+def test_what_is_no_graph_of_rules_is_refused(script, tmp_path, content):
+    write(tmp_path / "rules.dot", content)
+    assert_refused(script("draw_rules", "--graph", "rules.dot", "--output", "out/x.svg"), "error: rules.dot: ")

@@ -14,6 +14,7 @@ from freedarts.catalogue import (
     CURVES_FIGURE,
     GENOTYPES_FIGURE,
     METRICS,
+    RULES_FIGURE,
     SCORES_FIGURE,
     SEARCH,
 )
@@ -35,6 +36,7 @@ FIGURES = [
     GENOTYPES_FIGURE.format(supernet="darts-8", source="p"),
     AGREEMENT_FIGURE,
     CURVES_FIGURE,
+    RULES_FIGURE,
 ]
 XMLNS = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
 DRAWING = f"""<?xml version="1.0"?>
@@ -258,15 +260,30 @@ def test_report_of_real_figures_is_whole(script, results):
     assert "nor_conv_3x3" in found.text
 
 
-def test_catalogue_page_is_planned_with_all_figures(tmp_path):
-    """By the real snakemake: the whole report asks for everything, the one of what there is for nothing."""
-    command = [sys.executable, "-m", "snakemake", "-n", "--quiet", "rules", "--snakefile", str(ROOT / "Snakefile")]
-    jobs = {}
-    for target in ("results/report.html", "results/report-so-far.html"):
-        done = subprocess.run([*command, target], cwd=tmp_path, text=True, capture_output=True)
-        assert done.returncode == 0, done.stderr[-2000:]
-        jobs[target] = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE))
-    assert jobs["results/report-so-far.html"] == {"report_so_far": "1", "total": "1"}
-    assert {"tables": "1", "report": "1", "draw_agreement": "1", "draw_curves": "1"}.items() <= jobs[
-        "results/report.html"
-    ].items()
+def snakemake(*arguments: str) -> str:
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *arguments]
+    done = subprocess.run(command, text=True, capture_output=True)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    return done.stdout + done.stderr
+
+
+@pytest.mark.workflow
+def test_report_asks_for_all_tables_and_figures(tmp_path, monkeypatch, catalogue):
+    monkeypatch.chdir(tmp_path)
+    planned = snakemake("results/report.html", "-n", "--quiet", "rules")
+    jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", planned, re.MULTILINE)}
+    expected = {"tables": 1, "report": 1, "draw_agreement": 1, "draw_curves": 1, "draw_rules": 1}
+    expected |= {"draw_score": len(catalogue.searches()), "draw_source": len(catalogue.published())}
+    assert expected.items() <= jobs.items()
+
+
+@pytest.mark.workflow
+def test_report_of_what_there_is_runs_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    snakemake("results/figures/rules.svg")
+    said = snakemake("results/report-so-far.html")
+    assert "1 of 1 steps" in said
+    found = Page((tmp_path / "results/report-so-far.html").read_text(encoding="utf-8"))
+    assert found.tags.count("svg") == 1
+    assert {"draw_score", "retrain", "lookup_nasbench201"} & set(found.text.split()) == {"draw_score", "retrain"}
+    assert "snakemake results/tables.md" in found.text

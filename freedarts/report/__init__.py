@@ -18,6 +18,7 @@ from freedarts.catalogue import (
     CURVES_FIGURE,
     GENOTYPES_FIGURE,
     METRICS,
+    RULES_FIGURE,
     SCORES_FIGURE,
     SEARCH,
 )
@@ -35,6 +36,7 @@ def render(template: Path, tables: Path, selected: dict, environment: list[tuple
         tables=_tables(tables),
         figures=_figures(selected),
         curves=_figure("Learning curves", CURVES_FIGURE, "curves"),
+        rules=_figure("Rules of the workflow", RULES_FIGURE, "rules"),
         agreement=_figure("Agreement between seeds", AGREEMENT_FIGURE, "agreement"),
         searches=[_search_row(*case) for case in selected["searches"]],
         trainings=[_training_row(*case) for case in selected["trainings"]],
