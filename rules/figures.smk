@@ -8,12 +8,6 @@ out  results/figures/scores/{supernet}/{score}.svg, results/figures/genotypes/{s
 
 import json
 
-
-@planned
-def searches(wildcards):
-    return expand(names.SEARCH, seed=catalogue.seeds(wildcards.supernet, wildcards.score), allow_missing=True)
-
-
 SOURCES = [*catalogue.searches(), *catalogue.published()]
 
 
