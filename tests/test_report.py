@@ -49,8 +49,6 @@ DRAWING = f"""<?xml version="1.0"?>
 """
 TABLES = """# FreeDARTS, reproduced
 
-An introduction.
-
 ## Searches
 
 | supernet | n |
@@ -143,7 +141,6 @@ def test_report_of_all_results(script, results):
     assert "snakemake results" not in found.text
     words = " ".join(found.text.split())
     for expected in (
-        "An introduction.",
         "A <b>note</b>.",
         "nasbench201 a 2 of 2 2 sound 11.0 801",
         "t nasbench201 a 0 0 2.35 3,600.0 1,234",
@@ -213,10 +210,13 @@ def test_broken_measurement_leaves_the_others(script, results, content):
     assert "10.0" in page(script).text
 
 
-def test_tables_that_are_no_text_spoil_their_section_only(script, results):
-    (results / "results/tables.md").write_bytes(b"\xff\xfe")
+@pytest.mark.parametrize(
+    ("content", "why"), [(b"\xff\xfe", "not UTF-8"), (b"", "holds no section"), (b"# x", "holds no")]
+)
+def test_broken_tables_spoil_their_section_only(script, results, content, why):
+    (results / "results/tables.md").write_bytes(content)
     found = page(script)
-    assert "results/tables.md: not UTF-8" in found.text
+    assert f"results/tables.md: {why}" in found.text
     assert found.tags.count("svg") == len(FIGURES)
 
 

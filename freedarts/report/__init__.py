@@ -32,7 +32,6 @@ def render(template: Path, tables: Path, selected: dict, environment: list[tuple
     """selected: searches, published and trainings as in the catalogue. environment: (name, value) rows."""
     engine = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return engine.from_string(template.read_text(encoding="utf-8")).render(
-        introduction=_introduction(tables),
         tables=_tables(tables),
         figures=_figures(selected),
         curves=_figure("Learning curves", CURVES_FIGURE, "curves"),
@@ -44,37 +43,23 @@ def render(template: Path, tables: Path, selected: dict, environment: list[tuple
     )
 
 
-def _parts(tables: Path) -> list[str]:
-    """The text before the first heading of the second level, and each part that begins with one. Raises InputError."""
-    try:
-        return tables.read_text(encoding="utf-8").split("\n## ")
-    except FileNotFoundError:
-        raise InputError(f"{tables}: no such file") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{tables}: not UTF-8") from None
-
-
 def _html(markdown: str) -> Markup:
     html = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
     return Markup(html.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>"))
 
 
-def _introduction(tables: Path) -> Markup:
-    try:
-        return _html(_parts(tables)[0].split("\n", 1)[-1])
-    except InputError:
-        return Markup("")
-
-
 def _tables(tables: Path) -> list[dict]:
-    try:
-        parts = _parts(tables)[1:]
-    except InputError as error:
-        return [{"title": "Tables", "id": "tables", "missing": _missing(error, str(tables))}]
-    sections = [part.split("\n", 1) for part in parts]
-    return [
-        {"title": title, "id": f"table-{place}", "html": _html(body)} for place, (title, body) in enumerate(sections)
-    ]
+    """The sections of tables.md."""
+    parts, why = [], "no such file"
+    if tables.exists():
+        why = "holds no section; is the file cut short?"
+        try:
+            parts = [part.partition("\n") for part in tables.read_text(encoding="utf-8").split("\n## ")[1:]]
+        except UnicodeDecodeError:
+            why = "not UTF-8"
+    if not parts:
+        return [{"title": "Tables", "id": "tables", "missing": _missing(f"{tables}: {why}", str(tables))}]
+    return [{"title": part[0], "id": f"table-{place}", "html": _html(part[2])} for place, part in enumerate(parts)]
 
 
 def _figures(selected: dict) -> list[dict]:
@@ -97,11 +82,11 @@ def _figure(title: str, path: str, name: str) -> dict:
     try:
         return {"title": title, "path": path, "svg": Markup(inline(Path(path), f"{name}-"))}
     except InputError as error:
-        return {"title": title, "path": path, "missing": _missing(error, path)}
+        return {"title": title, "path": path, "missing": _missing(str(error), path)}
 
 
-def _missing(error: InputError, target: str) -> dict:
-    return {"why": str(error), "target": target}
+def _missing(why: str, target: str) -> dict:
+    return {"why": why, "target": target}
 
 
 def _search_row(supernet: str, score: str, seeds: list[int]) -> dict:
