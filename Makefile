@@ -1,4 +1,5 @@
 # make tables   the environment, then results/tables.md
+# make report   the environment, then results/report.html, with the figures
 # make test     the environment, then all tests
 # make check    formatters and linters
 # make readme   the tables into README.md and docs/tables.md
@@ -12,10 +13,13 @@ VENV ?= .venv
 BIN = $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 
-.PHONY: tables test check readme lock clean
+.PHONY: tables report test check readme lock clean
 
 tables: $(VENV)/.installed
 	snakemake results/tables.md
+
+report: $(VENV)/.installed
+	snakemake results/report.html
 
 test: $(VENV)/.installed
 	pytest

@@ -9,6 +9,9 @@
 #   results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json
 #   results/numbers/{number}.json
 #   results/tables.md, results/tables.csv
+#   results/figures/scores/{supernet}/{score}.svg, results/figures/genotypes/{supernet}/{source}.svg
+#   results/figures/agreement.svg, results/figures/curves.svg, results/figures/rules.svg
+#   results/report.html, results/report-so-far.html
 #
 # data/{dataset}.json stands for a data set that was downloaded, data/nasbench201/ holds that benchmark, checkpoints/ holds trainings that go on after a kill.
 # Logs and Snakemake's measurements mirror these paths in logs/ and results/benchmarks/.
@@ -30,6 +33,8 @@ include: "rules/architectures.smk"
 include: "rules/retrain.smk"
 include: "rules/numbers.smk"
 include: "rules/tables.smk"
+include: "rules/figures.smk"
+include: "rules/report.smk"
 
 
 rule all:

@@ -21,6 +21,11 @@ LOOKUP = "results/nasbench201/{supernet}/{source}.json"
 ARCHITECTURE_SCORES = "results/nasbench201/scores/{score}/{architectures}/seed{seed}.json"
 CORRELATION = "results/nasbench201/correlations/{score}/{architectures}/seed{seed}.json"
 METRICS = "results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json"
+SCORES_FIGURE = "results/figures/scores/{supernet}/{score}.svg"
+GENOTYPES_FIGURE = "results/figures/genotypes/{supernet}/{source}.svg"
+AGREEMENT_FIGURE = "results/figures/agreement.svg"
+CURVES_FIGURE = "results/figures/curves.svg"
+RULES_FIGURE = "results/figures/rules.svg"
 
 PUBLISHED = "published"  # the kind of a source that does not say
 

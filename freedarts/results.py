@@ -1,6 +1,7 @@
 """What the tables are made of, read and checked: resources, and the finished results of a selection, from the current
 folder. Imports no torch."""
 
+import csv
 from pathlib import Path
 
 from freedarts.catalogue import CORRELATION, COST, GENOTYPE, LOOKUP, METRICS, SEARCH
@@ -79,3 +80,14 @@ def trainings(selected: list) -> dict[tuple[str, str, str, int, int], dict]:
         )
         for task, supernet, source, seed, run in selected
     }
+
+
+def history(path: Path) -> list[tuple[int, float]]:
+    """The (epoch, test error in percent) of each line of a training's history.csv."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return [(int(row["epoch"]), float(row["test_error"])) for row in csv.DictReader(file)]
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (UnicodeDecodeError, KeyError, TypeError, ValueError, csv.Error) as error:
+        raise InputError(f"{path}: expected numbers in the columns epoch and test_error ({error!r})") from None

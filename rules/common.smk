@@ -70,6 +70,11 @@ def genotypes(wildcards):
 
 
 @planned
+def searches(wildcards):
+    return expand(names.SEARCH, seed=catalogue.seeds(wildcards.supernet, wildcards.score), allow_missing=True)
+
+
+@planned
 def benchmark_file(wildcards):
     return catalogue.benchmark_file()
 

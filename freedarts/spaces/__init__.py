@@ -6,6 +6,8 @@ GATES        {gate group: number of edges}
 CANDIDATES   names of the operations that a genotype can hold
 CHOICES      ((edges, n), ...): of these edges, rows of a score matrix, a genotype keeps n
 LARGEST      the operation with the most parameters, at any width
+EDGES        (source, target) of each edge, the same in every gate group: places in DRAWN
+DRAWN        names of the nodes in pictures
 derive(scores) -> Genotype         from {group: matrix edges x operations}
 parse(value, where) -> Genotype    from the JSON object; `Genotype.to_json()` goes back
 entries(genotype) -> {group: [set, ...]}   what two genotypes can agree on, per node or edge

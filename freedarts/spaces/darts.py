@@ -25,6 +25,7 @@ OPERATIONS = (
 )
 NODES = 4
 EDGES = tuple((source, target) for target in range(2, 2 + NODES) for source in range(target))
+DRAWN = ("c_{k-2}", "c_{k-1}", *map(str, range(NODES)), "c_{k}")
 GATES = {"normal": len(EDGES), "reduce": len(EDGES)}
 CANDIDATES = OPERATIONS[1:]  # `none` is scored, and never kept
 CHOICES = tuple((tuple(e for e, (_, t) in enumerate(EDGES) if t == target), 2) for target in range(2, 2 + NODES))

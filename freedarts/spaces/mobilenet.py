@@ -20,6 +20,8 @@ OMITTED = -1
 # Width, number of blocks, and stride of the first of them; the width is that of a stem with 40 channels.
 STAGES = ((32, 4, 2), (56, 4, 2), (112, 4, 2), (128, 4, 1), (256, 4, 2), (432, 1, 1))
 BLOCKS = tuple((width, 1 if index else stride) for width, blocks, stride in STAGES for index in range(blocks))
+EDGES = tuple((block, block + 1) for block in range(len(BLOCKS)))
+DRAWN = ("24", *(str(width) for width, _ in BLOCKS))  # channels between the blocks
 GATES = {"blocks": len(BLOCKS)}
 CANDIDATES = OPERATIONS
 CHOICES = tuple(((block,), 1) for block in range(len(BLOCKS)))

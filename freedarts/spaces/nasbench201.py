@@ -18,6 +18,7 @@ from freedarts.files import InputError
 NAME = "nasbench201"
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = tuple((source, target) for target in range(1, 4) for source in range(target))
+DRAWN = ("0", "1", "2", "3")
 GATES = {"cell": len(EDGES)}
 CANDIDATES = OPERATIONS
 CHOICES = tuple(((edge,), 1) for edge in range(len(EDGES)))

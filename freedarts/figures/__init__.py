@@ -1,0 +1,67 @@
+"""Figures: from dictionaries to SVG, the same bytes for the same values. Knows no paths of results and no torch."""
+
+import io
+from pathlib import Path
+from types import ModuleType
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from freedarts.files import write_text
+
+INK, GREY, PALE = "#222222", "#8a8a8a", "#dddddd"
+# Okabe and Ito's colours, which colour-blind readers can tell apart.
+COLOURS = ("#e69f00", "#a87500", "#009e73", "#56b4e9", "#0072b2", "#cc79a7", "#d55e00")
+
+# A matplotlibrc of the user would change the figures. Text stays text, which can be searched and is a third of the
+# size; Verdana is as wide as DejaVu Sans, which not every browser has.
+matplotlib.rcdefaults()
+matplotlib.rcParams.update(
+    {
+        "svg.fonttype": "none",
+        "svg.hashsalt": "freedarts",
+        "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "sans-serif"],
+        "font.size": 8,
+        "axes.titlesize": 9,
+        "axes.titleweight": "bold",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "text.color": INK,
+    }
+)
+
+
+def write_svg(path: Path, figure: Figure) -> None:
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    # Trailing blanks, and nothing else, differ from what a text file should hold.
+    write_text(path, "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines()))
+
+
+def colour_of(space: ModuleType, operation: int) -> str:
+    """The colour of an operation in all drawings of its space; `none` is grey."""
+    names = [name for name in space.OPERATIONS if name != "none"]
+    name = space.OPERATIONS[operation]
+    return COLOURS[names.index(name) % len(COLOURS)] if name in names else GREY
+
+
+def node_name(name: str) -> str:
+    """c_{k-2} as mathematics, other names as they are."""
+    return f"${name}$" if "_" in name else name
+
+
+def seeds_name(seeds: list[int]) -> str:
+    """seed 3; seeds 0, 1, 4; seeds 0 to 4."""
+    if len(seeds) == 1:
+        return f"seed {seeds[0]}"
+    if len(seeds) > 2 and seeds == list(range(seeds[0], seeds[-1] + 1)):
+        return f"seeds {seeds[0]} to {seeds[-1]}"
+    return f"seeds {', '.join(map(str, seeds))}"
+
+
+def distinct(genotypes: dict[int, object]) -> dict[object, list[int]]:
+    """genotypes: seed -> genotype. Returns each one that differs -> its seeds."""
+    found: dict[object, list[int]] = {}
+    for seed, genotype in genotypes.items():
+        found.setdefault(genotype, []).append(seed)
+    return found

@@ -1,0 +1,52 @@
+"""Learning curves of trainings, over those of the training logs in the paper's release."""
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
+
+from freedarts.figures import COLOURS, INK
+
+Case = tuple[str, str, str, int, int]
+STYLES = ("--", ":", "-.")
+
+
+def draw(trainings: dict[Case, list[tuple[int, float]]], published: list[dict]) -> Figure:
+    """trainings: (task, supernet, source, seed, run) -> (epoch, test error in percent) of each epoch that is done.
+    published: resources/curves.yaml. One panel a task that was trained."""
+    tasks = list(dict.fromkeys(task for task, *_ in trainings))
+    panel = 2.9
+    height = panel * max(len(tasks), 0.3)
+    figure = Figure(figsize=(5, height))
+    if not tasks:
+        figure.text(0.02, 0.5, "Nothing was trained.")
+    for place, task in enumerate(tasks):
+        bottom = height - panel * (place + 1)
+        axes = figure.add_axes((0.12, (bottom + 0.5) / height, 0.85, (panel - 0.85) / height))
+        _panel(
+            axes,
+            {case[1:]: curve for case, curve in trainings.items() if case[0] == task},
+            [curve for curve in published if curve["task"] == task],
+        )
+        axes.set_title(task, loc="left")
+    return figure
+
+
+def _panel(axes: Axes, trainings: dict[tuple, list[tuple[int, float]]], published: list[dict]) -> None:
+    for style, curve in zip(STYLES, published, strict=False):
+        name = f"published log: {curve['supernet']}, seed {curve['seed']}"
+        axes.plot(curve["errors"], style, color=INK, linewidth=0.9, label=name)
+    sources = list(dict.fromkeys((supernet, source) for supernet, source, *_ in trainings))
+    for (supernet, source, seed, run), curve in trainings.items():
+        colour = COLOURS[(sources.index((supernet, source)) + 4) % len(COLOURS)]
+        first = next(case for case in trainings if case[:2] == (supernet, source)) == (supernet, source, seed, run)
+        marker = "." if len(curve) < 20 else None
+        label = f"{source} on {supernet}" if first else None
+        axes.plot(*zip(*curve, strict=True), color=colour, linewidth=1.2, marker=marker, label=label)
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(xlabel="epoch", ylabel="test error, %")
+    axes.grid(color="#eeeeee")
+    axes.legend(loc="upper right", edgecolor="none")  # where errors that fall leave room

@@ -1,0 +1,150 @@
+"""The report: what there is of the results in the current folder, as one HTML file that loads nothing else.
+
+Nothing here raises for a result that is missing or broken: its place says what is wrong and how to make it.
+"""
+
+import csv
+import statistics
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from freedarts.catalogue import (
+    AGREEMENT_FIGURE,
+    CURVES_FIGURE,
+    GENOTYPES_FIGURE,
+    METRICS,
+    RULES_FIGURE,
+    SCORES_FIGURE,
+    SEARCH,
+)
+from freedarts.files import InputError, read_json
+from freedarts.report.svg import inline
+
+BENCHMARKS = Path("results/benchmarks")
+
+
+def render(template: Path, tables: Path, selected: dict, environment: list[tuple[str, str]]) -> str:
+    """selected: searches, published and trainings as in the catalogue. environment: (name, value) rows."""
+    engine = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return engine.from_string(template.read_text(encoding="utf-8")).render(
+        tables=_tables(tables),
+        figures=_figures(selected),
+        curves=_figure("Learning curves", CURVES_FIGURE, "curves"),
+        rules=_figure("Rules of the workflow", RULES_FIGURE, "rules"),
+        agreement=_figure("Agreement between seeds", AGREEMENT_FIGURE, "agreement"),
+        searches=[_search_row(*case) for case in selected["searches"]],
+        trainings=[_training_row(*case) for case in selected["trainings"]],
+        environment=environment,
+    )
+
+
+def _html(markdown: str) -> Markup:
+    html = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
+    return Markup(html.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>"))
+
+
+def _tables(tables: Path) -> list[dict]:
+    """The sections of tables.md."""
+    parts, why = [], "no such file"
+    if tables.exists():
+        why = "holds no section; is the file cut short?"
+        try:
+            parts = [part.partition("\n") for part in tables.read_text(encoding="utf-8").split("\n## ")[1:]]
+        except UnicodeDecodeError:
+            why = "not UTF-8"
+    if not parts:
+        return [{"title": "Tables", "id": "tables", "missing": _missing(f"{tables}: {why}", str(tables))}]
+    return [{"title": part[0], "id": f"table-{place}", "html": _html(part[2])} for place, part in enumerate(parts)]
+
+
+def _figures(selected: dict) -> list[dict]:
+    """Of each supernet, for each source, what it has: the figures of its scores and of its genotypes."""
+    searched = {(supernet, score) for supernet, score, _ in selected["searches"]}
+    sections: dict[str, list[dict]] = {}
+    for supernet, source, _ in [*selected["searches"], *selected["sources"]]:
+        paths = {"genotypes": GENOTYPES_FIGURE.format(supernet=supernet, source=source)}
+        if (supernet, source) in searched:
+            paths = {"scores": SCORES_FIGURE.format(supernet=supernet, score=source), **paths}
+        found = [
+            _figure(f"{source} on {supernet}: {kind}", path, f"{kind}-{supernet}-{source}")
+            for kind, path in paths.items()
+        ]
+        sections.setdefault(supernet, []).append({"name": source, "figures": found})
+    return [{"supernet": supernet, "sources": found} for supernet, found in sections.items()]
+
+
+def _figure(title: str, path: str, name: str) -> dict:
+    try:
+        return {"title": title, "path": path, "svg": Markup(inline(Path(path), f"{name}-"))}
+    except InputError as error:
+        return {"title": title, "path": path, "missing": _missing(str(error), path)}
+
+
+def _missing(why: str, target: str) -> dict:
+    return {"why": why, "target": target}
+
+
+def _search_row(supernet: str, score: str, seeds: list[int]) -> dict:
+    paths = [SEARCH.format(supernet=supernet, score=score, seed=seed) for seed in seeds]
+    verdicts, missing = Counter(), []
+    for path in paths:
+        if not Path(path).exists():
+            missing.append(path)
+            continue
+        verdicts[_value(lambda path=path: read_json(Path(path))["audit"]["verdict"])] += 1
+    runs = [_benchmark(f"search/{supernet}/{score}/seed{seed}.tsv") for seed in seeds]
+    return {
+        "supernet": supernet,
+        "score": score,
+        "done": f"{len(seeds) - len(missing)} of {len(seeds)}",
+        "verdicts": ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items())) or "–",
+        "next": missing[0] if missing else None,
+        **_measured([run for run in runs if run]),
+    }
+
+
+def _training_row(task: str, supernet: str, source: str, seed: int, run: int) -> dict:
+    path = METRICS.format(task=task, supernet=supernet, source=source, seed=seed, run=run)
+    done = Path(path).exists()
+    measured = _benchmark(f"retrain/{task}/{supernet}/{source}/seed{seed}/run{run}.tsv")
+    return {
+        "task": task,
+        "supernet": supernet,
+        "source": source,
+        "seed": seed,
+        "run": run,
+        "error": _value(lambda: f"{float(read_json(Path(path))['error_last']):.2f}") if done else "–",
+        "next": None if done else path,
+        **_measured([measured] if measured else []),
+    }
+
+
+def _value(read: Callable[[], object]) -> str:
+    """What *read* returns, or that it could not be read."""
+    try:
+        return str(read())
+    except (InputError, KeyError, TypeError, ValueError):
+        return "unreadable"
+
+
+def _benchmark(name: str) -> tuple[float, float] | None:
+    """Seconds and MB, as Snakemake measured a job; None where it did not, or the file is broken."""
+    try:
+        with (BENCHMARKS / name).open(encoding="utf-8") as file:
+            row = next(csv.DictReader(file, delimiter="\t"))
+        return float(row["s"]), float(row["max_rss"])
+    except (OSError, UnicodeDecodeError, StopIteration, KeyError, TypeError, ValueError, csv.Error):
+        return None
+
+
+def _measured(runs: list[tuple[float, float]]) -> dict:
+    seconds, memory = ([run[place] for run in runs] for place in (0, 1))
+    return {
+        "seconds": f"{statistics.median(seconds):,.1f}" if seconds else "–",
+        "memory": f"{max(memory):,.0f}" if memory else "–",
+    }

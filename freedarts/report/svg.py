@@ -1,0 +1,58 @@
+"""An SVG file as a part of an HTML page."""
+
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+from freedarts.files import InputError
+
+SVG, LINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
+DRAWING = {"svg", "g", "defs", "clipPath", "path", "use", "text", "tspan", "rect", "circle", "line", "image"}
+STYLE = {"style", "metadata"}  # the page has its own style
+ET.register_namespace("", SVG)
+ET.register_namespace("xlink", LINK)
+
+
+def inline(path: Path, prefix: str) -> str:
+    """The element to put into the page; *prefix* makes its ids unique there.
+
+    Raises InputError for a file that is missing or broken, or that could run a script or load something.
+    """
+    try:
+        root = ET.parse(path).getroot()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (ET.ParseError, LookupError, ValueError) as error:
+        raise InputError(f"{path}: not valid SVG ({error}); is the file cut short?") from None
+    if root.tag != f"{{{SVG}}}svg" or "viewBox" not in root.attrib:
+        raise InputError(f"{path}: not an SVG drawing with a viewBox")
+    _strip(root)
+    for element in root.iter():
+        if element.tag.removeprefix(f"{{{SVG}}}") not in DRAWING:
+            raise InputError(f"{path}: holds <{element.tag.split('}')[-1]}>; allowed: {', '.join(sorted(DRAWING))}")
+        for name, value in element.attrib.items():
+            if name == "id":
+                element.set(name, prefix + value)
+            elif name in ("href", f"{{{LINK}}}href"):
+                if value.startswith("data:image/png;base64,"):
+                    continue  # the bar of colours beside a heat map
+                if not value.startswith("#"):
+                    raise InputError(f"{path}: refers to {value!r}; allowed: places in the drawing")
+                element.set(name, f"#{prefix}{value[1:]}")
+            elif name.startswith("on") or re.search(r"url\((?!#)", value):
+                raise InputError(f"{path}: {name}={value!r} would load or run something")
+            else:
+                element.set(name, value.replace("url(#", f"url(#{prefix}"))
+    width = root.attrib.pop("width", "")
+    root.attrib.pop("height", None)
+    root.set("style", f"--width: {width}" if re.fullmatch(r"[\d.]+(pt|px)", width) else "--width: 100%")
+    root.set("role", "img")
+    return ET.tostring(root, encoding="unicode")
+
+
+def _strip(element: ET.Element) -> None:
+    for child in list(element):
+        if child.tag in {f"{{{SVG}}}{name}" for name in STYLE}:
+            element.remove(child)
+        else:
+            _strip(child)

@@ -1,0 +1,99 @@
+"""Figures: scores as heat maps, drawn genotypes, what seeds agree on, learning curves.
+
+in   results/search/{supernet}/{score}/seed{seed}/scores.json, results/genotypes/{supernet}/{source}/seed{seed}.json,
+     results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/history.csv, every seed and run
+out  results/figures/scores/{supernet}/{score}.svg, results/figures/genotypes/{supernet}/{source}.svg
+     results/figures/agreement.svg, results/figures/curves.svg
+"""
+
+import json
+
+SOURCES = [*catalogue.searches(), *catalogue.sources()]
+
+
+rule draw_score:
+    input:
+        searches,
+    output:
+        scores=names.SCORES_FIGURE,
+        genotypes=names.GENOTYPES_FIGURE.replace("{source}", "{score}"),
+    log:
+        "logs/figures/{supernet}/{score}.log",
+    conda:
+        "../envs/freedarts.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        code=lambda wildcards: code("draw_score.py", f"spaces.{space(wildcards.supernet)}"),
+    shell:
+        "python -m scripts.draw_score --title '{wildcards.supernet}, {wildcards.score}'"
+        " --genotypes {output.genotypes} --output {output.scores} {input} > {log} 2>&1"
+
+
+rule draw_source:
+    input:
+        genotypes,
+    output:
+        names.GENOTYPES_FIGURE,
+    log:
+        "logs/figures/{supernet}/{source}.log",
+    wildcard_constraints:
+        source="|".join(catalogue.config["sources"]) or "no-source",
+    conda:
+        "../envs/freedarts.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        code=lambda wildcards: code("draw_source.py", f"spaces.{space(wildcards.supernet)}"),
+    shell:
+        "python -m scripts.draw_source --title '{wildcards.supernet}, {wildcards.source}' --output {output} {input}"
+        " > {log} 2>&1"
+
+
+rule draw_agreement:
+    input:
+        [names.GENOTYPE.format(supernet=n, source=s, seed=seed) for n, s, seeds in SOURCES for seed in seeds],
+    output:
+        names.AGREEMENT_FIGURE,
+    log:
+        "logs/figures/agreement.log",
+    conda:
+        "../envs/freedarts.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        settings=json.dumps({"sources": SOURCES}),
+        code=code("draw_agreement.py", *(f"spaces.{space(supernet)}" for supernet in catalogue.config["supernets"])),
+    shell:
+        "python -m scripts.draw_agreement --settings {params.settings:q} --output {output} > {log} 2>&1"
+
+
+rule draw_curves:
+    input:
+        *(
+            f"{RUN}history.csv".format(task=t, supernet=n, source=s, seed=i, run=r)
+            for t, n, s, i, r in catalogue.trainings()
+        ),
+        published=HERE / "resources" / "curves.yaml",
+    output:
+        names.CURVES_FIGURE,
+    log:
+        "logs/figures/curves.log",
+    conda:
+        "../envs/freedarts.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        settings=json.dumps({"trainings": catalogue.trainings()}),
+        code=code("draw_curves.py"),
+    shell:
+        "python -m scripts.draw_curves --settings {params.settings:q} --published {input.published} --output {output}"
+        " > {log} 2>&1"

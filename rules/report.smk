@@ -1,0 +1,90 @@
+"""Report: tables, figures and run times in one HTML file that opens offline.
+
+in   results/tables.md, all figures
+out  results/figures/rules.svg and rules.dot, the graph of the rules that make the report
+     results/report.html
+     results/report-so-far.html, of what there is by now: runs nothing, and is made anew each time
+"""
+
+import hashlib
+import json
+import os
+import time
+
+CONFIGURATION = hashlib.sha256(json.dumps(catalogue.config, sort_keys=True).encode()).hexdigest()
+REPORT = json.dumps(
+    {
+        "searches": catalogue.searches(),
+        "sources": catalogue.sources(),
+        "trainings": catalogue.trainings(),
+        "configuration": CONFIGURATION,
+    },
+    sort_keys=True,
+)
+FIGURES = [
+    *(names.SCORES_FIGURE.format(supernet=n, score=score) for n, score, _ in catalogue.searches()),
+    *(names.GENOTYPES_FIGURE.format(supernet=n, source=source) for n, source, _ in SOURCES),
+    names.AGREEMENT_FIGURE,
+    names.CURVES_FIGURE,
+    names.RULES_FIGURE,
+]
+
+
+rule draw_rules:
+    input:
+        snakefile=HERE / "Snakefile",
+        rules=sorted(HERE.glob("rules/*.smk")),
+        overlays=[os.path.relpath(path) for path in workflow.overwrite_configfiles],
+    output:
+        figure=names.RULES_FIGURE,
+        graph=names.RULES_FIGURE.replace(".svg", ".dot"),
+    log:
+        "logs/figures/rules.log",
+    conda:
+        "../envs/freedarts.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        overlays=lambda wildcards, input: f"--configfile {input.overlays}" if input.overlays else "",
+        configuration=CONFIGURATION,
+        code=code("draw_rules.py"),
+    shell:
+        "(snakemake --snakefile {input.snakefile} --rulegraph dot {params.overlays} -- results/report.html > {output.graph}"
+        " && python -m scripts.draw_rules --graph {output.graph} --output {output.figure}) 2> {log}"
+
+
+rule report:
+    input:
+        "results/tables.md",
+        FIGURES,
+        template=HERE / "freedarts" / "report" / "template.html",
+    output:
+        "results/report.html",
+    log:
+        "logs/report.log",
+    conda:
+        "../envs/freedarts.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        settings=REPORT,
+        code=code("report.py"),
+    shell:
+        "python -m scripts.report --settings {params.settings:q} --tables results/tables.md --template {input.template}"
+        " --output {output} > {log} 2>&1"
+
+
+use rule report as report_so_far with:
+    input:
+        template=HERE / "freedarts" / "report" / "template.html",
+    output:
+        "results/report-so-far.html",
+    log:
+        "logs/report-so-far.log",
+    params:
+        settings=REPORT,
+        code=time.time(),  # is made anew each time

@@ -1,0 +1,21 @@
+"""Draw how much of a genotype the seeds of each source agree on, from results/genotypes in the current folder."""
+
+import argparse
+from pathlib import Path
+
+from freedarts import results
+from freedarts.figures import agreement, write_svg
+from freedarts.files import parse_settings, run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", required=True, help="JSON: sources, a list of [supernet, source, seeds]")
+    parser.add_argument("--output", required=True, type=Path, help="the figure, SVG")
+    arguments = parser.parse_args()
+    selected = parse_settings(arguments.settings, ("sources",))
+    write_svg(arguments.output, agreement.draw(results.genotypes(selected["sources"])))
+
+
+if __name__ == "__main__":
+    run(main)

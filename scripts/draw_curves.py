@@ -1,0 +1,28 @@
+"""Draw the learning curves of trainings, over the published ones, from results/retrain in the current folder."""
+
+import argparse
+from pathlib import Path
+
+from freedarts import results
+from freedarts.catalogue import METRICS
+from freedarts.figures import curves, write_svg
+from freedarts.files import parse_settings, run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", required=True, help="JSON: trainings, [task, supernet, source, seed, run] each")
+    parser.add_argument("--published", required=True, type=Path, help="YAML: curves of the release's training logs")
+    parser.add_argument("--output", required=True, type=Path, help="the figure, SVG")
+    arguments = parser.parse_args()
+
+    selected = parse_settings(arguments.settings, ("trainings",))
+    trainings = {}
+    for task, supernet, source, seed, number in selected["trainings"]:
+        metrics = METRICS.format(task=task, supernet=supernet, source=source, seed=seed, run=number)
+        trainings[task, supernet, source, seed, number] = results.history(Path(metrics).with_name("history.csv"))
+    write_svg(arguments.output, curves.draw(trainings, results.read_yaml(arguments.published)))
+
+
+if __name__ == "__main__":
+    run(main)
