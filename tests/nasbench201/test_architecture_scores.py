@@ -72,7 +72,7 @@ def test_counts_are_those_of_the_network():
 
 
 def test_snip_and_grasp_are_the_sums_over_the_weights():
-    """In float64, the Hessian by differences too small to cross a kink of a ReLU; a convolution of the cell leads nowhere."""
+    """In float64, the Hessian by differences too small to cross a kink of a ReLU. A convolution leads nowhere."""
     torch.manual_seed(0)
     network = Network(Genotype(ODD[2]), 2, 1, 8, 3).double()
     for module in network.modules():
