@@ -1,6 +1,7 @@
 """Scores of whole architectures: equal to the plain way, resumable."""
 
 import json
+import math
 import random
 import subprocess
 import sys
@@ -61,6 +62,10 @@ def test_cells_that_share_a_score_are_the_same_function():
     shared = [random.Random(0).choice(group) for group in found.values() if len(group) > 1]
     assert len(shared) > 50
     assert_plain(shared[:40], 0, SMALL)
+
+
+def test_a_score_that_left_the_range_is_no_number():
+    assert scores.finite({4: math.inf, 7: math.nan, 9: 2.0}) == [None, None, 2.0]
 
 
 def test_counts_are_those_of_the_network():
