@@ -83,6 +83,10 @@ def task_dataset(wildcards):
     return catalogue.config["tasks"][wildcards.task].get("dataset")
 
 
+def architecture_dataset(wildcards):
+    return catalogue.config["architecture_scores"][wildcards.score].get("data", {}).get("dataset")
+
+
 def batch(wildcards):
     return catalogue.batch(wildcards.supernet, wildcards.score)
 
