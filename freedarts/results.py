@@ -5,7 +5,7 @@ import csv
 from pathlib import Path
 
 from freedarts.catalogue import CORRELATION, COST, GENOTYPE, LOOKUP, METRICS, SEARCH
-from freedarts.files import read_json
+from freedarts.files import InputError, read_json
 from freedarts.genotype import Genotype, Refused, read
 
 SEARCH_KEYS = ("space", "proxy", "objective", "audit", "seconds", "peak_memory_mb")

@@ -7,14 +7,6 @@ out  results/nasbench201/scores/{score}/{architectures}/seed{seed}.json, of a sa
 """
 
 
-def architecture_score(wildcards):
-    return catalogue.config["architecture_scores"][wildcards.score]
-
-
-def architecture_dataset(wildcards):
-    return architecture_score(wildcards).get("data", {}).get("dataset")
-
-
 rule score_architectures:
     input:
         data=lambda wildcards: manifest(architecture_dataset(wildcards)),

@@ -96,6 +96,10 @@ def batch_size(wildcards):
     return score(wildcards).get("data", {}).get("batch_size", 1)
 
 
+def architecture_dataset(wildcards):
+    return catalogue.config["architecture_scores"][wildcards.score].get("data", {}).get("dataset")
+
+
 def gpus(wildcards):
     return catalogue.config["tasks"][wildcards.task].get("gpus", 0)
 

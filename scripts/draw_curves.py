@@ -7,6 +7,7 @@ from freedarts import results
 from freedarts.catalogue import METRICS
 from freedarts.figures import curves, write_svg
 from freedarts.files import parse_settings, run
+from freedarts.settings import read_yaml
 
 
 def main() -> None:
@@ -21,7 +22,7 @@ def main() -> None:
     for task, supernet, source, seed, number in selected["trainings"]:
         metrics = METRICS.format(task=task, supernet=supernet, source=source, seed=seed, run=number)
         trainings[task, supernet, source, seed, number] = results.history(Path(metrics).with_name("history.csv"))
-    write_svg(arguments.output, curves.draw(trainings, results.read_yaml(arguments.published)))
+    write_svg(arguments.output, curves.draw(trainings, read_yaml(arguments.published)))
 
 
 if __name__ == "__main__":

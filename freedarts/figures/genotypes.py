@@ -48,7 +48,7 @@ def draw(genotypes: dict[int, object], title: str) -> Figure:
         if isinstance(genotype, Refused):
             axes.text(width / 2, (low + high) / 2, f"no genotype: {genotype.reason}", ha="center", wrap=True)
         else:
-            draw_cell(axes, space.kept(genotype)[group])
+            draw_cell(axes, [gate for gate in space.kept(genotype)[group] if gate[1] >= 0])
     return figure
 
 

@@ -116,8 +116,9 @@ def _label(axes: Axes, space: ModuleType, title: str) -> None:
 def _count(axes: Axes, mesh, matrix: np.ndarray, genotypes: dict[int, object], space: ModuleType, group: str) -> None:
     kept: dict[tuple[int, int], int] = {}
     for genotype in genotypes.values():
-        for choice in () if isinstance(genotype, Refused) else space.kept(genotype)[group]:
-            kept[choice] = kept.get(choice, 0) + 1
+        for edge, operation in () if isinstance(genotype, Refused) else space.kept(genotype)[group]:
+            if operation >= 0:  # of a block that is left out there is none
+                kept[edge, operation] = kept.get((edge, operation), 0) + 1
     for (edge, operation), count in kept.items():
         red, green, blue, _ = mesh.cmap(mesh.norm(matrix[edge, operation]))
         colour = "black" if 0.3 * red + 0.59 * green + 0.11 * blue > 0.5 else "white"

@@ -1,6 +1,7 @@
 """Scores of whole architectures: equal to the plain way, resumable."""
 
 import json
+import math
 import random
 import subprocess
 import sys
@@ -63,6 +64,10 @@ def test_cells_that_share_a_score_are_the_same_function():
     assert_plain(shared[:40], 0, SMALL)
 
 
+def test_a_score_that_left_the_range_is_no_number():
+    assert scores.finite({4: math.inf, 7: math.nan, 9: 2.0}) == [None, None, 2.0]
+
+
 def test_counts_are_those_of_the_network():
     indices = [Genotype(operations).index for operations in ODD[:3]] + scores.sample(2, 0)
     for figure in ("parameters", "flops"):
@@ -72,7 +77,7 @@ def test_counts_are_those_of_the_network():
 
 
 def test_snip_and_grasp_are_the_sums_over_the_weights():
-    """In float64, the Hessian by differences too small to cross a kink of a ReLU; one convolution leads nowhere."""
+    """In float64, the Hessian by differences too small to cross a kink of a ReLU. A convolution leads nowhere."""
     torch.manual_seed(0)
     network = Network(Genotype(ODD[2]), 2, 1, 8, 3).double()
     for module in network.modules():
