@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from freedarts.checkpoints import Checkpoints, key
 from freedarts.digest import code_digest
 from freedarts.environment import check_seed, commit, device_name, versions
 from freedarts.files import InputError, replace_file, write_json, write_text
+from freedarts.protocol import Protocol
 from freedarts.settings import task_faults
 
 
@@ -52,7 +53,8 @@ def retrain(
     space = spaces.load(found.space)
     if reason := space.untrainable(found):
         raise InputError(f"{run.genotype}: cannot be trained: {reason}")
-    data = tasks.load(settings["dataset"], run.data and run.data.with_suffix(""), run.workers)
+    protocol = Protocol(**settings["protocol"])
+    data = tasks.load(settings["dataset"], run.data and run.data.with_suffix(""), run.workers, protocol.color_jitter)
     if data.classes != settings["network"]["classes"]:
         classes = settings["network"]["classes"]
         raise InputError(f"task {run.task}: the network has {classes} classes, the data {data.classes}")
@@ -68,7 +70,7 @@ def retrain(
     history = training.train(
         network,
         data,
-        training.Protocol(**settings["protocol"]),
+        protocol,
         run.seed,
         device,
         Checkpoints(checkpoints / name),
@@ -80,7 +82,7 @@ def retrain(
     header = ",".join(history[0])
     rows = (",".join(f"{value:.9g}" for value in row.values()) for row in history)
     write_text(output.with_name("history.csv"), "\n".join([header, *rows]) + "\n")
-    write_json(output.with_name("protocol.json"), run.settings)
+    write_json(output.with_name("protocol.json"), {**settings, "protocol": asdict(protocol)})
     state = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
     replace_file(output.with_name("weights.safetensors"), lambda partial_file: save_file(state, partial_file, about))
     hours = sum(row["seconds"] for row in history) / 3600

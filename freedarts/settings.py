@@ -60,6 +60,8 @@ def task_faults(task: dict, images: int | None = None) -> Iterator[str]:
         for key in ("classes", "image_size"):
             if network[key] != getattr(facts, key):
                 yield f"network.{key}: {network[key]}, but the data set {task['dataset']} has {getattr(facts, key)}"
+        if task["protocol"].get("color_jitter") and task["dataset"] not in tasks.FOLDERS:
+            yield f"protocol.color_jitter: true, but the data set {task['dataset']} is no image folder"
         images = images or facts.train_images
         size = task["protocol"]["batch_size"]
         if size > images:
