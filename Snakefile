@@ -5,6 +5,7 @@
 #   results/costs/{task}/{supernet}/{source}.json
 #   results/nasbench201/{supernet}/{source}.json
 #   results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json
+#   results/evaluate/{task}/{supernet}/{source}/seed{seed}/{name}.json
 #   results/tables.md, results/tables.csv
 #
 # data/{dataset}.json stands for a data set that was downloaded, data/nasbench201/ holds that benchmark, checkpoints/ holds trainings that go on after a kill.
@@ -24,6 +25,7 @@ include: "rules/genotype.smk"
 include: "rules/cost.smk"
 include: "rules/nasbench201.smk"
 include: "rules/retrain.smk"
+include: "rules/evaluate.smk"
 include: "rules/tables.smk"
 
 
