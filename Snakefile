@@ -4,6 +4,7 @@
 #   results/genotypes/{supernet}/{source}/seed{seed}.json
 #   results/costs/{task}/{supernet}/{source}.json
 #   results/nasbench201/{supernet}/{source}.json
+#   results/preflight/{task}/{supernet}/{source}/seed{seed}.json
 #   results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json
 #   results/evaluate/{task}/{supernet}/{source}/seed{seed}/{name}.json
 #   results/tables.md, results/tables.csv
@@ -24,6 +25,7 @@ include: "rules/search.smk"
 include: "rules/genotype.smk"
 include: "rules/cost.smk"
 include: "rules/nasbench201.smk"
+include: "rules/preflight.smk"
 include: "rules/retrain.smk"
 include: "rules/evaluate.smk"
 include: "rules/tables.smk"

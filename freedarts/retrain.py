@@ -15,6 +15,7 @@ from freedarts.checkpoints import Checkpoints, key
 from freedarts.digest import code_digest
 from freedarts.environment import check_seed, commit, device_name, versions
 from freedarts.files import InputError, replace_file, write_json, write_text
+from freedarts.preflight import preflight
 from freedarts.protocol import Protocol
 from freedarts.settings import task_faults
 
@@ -67,13 +68,16 @@ def retrain(
     about = {"genotype": json.dumps(found.to_json()), "settings": json.dumps(settings, sort_keys=True)}
     code = training_code(found.space, settings["dataset"])
     name = key(*about.values(), str(run.seed), manifest, code, device.type, str(bf16))
+    kept = Checkpoints(checkpoints / name)
+    if device.type == "cuda":
+        print(json.dumps(preflight(network, data.classes, protocol, device, bf16)), flush=True)
     history = training.train(
         network,
         data,
         protocol,
         run.seed,
         device,
-        Checkpoints(checkpoints / name),
+        kept,
         stop,
         partial(tqdm, desc=run.task, unit="epoch"),
         bf16,
