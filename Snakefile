@@ -8,6 +8,7 @@
 #   results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json
 #   results/evaluate/{task}/{supernet}/{source}/seed{seed}/{name}.json
 #   results/tables.md, results/tables.csv
+#   results/plan.md, what the tables still need
 #
 # data/{dataset}.json stands for a data set that was downloaded, data/nasbench201/ holds that benchmark, checkpoints/ holds trainings that go on after a kill.
 # Logs and Snakemake's measurements mirror these paths in logs/ and results/benchmarks/.
@@ -29,6 +30,7 @@ include: "rules/preflight.smk"
 include: "rules/retrain.smk"
 include: "rules/evaluate.smk"
 include: "rules/tables.smk"
+include: "rules/plan.smk"
 
 
 rule all:

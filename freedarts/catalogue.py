@@ -168,6 +168,12 @@ class Catalogue:
             }
         )
 
+    def plan_settings(self) -> str:
+        """How long each task trains, and on what."""
+        trained = {name: task for name, task in self.config["tasks"].items() if "protocol" in task}
+        tasks = {name: {"epochs": t["protocol"]["epochs"], "gpus": t.get("gpus", 0)} for name, t in trained.items()}
+        return _json({"tasks": tasks})
+
     def published(self) -> list[tuple[str, str, list[int]]]:
         """(supernet, source, seeds) of every source that is not searched here."""
         sources = self.config["sources"].items()
