@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from freedarts import genotype, spaces, tasks, training
 from freedarts.checkpoints import Checkpoints, key
+from freedarts.curves import Curves
 from freedarts.digest import code_digest
 from freedarts.environment import check_seed, commit, device_name, versions
 from freedarts.files import InputError, replace_file, write_json, write_text
@@ -71,6 +72,7 @@ def retrain(
     kept = Checkpoints(checkpoints / name)
     if device.type == "cuda":
         print(json.dumps(preflight(network, data.classes, protocol, device, bf16)), flush=True)
+    curves = Curves(output.with_name("tensorboard"))
     history = training.train(
         network,
         data,
@@ -81,7 +83,9 @@ def retrain(
         stop,
         partial(tqdm, desc=run.task, unit="epoch"),
         bf16,
+        curves.show,
     )
+    curves.close()
 
     header = ",".join(history[0])
     rows = (",".join(f"{value:.9g}" for value in row.values()) for row in history)

@@ -81,12 +81,14 @@ def train(
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
     bf16: bool = False,
+    report: Callable[[list[dict]], None] = lambda history: None,
 ) -> list[dict]:
     """Train *network* in place and test it after every epoch. Returns the history, one row an epoch.
 
     With *checkpoints* it goes on where the last one stands, and saves after every epoch, every SAVE_EVERY seconds and
-    when stop() turns true; then it raises Interrupted. progress wraps the epochs to come, to show them. bf16: automatic
-    mixed precision with bfloat16. Errors are in percent, losses are means, seconds are wall time of this training.
+    when stop() turns true; then it raises Interrupted. progress wraps the epochs to come, to show them; report gets the
+    history before the first of them and after each. bf16: automatic mixed precision with bfloat16. Errors are in
+    percent, losses are means, seconds are wall time of this training.
     """
     torch.manual_seed(seed)
     network.to(device, memory_format=torch.channels_last)
@@ -102,6 +104,7 @@ def train(
         if checkpoints:
             checkpoints.save(_snapshot(state, network, sgd, device), state.epoch * steps + state.step)
 
+    report(state.history)
     for epoch in progress(range(state.epoch, protocol.epochs)):
         network.train()
         network.drop_path = protocol.drop_path_at(epoch)
@@ -138,6 +141,7 @@ def train(
                 raise InputError(f"{loss} is {row[loss]} in epoch {epoch}: the training has diverged")
         state = State(epoch + 1, 0, 0.0, 0, 0.0, [*state.history, row])
         save()
+        report(state.history)
     return state.history
 
 

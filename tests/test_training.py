@@ -11,6 +11,7 @@ from freedarts import spaces, tasks, training
 from freedarts.files import InputError
 from freedarts.retrain import Run, retrain
 from freedarts.spaces import nasbench201
+from tests.test_curves import curves
 
 PROTOCOL = training.Protocol(3, 64, 0.05, "cosine", 0.9, 3e-4, 5.0, 0.2, 0.4, 0.0)
 CPU = torch.device("cpu")
@@ -88,6 +89,7 @@ def test_saved_weights_give_the_same_error(job, digits, tmp_path):
     assert training.evaluate(network, digits.test_batches())["test_error"] == metrics["error_last"]
     assert metrics["parameters"] == sum(parameter.numel() for parameter in network.parameters())
     assert json.loads((tmp_path / "out" / "protocol.json").read_text())["protocol"]["epochs"] == 1
+    assert curves(tmp_path / "out" / "tensorboard")["test_error"] == {0: pytest.approx(metrics["error_last"])}
 
 
 @pytest.mark.parametrize(
