@@ -8,14 +8,6 @@ out  results/evaluate/{task}/{supernet}/{source}/seed{seed}/run{run}.json or {na
 EVALUATION = "results/evaluate/{task}/{supernet}/{source}/seed{seed}/{name}.json"
 
 
-def trained(wildcards):
-    """Weights of a training, with its metrics, or weights that the user brings."""
-    if wildcards.name.startswith("run"):
-        folder = names.METRICS.format(**wildcards, run=wildcards.name.removeprefix("run")).removesuffix("metrics.json")
-        return {"weights": f"{folder}weights.safetensors", "metrics": f"{folder}metrics.json"}
-    return {"weights": "data/weights/{task}/{supernet}/{source}/seed{seed}/{name}.pt".format(**wildcards)}
-
-
 rule evaluate:
     input:
         unpack(trained),

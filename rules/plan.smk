@@ -5,6 +5,7 @@ out  results/plan.md
 """
 
 import json
+import sys
 import time
 
 
@@ -14,6 +15,8 @@ rule plan:
     log:
         "logs/plan.log",
     localrule: True
+    conda:
+        "../envs/freedarts.yaml"
     threads: 1
     resources:
         mem_mb=500,
@@ -21,6 +24,7 @@ rule plan:
     params:
         now=time.time(),  # differs from the last time, so that Snakemake makes it again
         target="results/tables.md",
+        python=sys.executable,  # that of this process: an environment of conda has no Snakemake
         snakefile=workflow.main_snakefile,
         config=json.dumps(config),
         settings=catalogue.plan_settings(),
@@ -30,7 +34,7 @@ rule plan:
         config=$(mktemp)
         trap 'rm "$config"' EXIT
         echo {params.config:q} >"$config"
-        snakemake --snakefile {params.snakefile:q} --configfile "$config" --summary {params.target} 2>{log} \
+        {params.python:q} -m snakemake --snakefile {params.snakefile:q} --configfile "$config" --summary {params.target} 2>{log} \
             | python -m scripts.plan --target {params.target} --settings {params.settings:q} --epochs {params.epochs:q} \
                 --output {output} 2>>{log}
         """

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from freedarts import spaces, tasks, training
+from freedarts.checkpoints import Checkpoints, Interrupted
 from freedarts.networks.layers import FactorizedReduce
 from freedarts.tasks import Data
 from freedarts.training import Protocol
@@ -144,3 +145,22 @@ def test_memory_layout_changes_nothing_but_rounding():
         layer.zero_grad()
     for first, last in zip(*found, strict=True):
         torch.testing.assert_close(first, last)
+
+
+def test_interrupted_mobilenet_training_ends_bit_equal(data, tmp_path):
+    """Its rate follows the step, two groups of parameters have a momentum, dropout draws random numbers."""
+    protocol = Protocol(
+        *(3, 24, 0.1, "linear-steps-released", 0.9, 4e-5, 5.0, 0.0, 0.0, 0.1), decay="convolutions", reshuffle=False
+    )
+    whole, cut = build("mobilenet"), build("mobilenet")
+    history = training.train(whole, data, protocol, 2, CPU)
+    calls = iter(range(100))
+    with pytest.raises(Interrupted, match="epoch 1, step 2 of 3"):
+        training.train(cut, data, protocol, 2, CPU, Checkpoints(tmp_path), lambda: next(calls) >= 4)
+    resumed = build("mobilenet")
+    rest = training.train(resumed, data, protocol, 2, CPU, Checkpoints(tmp_path))
+    torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=0, atol=0)
+    times = ("train_seconds", "seconds")
+    assert [{k: v for k, v in row.items() if k not in times} for row in rest] == [
+        {k: v for k, v in row.items() if k not in times} for row in history
+    ]
