@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import subprocess
 import tempfile
 import time
@@ -14,21 +15,32 @@ VARIABLE = "CUDA_VISIBLE_DEVICES"
 FOLDER = Path(tempfile.gettempdir()) / f"freedarts-gpus-{os.getuid()}"
 
 
-def visible() -> list[str]:
-    """The GPUs that this process may use: those in CUDA_VISIBLE_DEVICES where it is set (a cluster sets it), else all
-    of the machine. Each is the number or id that CUDA takes."""
+def visible() -> dict[str, str]:
+    """The GPUs that this process may use, as CUDA takes them, and the name of each one's lock.
+
+    They are those in CUDA_VISIBLE_DEVICES where it is set (a cluster sets it), else all of the machine. The lock has
+    the GPU's UUID: numbers are not enough, each of two jobs that a cluster gave a GPU of its own may see it as number 0.
+    """
+    uuids = _uuids()
     given = os.environ.get(VARIABLE)
-    if given is not None:
-        return [device.strip() for device in given.split(",") if device.strip()]
+    if given is None:
+        return {uuid: uuid for uuid in uuids}
+    devices = [device.strip() for device in given.split(",") if device.strip()]
+    numbered = {str(number): uuid for number, uuid in enumerate(uuids)}
+    return {device: numbered.get(device, device) for device in devices}
+
+
+def _uuids() -> list[str]:
+    """Of the machine's GPUs; none without NVIDIA's driver."""
     try:
         done = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return []
-    return [str(index) for index, _ in enumerate(line for line in done.stdout.splitlines() if line.startswith("GPU"))]
+    return re.findall(r"^GPU \d+: .*\(UUID: (GPU-[^)]+)\)", done.stdout, re.MULTILINE)
 
 
-def take(devices: list[str], folder: Path = FOLDER, seconds: float = float("inf")) -> tuple[str, IO]:
-    """The first of *devices* that no other job has, waiting for up to *seconds* until there is one.
+def take(devices: dict[str, str], folder: Path = FOLDER, seconds: float = float("inf")) -> tuple[str, IO]:
+    """The first of *devices* (see `visible`) that no other job has, waiting for up to *seconds* until there is one.
 
     It is this process's for as long as the returned file is open: the kernel releases the lock of a process that ends,
     however it ends. Raises InputError when the time is up.
@@ -37,8 +49,8 @@ def take(devices: list[str], folder: Path = FOLDER, seconds: float = float("inf"
     deadline = time.monotonic() + seconds
     said = False
     while True:
-        for device in devices:
-            file = (folder / device.replace("/", "_")).open("a")
+        for device, lock in devices.items():
+            file = (folder / lock.replace("/", "_")).open("a")
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return device, file

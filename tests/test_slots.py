@@ -55,7 +55,7 @@ def test_device_of_a_killed_job_is_free(tmp_path, number):
     first = job(tmp_path, "0", 60)
     assert first.stdout.readline() == "0\n"
     with pytest.raises(InputError, match="GPU 0: in use by other jobs"):
-        slots.take(["0"], tmp_path / "locks", seconds=0)
+        slots.take({"0": "0"}, tmp_path / "locks", seconds=0)
     (tmp_path / "uses-0").rmdir()
     second = job(tmp_path, "0", 0)
     assert second.stdout.readline() == "GPU 0: in use by other jobs; this one waits\n"
@@ -65,31 +65,55 @@ def test_device_of_a_killed_job_is_free(tmp_path, number):
 
 
 def test_a_device_waits_for_the_time_given(tmp_path):
-    _, held = slots.take(["0"], tmp_path)
+    _, held = slots.take({"0": "a"}, tmp_path)
     start = time.monotonic()
     with pytest.raises(InputError):
-        slots.take(["0"], tmp_path, seconds=0.3)
+        slots.take({"0": "a"}, tmp_path, seconds=0.3)
     assert time.monotonic() - start >= 0.3
-    assert slots.take(["0", "1"], tmp_path)[0] == "1"
+    assert slots.take({"0": "a", "1": "b"}, tmp_path)[0] == "1"
     held.close()
-    assert slots.take(["0"], tmp_path, seconds=0)[0] == "0"
+    assert slots.take({"0": "a"}, tmp_path, seconds=0)[0] == "0"
 
 
-def test_without_a_list_all_devices_of_the_machine_are_visible(tmp_path, monkeypatch):
-    tool = tmp_path / "nvidia-smi"
-    tool.write_text("#!/bin/sh\necho 'GPU 0: Some (UUID: GPU-a)'\necho '  MIG 1g'\necho 'GPU 1: Some (UUID: GPU-b)'\n")
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+@pytest.fixture
+def driver(tmp_path, monkeypatch):
+    """A machine with NVIDIA's driver, and as many GPUs as there are UUIDs."""
+
+    def install(*uuids: str) -> None:
+        lines = "".join(f"echo 'GPU {i}: NVIDIA X (UUID: {uuid})'\n" for i, uuid in enumerate(uuids))
+        folder = tmp_path / "-".join(uuids)
+        folder.mkdir()
+        (folder / "nvidia-smi").write_text(f"#!/bin/sh\n{lines}echo '  MIG 1g.5gb  Device  0: (UUID: MIG-c)'\n")
+        (folder / "nvidia-smi").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert slots.visible() == ["0", "1"]
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, GPU-x")
-    assert slots.visible() == ["3", "GPU-x"]
+    return install
+
+
+def test_locks_have_the_uuids_of_what_is_visible(driver, tmp_path, monkeypatch):
+    driver("GPU-a", "GPU-b")
+    assert slots.visible() == {"GPU-a": "GPU-a", "GPU-b": "GPU-b"}
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1, GPU-a,7")
+    assert slots.visible() == {"1": "GPU-b", "GPU-a": "GPU-a", "7": "7"}
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert slots.visible() == []
+    assert slots.visible() == {}
     assert slots.claim(tmp_path / "locks") is None
+
+
+def test_jobs_that_a_cluster_gave_a_gpu_each_do_not_wait_for_each_other(driver, tmp_path, monkeypatch):
+    """Both see theirs as number 0."""
+    held = []
+    for uuid in ("GPU-a", "GPU-b"):
+        driver(uuid)
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+        held.append(slots.take(slots.visible(), tmp_path / "locks", seconds=0))
+    assert [device for device, _ in held] == ["0", "0"]
+    with pytest.raises(InputError, match="in use by other jobs"):
+        slots.take(slots.visible(), tmp_path / "locks", seconds=0)
 
 
 def test_without_the_driver_there_are_none(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert slots.visible() == []
+    assert slots.visible() == {}
