@@ -19,7 +19,7 @@ def visible() -> dict[str, str]:
     """The GPUs that this process may use, as CUDA takes them, and the name of each one's lock.
 
     They are those in CUDA_VISIBLE_DEVICES where it is set (a cluster sets it), else all of the machine. The lock has
-    the GPU's UUID: numbers are not enough, each of two jobs that a cluster gave a GPU of its own may see it as number 0.
+    the GPU's UUID: of two jobs that a cluster gave a GPU each, both may see theirs as number 0.
     """
     uuids = _uuids()
     given = os.environ.get(VARIABLE)
