@@ -6,11 +6,14 @@
 #   results/nasbench201/{supernet}/{source}.json
 #   results/nasbench201/scores/{score}/{architectures}/seed{seed}.json
 #   results/nasbench201/correlations/{score}/{architectures}/seed{seed}.json
+#   results/preflight/{task}/{supernet}/{source}/seed{seed}.json
 #   results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json
+#   results/evaluate/{task}/{supernet}/{source}/seed{seed}/{name}.json
 #   results/numbers/{number}.json
 #   results/tables.md, results/tables.csv
 #   results/figures/scores/{supernet}/{score}.svg, results/figures/genotypes/{supernet}/{source}.svg
 #   results/figures/agreement.svg, results/figures/curves.svg, results/figures/rules.svg
+#   results/plan.md, what the tables still need
 #   results/report.html, results/report-so-far.html
 #
 # data/{dataset}.json stands for a data set that was downloaded, data/nasbench201/ holds that benchmark, checkpoints/ holds trainings that go on after a kill.
@@ -30,9 +33,12 @@ include: "rules/genotype.smk"
 include: "rules/cost.smk"
 include: "rules/nasbench201.smk"
 include: "rules/architectures.smk"
+include: "rules/preflight.smk"
 include: "rules/retrain.smk"
+include: "rules/evaluate.smk"
 include: "rules/numbers.smk"
 include: "rules/tables.smk"
+include: "rules/plan.smk"
 include: "rules/figures.smk"
 include: "rules/report.smk"
 

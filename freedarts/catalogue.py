@@ -234,6 +234,12 @@ class Catalogue:
             }
         )
 
+    def plan_settings(self) -> str:
+        """How long each task trains, and on what."""
+        trained = {name: task for name, task in self.config["tasks"].items() if "protocol" in task}
+        tasks = {name: {"epochs": t["protocol"]["epochs"], "gpus": t.get("gpus", 0)} for name, t in trained.items()}
+        return _json({"tasks": tasks})
+
     def sources(self) -> list[tuple[str, str, list[int]]]:
         """(supernet, source, seeds) of every source that is not searched here, but for those that are matched to a
         search that is not selected."""

@@ -7,18 +7,25 @@ from pathlib import Path
 import torch
 
 import freedarts
+from freedarts import slots
 from freedarts.files import InputError
+
+_held = []  # the GPU's slot, until the process ends
 
 
 def set_up(device: str, threads: int) -> torch.device:
-    """Prepare this process: *threads* of the CPU, whose results are then the same in every run; device: cpu or cuda.
+    """Prepare this process: *threads* of the CPU, whose results are then the same in every run; device: cpu or cuda,
+    of which it takes one that no other job on this machine has.
 
     Raises InputError for a device that is not there.
     """
     if threads < 1:
         raise InputError(f"--threads {threads}; allowed: 1 and above")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("no CUDA device is available; the same command runs on the CPU")
+    if device == "cuda":
+        _held.append(slots.claim())
+        if not torch.cuda.is_available():
+            raise InputError("no CUDA device is available; the same command runs on the CPU")
+        torch.backends.cudnn.benchmark = True
     torch.set_num_threads(threads)
     if device == "cpu":
         # use_deterministic_algorithms would also import the compiler, which takes a second.

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -12,9 +12,12 @@ from tqdm import tqdm
 
 from freedarts import genotype, spaces, tasks, training
 from freedarts.checkpoints import Checkpoints, key
+from freedarts.curves import Curves
 from freedarts.digest import code_digest
 from freedarts.environment import check_seed, commit, device_name, versions
 from freedarts.files import InputError, replace_file, write_json, write_text
+from freedarts.preflight import preflight
+from freedarts.protocol import Protocol
 from freedarts.settings import task_faults
 
 
@@ -52,7 +55,8 @@ def retrain(
     space = spaces.load(found.space)
     if reason := space.untrainable(found):
         raise InputError(f"{run.genotype}: cannot be trained: {reason}")
-    data = tasks.load(settings["dataset"], run.data and run.data.with_suffix(""), run.workers)
+    protocol = Protocol(**settings["protocol"])
+    data = tasks.load(settings["dataset"], run.data and run.data.with_suffix(""), run.workers, protocol.color_jitter)
     if data.classes != settings["network"]["classes"]:
         classes = settings["network"]["classes"]
         raise InputError(f"task {run.task}: the network has {classes} classes, the data {data.classes}")
@@ -65,22 +69,28 @@ def retrain(
     about = {"genotype": json.dumps(found.to_json()), "settings": json.dumps(settings, sort_keys=True)}
     code = training_code(found.space, settings["dataset"])
     name = key(*about.values(), str(run.seed), manifest, code, device.type, str(bf16))
+    kept = Checkpoints(checkpoints / name)
+    if device.type == "cuda":
+        print(json.dumps(preflight(network, data.classes, protocol, device, bf16)), flush=True)
+    curves = Curves(output.with_name("tensorboard"))
     history = training.train(
         network,
         data,
-        training.Protocol(**settings["protocol"]),
+        protocol,
         run.seed,
         device,
-        Checkpoints(checkpoints / name),
+        kept,
         stop,
         partial(tqdm, desc=run.task, unit="epoch"),
         bf16,
+        curves.show,
     )
+    curves.close()
 
     header = ",".join(history[0])
     rows = (",".join(f"{value:.9g}" for value in row.values()) for row in history)
     write_text(output.with_name("history.csv"), "\n".join([header, *rows]) + "\n")
-    write_json(output.with_name("protocol.json"), run.settings)
+    write_json(output.with_name("protocol.json"), {**settings, "protocol": asdict(protocol)})
     state = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
     replace_file(output.with_name("weights.safetensors"), lambda partial_file: save_file(state, partial_file, about))
     hours = sum(row["seconds"] for row in history) / 3600

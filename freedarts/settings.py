@@ -65,6 +65,8 @@ def task_faults(task: dict, images: int | None = None) -> Iterator[str]:
     smallest_batch = None
     if "dataset" in task:
         yield from _data_faults(network, task["dataset"])
+        if task["protocol"].get("color_jitter") and task["dataset"] not in tasks.FOLDERS:
+            yield f"protocol.color_jitter: true, but the data set {task['dataset']} is no image folder"
         images = images or tasks.DATASETS[task["dataset"]].train_images
         size = task["protocol"]["batch_size"]
         if size > images:

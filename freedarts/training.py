@@ -1,4 +1,4 @@
-"""Training of a final network: protocol, loop, test, resumable at any step."""
+"""Training of a final network by a protocol: loop and test, resumable at any step."""
 
 import math
 import time
@@ -11,54 +11,10 @@ from torch import Tensor, nn
 
 from freedarts.checkpoints import Checkpoints, Interrupted
 from freedarts.files import InputError
+from freedarts.protocol import ALL, INTENDED, Protocol
 from freedarts.tasks import Data
 
 SAVE_EVERY = 600  # seconds between checkpoints within an epoch
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """SGD with momentum, as DARTS trains its final networks (Liu et al., 2019, section 3.2)."""
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    schedule: str  # a key of SCHEDULES
-    momentum: float
-    weight_decay: float  # on every parameter
-    gradient_clip: float  # largest global L2 norm
-    drop_path: float  # grows linearly from 0 over the epochs towards this probability
-    auxiliary_weight: float  # of the auxiliary head's loss
-    label_smoothing: float
-
-    def learning_rate_at(self, epoch: int) -> float:
-        """The rate that is used in *epoch*, which counts from 0."""
-        return self.learning_rate * SCHEDULES[self.schedule](epoch, self.epochs)
-
-    def drop_path_at(self, epoch: int) -> float:
-        return self.drop_path * epoch / self.epochs
-
-
-def _cosine(epoch: int, epochs: int) -> float:
-    """From 1 towards 0, which would be reached one epoch after the last."""
-    return (1 + math.cos(math.pi * epoch / epochs)) / 2
-
-
-def _cosine_released(epoch: int, epochs: int) -> float:
-    """The release steps its scheduler before an epoch, so that the last epoch trains with rate 0."""
-    return _cosine(epoch + 1, epochs)
-
-
-def _linear_released(epoch: int, epochs: int) -> float:
-    """The release's ImageNet schedule: five epochs of warm-up from the base rate, linear, a fifth in the last five."""
-    if epoch < 5:
-        return (epoch + 1) / 5
-    if epoch < epochs - 5:
-        return (epochs - 5 - epoch) / (epochs - 5)
-    return (epochs - epoch) / (5 * (epochs - 5))
-
-
-SCHEDULES = {"cosine": _cosine, "cosine-released": _cosine_released, "linear-released": _linear_released}
 
 
 def epoch_seed(seed: int, epoch: int) -> int:
@@ -69,6 +25,38 @@ def epoch_order(images: int, seed: int, epoch: int) -> Tensor:
     """The order of the training images in an epoch: a function of *seed* and *epoch* alone, so that a training that
     was killed takes up the same one."""
     return torch.randperm(images, generator=torch.Generator().manual_seed(epoch_seed(seed, epoch)))
+
+
+def optimizer(network: nn.Module, protocol: Protocol) -> torch.optim.Optimizer:
+    """SGD that lets the parameters decay that the protocol names."""
+
+    def decays(name: str, parameter: Tensor) -> bool:
+        classifier = protocol.decay == INTENDED and name.startswith("classifier.")
+        return protocol.decay == ALL or parameter.ndim == 4 or classifier
+
+    groups = {protocol.weight_decay: [], 0.0: []}
+    for name, parameter in network.named_parameters():
+        groups[protocol.weight_decay if decays(name, parameter) else 0.0].append(parameter)
+    options = [{"params": parameters, "weight_decay": decay} for decay, parameters in groups.items() if parameters]
+    return torch.optim.SGD(options, protocol.learning_rate, protocol.momentum)
+
+
+def step(
+    network: nn.Module, optimizer: torch.optim.Optimizer, protocol: Protocol, inputs: Tensor, labels: Tensor, bf16: bool
+) -> tuple[Tensor, Tensor]:
+    """One step of a training. Returns the logits, and the mean loss without the auxiliary head's part."""
+    with torch.autocast(labels.device.type, torch.bfloat16, enabled=bf16):
+        logits, auxiliary = network(inputs.contiguous(memory_format=torch.channels_last))
+        loss = F.cross_entropy(logits, labels, label_smoothing=protocol.label_smoothing)
+        total = loss
+        if auxiliary is not None:
+            extra = F.cross_entropy(auxiliary, labels, label_smoothing=protocol.label_smoothing)
+            total = loss + protocol.auxiliary_weight * extra
+    optimizer.zero_grad()
+    total.backward()
+    nn.utils.clip_grad_norm_(network.parameters(), protocol.gradient_clip)
+    optimizer.step()
+    return logits.detach(), loss.detach()
 
 
 @dataclass
@@ -93,52 +81,44 @@ def train(
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
     bf16: bool = False,
+    report: Callable[[list[dict]], None] = lambda history: None,
 ) -> list[dict]:
     """Train *network* in place and test it after every epoch. Returns the history, one row an epoch.
 
     With *checkpoints* it goes on where the last one stands, and saves after every epoch, every SAVE_EVERY seconds and
-    when stop() turns true; then it raises Interrupted. progress wraps the epochs to come, to show them. bf16: automatic
-    mixed precision with bfloat16. Errors are in percent, losses are means, seconds are wall time of this training.
+    when stop() turns true; then it raises Interrupted. progress wraps the epochs to come, to show them; report gets the
+    history before the first of them and after each. bf16: automatic mixed precision with bfloat16. Errors are in
+    percent, losses are means, seconds are wall time of this training.
     """
     torch.manual_seed(seed)
-    network.to(device)
+    network.to(device, memory_format=torch.channels_last)
     data = data.to(device)
-    optimizer = torch.optim.SGD(
-        network.parameters(), protocol.learning_rate, protocol.momentum, weight_decay=protocol.weight_decay
-    )
+    sgd = optimizer(network, protocol)
     state = State(0, 0, 0.0, 0, 0.0, [])
     if checkpoints and (saved := checkpoints.load()):
-        state = _restore(saved, network, optimizer, device)
+        state = _restore(saved, network, sgd, device)
     images = len(data.train_labels)
     steps = math.ceil(images / protocol.batch_size)
 
     def save() -> None:
         if checkpoints:
-            checkpoints.save(_snapshot(state, network, optimizer, device), state.epoch * steps + state.step)
+            checkpoints.save(_snapshot(state, network, sgd, device), state.epoch * steps + state.step)
 
+    report(state.history)
     for epoch in progress(range(state.epoch, protocol.epochs)):
         network.train()
         network.drop_path = protocol.drop_path_at(epoch)
-        rate = protocol.learning_rate_at(epoch)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
         start = saved_at = time.perf_counter()
         earlier = state.seconds
         loss_sum, wrong = (torch.tensor(value, device=device) for value in (state.loss, state.wrong))
-        batches = epoch_order(images, seed, epoch).split(protocol.batch_size)[state.step :]
+        batches = epoch_order(images, seed, epoch if protocol.reshuffle else 0).split(protocol.batch_size)[state.step :]
         for inputs, labels in data.train_batches(batches, seed=epoch_seed(seed, epoch)):
-            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                logits, auxiliary = network(inputs)
-                loss = F.cross_entropy(logits, labels, label_smoothing=protocol.label_smoothing)
-                loss_sum += loss.detach() * len(labels)
-                if auxiliary is not None:
-                    extra = F.cross_entropy(auxiliary, labels, label_smoothing=protocol.label_smoothing)
-                    loss = loss + protocol.auxiliary_weight * extra
+            rate = protocol.learning_rate_at(epoch, state.step, images)
+            for group in sgd.param_groups:
+                group["lr"] = rate
+            logits, loss = step(network, sgd, protocol, inputs, labels, bf16)
+            loss_sum += loss * len(labels)
             wrong += (logits.argmax(1) != labels).sum()
-            optimizer.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), protocol.gradient_clip)
-            optimizer.step()
             state.step += 1
             now = time.perf_counter()
             if stop() or (checkpoints and now - saved_at > SAVE_EVERY):
@@ -149,7 +129,7 @@ def train(
                     raise Interrupted(f"stopped in epoch {epoch}, step {state.step} of {steps}")
         row = {
             "epoch": epoch,
-            "learning_rate": rate,
+            "learning_rate": protocol.learning_rate_at(epoch, steps - 1, images),
             "train_loss": loss_sum.item() / images,
             "train_error": 100 * wrong.item() / images,
             "train_seconds": earlier + time.perf_counter() - start,
@@ -161,6 +141,7 @@ def train(
                 raise InputError(f"{loss} is {row[loss]} in epoch {epoch}: the training has diverged")
         state = State(epoch + 1, 0, 0.0, 0, 0.0, [*state.history, row])
         save()
+        report(state.history)
     return state.history
 
 
@@ -186,12 +167,12 @@ def _restore(saved: dict, network: nn.Module, optimizer: torch.optim.Optimizer, 
 @torch.no_grad()
 def evaluate(network: nn.Module, batches: Iterator[tuple[Tensor, Tensor]], bf16: bool = False) -> dict[str, float]:
     """Top-1 and top-5 error in percent and mean cross-entropy, in evaluation mode."""
-    network.eval()
+    network.eval().to(memory_format=torch.channels_last)
     wrong1 = wrong5 = total = 0
     loss = 0.0
     for inputs, labels in batches:
         with torch.autocast(labels.device.type, torch.bfloat16, enabled=bf16):
-            logits, _ = network(inputs)
+            logits, _ = network(inputs.contiguous(memory_format=torch.channels_last))
         hits = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
         wrong1 += (~hits[:, 0]).sum().item()
         wrong5 += (~hits.any(1)).sum().item()

@@ -114,6 +114,14 @@ def training(wildcards):
     return catalogue.task_settings(wildcards.task, ("space", "dataset", "network", "protocol"))
 
 
+def trained(wildcards):
+    """Weights of a training, with its metrics, or weights that the user brings."""
+    if wildcards.name.startswith("run"):
+        folder = names.METRICS.format(**wildcards, run=wildcards.name.removeprefix("run")).removesuffix("metrics.json")
+        return {"weights": f"{folder}weights.safetensors", "metrics": f"{folder}metrics.json"}
+    return {"weights": "data/weights/{task}/{supernet}/{source}/seed{seed}/{name}.pt".format(**wildcards)}
+
+
 def selected(wildcards):
     found = [*catalogue.searches(), *catalogue.sources()]
     return [

@@ -2,7 +2,7 @@
 
 in   results/genotypes/{supernet}/{source}/seed{seed}.json, data/{dataset}.json
 out  results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json and, beside it, history.csv,
-     protocol.json and weights.safetensors
+     protocol.json and weights.safetensors, and tensorboard/, which grows during the training
 """
 
 RUN = names.METRICS.removesuffix("metrics.json")

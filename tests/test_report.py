@@ -273,7 +273,7 @@ def test_report_asks_for_all_tables_and_figures(tmp_path, monkeypatch, catalogue
     planned = snakemake("results/report.html", "-n", "--quiet", "rules")
     jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", planned, re.MULTILINE)}
     expected = {"tables": 1, "report": 1, "draw_agreement": 1, "draw_curves": 1, "draw_rules": 1}
-    expected |= {"draw_score": len(catalogue.searches()), "draw_source": len(catalogue.published())}
+    expected |= {"draw_score": len(catalogue.searches()), "draw_source": len(catalogue.sources())}
     assert expected.items() <= jobs.items()
 
 

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from freedarts import spaces, tasks, training
+from freedarts.checkpoints import Checkpoints, Interrupted
+from freedarts.networks.layers import FactorizedReduce
 from freedarts.tasks import Data
 from freedarts.training import Protocol
 from tests.test_genotype import random_scores
@@ -119,9 +121,9 @@ def test_evaluation_counts_top_1_and_top_5_of_all_images():
     class Fixed(torch.nn.Module):
         def forward(self, images):
             assert not self.training
-            return logits[images], None
+            return logits[images.flatten()], None
 
-    batches = ((torch.arange(70)[part], labels[part]) for part in (slice(0, 64), slice(64, 70)))
+    batches = ((torch.arange(70)[part].view(-1, 1, 1, 1), labels[part]) for part in (slice(0, 64), slice(64, 70)))
     found = training.evaluate(Fixed(), batches)
     ranks = [
         sorted(row.tolist(), reverse=True).index(row[label].item()) for row, label in zip(logits, labels, strict=True)
@@ -131,12 +133,34 @@ def test_evaluation_counts_top_1_and_top_5_of_all_images():
     assert found["test_loss"] == pytest.approx(F.cross_entropy(logits, labels).item(), rel=1e-6)
 
 
-@pytest.mark.parametrize("schedule", training.SCHEDULES)
-@pytest.mark.parametrize("epochs", [1, 2, 5, 6, 250, 600])
-def test_rates_are_never_above_the_base_rate_or_below_zero(schedule, epochs):
-    protocol = Protocol(epochs, 2, 0.3, schedule, 0.9, 0.0, 5.0, 0.0, 0.0, 0.0)
-    rates = [protocol.learning_rate_at(epoch) for epoch in range(epochs)]
-    assert all(0 <= rate <= 0.3 for rate in rates)
-    top = rates.index(max(rates))
-    assert rates[: top + 1] == sorted(rates[: top + 1])
-    assert rates[top:] == sorted(rates[top:], reverse=True)
+def test_memory_layout_changes_nothing_but_rounding():
+    """Each half of a FactorizedReduce takes its pixels in another way when channels come last."""
+    layer = FactorizedReduce(6, 8, affine=True).double()
+    x = torch.randn(3, 6, 8, 8, dtype=torch.float64)
+    weights, found = torch.randn(3, 8, 4, 4, dtype=torch.float64), []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        images = x.clone(memory_format=layout).requires_grad_()
+        (layer(images) * weights).sum().backward()
+        found.append((images.grad.clone(), layer.even.weight.grad.clone(), layer.odd.weight.grad.clone()))
+        layer.zero_grad()
+    for first, last in zip(*found, strict=True):
+        torch.testing.assert_close(first, last)
+
+
+def test_interrupted_mobilenet_training_ends_bit_equal(data, tmp_path):
+    """Its rate follows the step, two groups of parameters have a momentum, dropout draws random numbers."""
+    protocol = Protocol(
+        *(3, 24, 0.1, "linear-steps-released", 0.9, 4e-5, 5.0, 0.0, 0.0, 0.1), decay="convolutions", reshuffle=False
+    )
+    whole, cut = build("mobilenet"), build("mobilenet")
+    history = training.train(whole, data, protocol, 2, CPU)
+    calls = iter(range(100))
+    with pytest.raises(Interrupted, match="epoch 1, step 2 of 3"):
+        training.train(cut, data, protocol, 2, CPU, Checkpoints(tmp_path), lambda: next(calls) >= 4)
+    resumed = build("mobilenet")
+    rest = training.train(resumed, data, protocol, 2, CPU, Checkpoints(tmp_path))
+    torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=0, atol=0)
+    times = ("train_seconds", "seconds")
+    assert [{k: v for k, v in row.items() if k not in times} for row in rest] == [
+        {k: v for k, v in row.items() if k not in times} for row in history
+    ]

@@ -92,12 +92,12 @@ def _module(dataset: str):
     return importlib.import_module(f"{__name__}.{dataset}")
 
 
-def load(dataset: str, folder: Path | None = None, workers: int = 0) -> Data:
-    """workers: processes that read images, for image folders."""
+def load(dataset: str, folder: Path | None = None, workers: int = 0, color_jitter: bool = False) -> Data:
+    """For image folders, workers: processes that read images; color_jitter: whether to change their colors."""
     if folder is None and dataset in (*DOWNLOADED, *FOLDERS):
         raise InputError(f"--data: the manifest of {dataset} is needed, as `snakemake data/{dataset}.json` makes it")
     module = _module(dataset)
-    return module.load(folder, workers) if dataset in FOLDERS else module.load(folder)
+    return module.load(folder, workers, color_jitter) if dataset in FOLDERS else module.load(folder)
 
 
 def check_batch(dataset: object, batch_size: object, part: object = "train") -> None:

@@ -16,11 +16,14 @@ from torchvision.transforms import (
 from freedarts.tasks.imagefolder import FolderData
 
 NORMALISE = Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
-TRAIN = Compose(
-    [RandomResizedCrop(224), RandomHorizontalFlip(), ColorJitter(0.4, 0.4, 0.4, 0.2), ToTensor(), NORMALISE]
-)
 TEST = Compose([Resize(256), CenterCrop(224), ToTensor(), NORMALISE])
 
 
-def load(folder: Path, workers: int) -> FolderData:
-    return FolderData(folder / "train", folder / "val", TRAIN, TEST, workers)
+def train_transform(color_jitter: bool) -> Compose:
+    """The release trains DARTS networks with changes of color, MobileNet networks without."""
+    jitter = [ColorJitter(0.4, 0.4, 0.4, 0.2)] if color_jitter else []
+    return Compose([RandomResizedCrop(224), RandomHorizontalFlip(), *jitter, ToTensor(), NORMALISE])
+
+
+def load(folder: Path, workers: int, color_jitter: bool = False) -> FolderData:
+    return FolderData(folder / "train", folder / "val", train_transform(color_jitter), TEST, workers)

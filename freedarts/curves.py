@@ -1,0 +1,27 @@
+"""Curves of a training that TensorBoard shows: `tensorboard --logdir results/retrain`."""
+
+import shutil
+from pathlib import Path
+
+from tensorboardX import SummaryWriter
+
+
+class Curves:
+    """All columns of a history, an event file in *folder*. What an earlier process left there is replaced, so that a
+    training that goes on has one curve."""
+
+    def __init__(self, folder: Path):
+        shutil.rmtree(folder, ignore_errors=True)
+        self._writer = SummaryWriter(str(folder), flush_secs=30)
+        self._written = 0
+
+    def show(self, history: list[dict]) -> None:
+        """Add the rows of *history* that are not there yet."""
+        for row in history[self._written :]:
+            for name, value in row.items():
+                if name != "epoch":
+                    self._writer.add_scalar(name, value, row["epoch"])
+        self._written = len(history)
+
+    def close(self) -> None:
+        self._writer.close()

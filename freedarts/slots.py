@@ -1,0 +1,74 @@
+"""GPU slots: jobs on one machine share its GPUs out among themselves. Imports no torch."""
+
+import fcntl
+import os
+import re
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import IO
+
+from freedarts.files import InputError
+
+VARIABLE = "CUDA_VISIBLE_DEVICES"
+FOLDER = Path(tempfile.gettempdir()) / f"freedarts-gpus-{os.getuid()}"
+
+
+def visible() -> dict[str, str]:
+    """The GPUs that this process may use, as CUDA takes them, and the name of each one's lock.
+
+    They are those in CUDA_VISIBLE_DEVICES where it is set (a cluster sets it), else all of the machine. The lock has
+    the GPU's UUID: of two jobs that a cluster gave a GPU each, both may see theirs as number 0.
+    """
+    uuids = _uuids()
+    given = os.environ.get(VARIABLE)
+    if given is None:
+        return {uuid: uuid for uuid in uuids}
+    devices = [device.strip() for device in given.split(",") if device.strip()]
+    numbered = {str(number): uuid for number, uuid in enumerate(uuids)}
+    return {device: numbered.get(device, device) for device in devices}
+
+
+def _uuids() -> list[str]:
+    """Of the machine's GPUs; none without NVIDIA's driver."""
+    try:
+        done = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    return re.findall(r"^GPU \d+: .*\(UUID: (GPU-[^)]+)\)", done.stdout, re.MULTILINE)
+
+
+def take(devices: dict[str, str], folder: Path = FOLDER, seconds: float = float("inf")) -> tuple[str, IO]:
+    """The first of *devices* (see `visible`) that no other job has, waiting for up to *seconds* until there is one.
+
+    It is this process's for as long as the returned file is open: the kernel releases the lock of a process that ends,
+    however it ends. Raises InputError when the time is up.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    deadline = time.monotonic() + seconds
+    said = False
+    while True:
+        for device, lock in devices.items():
+            file = (folder / lock.replace("/", "_")).open("a")
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return device, file
+            except BlockingIOError:
+                file.close()
+        if time.monotonic() >= deadline:
+            raise InputError(f"GPU {', '.join(devices)}: in use by other jobs")
+        if not said:
+            print(f"GPU {', '.join(devices)}: in use by other jobs; this one waits", flush=True)
+            said = True
+        time.sleep(0.2)
+
+
+def claim(folder: Path = FOLDER) -> IO | None:
+    """Take one of the visible GPUs and hide the others from this process; before CUDA is used. None if there is none.
+    The returned file must be kept open as long as the GPU is used."""
+    devices = visible()
+    if not devices:
+        return None
+    os.environ[VARIABLE], file = take(devices, folder)
+    return file

@@ -1,0 +1,41 @@
+"""Evaluation: test trained weights again, those of a training here, or any in the layout of the release.
+
+in   results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/weights.safetensors, or
+     data/weights/{task}/{supernet}/{source}/seed{seed}/{name}.pt, put there by the user
+out  results/evaluate/{task}/{supernet}/{source}/seed{seed}/run{run}.json or {name}.json
+"""
+
+EVALUATION = "results/evaluate/{task}/{supernet}/{source}/seed{seed}/{name}.json"
+
+
+rule evaluate:
+    input:
+        unpack(trained),
+        genotype=names.GENOTYPE,
+        data=lambda wildcards: manifest(task_dataset(wildcards)),
+    output:
+        EVALUATION,
+    log:
+        EVALUATION.replace("results/", "logs/").replace(".json", ".log"),
+    wildcard_constraints:
+        name="run(0|[1-9][0-9]*)|(?!run)[A-Za-z0-9_-]+",
+    conda:
+        "../envs/freedarts.yaml"
+    threads: lambda wildcards: 8 if gpus(wildcards) else 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=60,
+        gpu=gpus,
+    params:
+        settings=training,
+        data=lambda wildcards, input: f"--data {input.data}" if input.data else "",
+        metrics=lambda wildcards, input: f"--metrics {input.metrics}" if "metrics" in input.keys() else "",
+        code=lambda wildcards: code(
+            "evaluate.py",
+            f"spaces.{space(wildcards.supernet)}",
+            f"tasks.{task_dataset(wildcards)}",
+        ),
+    shell:
+        "python -m scripts.evaluate --weights {input.weights} --genotype {input.genotype}"
+        " --settings {params.settings:q} {params.metrics} {params.data} --gpus {resources.gpu} --workers {threads}"
+        " --output {output} > {log} 2>&1"

@@ -1,0 +1,152 @@
+"""Trained weights that are loaded again, and weights in the layout of the release."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from freedarts import genotype, spaces, weights
+from freedarts.files import InputError
+from tests import released
+from tests.conftest import ROOT, TINY_TASK, assert_refused, options, write
+from tests.test_resume import finish
+
+PUBLISHED = ROOT / "resources/genotypes/published-synflow/darts-20/seed1.json"
+NETWORK = {"channels": 4, "cells": 5, "stem_kind": "cifar", "image_size": 32, "classes": 10, "auxiliary": True}
+SETTINGS = {"space": "darts", "dataset": "digits", "network": NETWORK, "protocol": TINY_TASK["protocol"]}
+
+
+def evaluate(*arguments: object) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "scripts.evaluate", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, text=True, capture_output=True)
+
+
+def test_another_process_gets_the_same_errors_to_the_last_digit(tmp_path):
+    finish(tmp_path, epochs=2)
+    given = {"--weights": tmp_path / "weights.safetensors", "--metrics": tmp_path / "metrics.json"}
+    done = evaluate(*options(given), "--output", tmp_path / "evaluation.json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads((tmp_path / "evaluation.json").read_text())
+    rows = [line.split(",") for line in (tmp_path / "history.csv").read_text().splitlines()]
+    last = dict(zip(rows[0], rows[-1], strict=True))
+    for key in ("test_error", "test_top5_error", "test_loss"):
+        assert f"{result[key]:.9g}" == last[key]
+
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    write(tmp_path / "metrics.json", metrics | {"error_last": metrics["error_last"] + 1e-9})
+    done = evaluate(*options(given), "--output", tmp_path / "second.json")
+    assert done.returncode == 1
+    assert f"test_error is {result['test_error']} (cpu" in done.stderr
+    assert not (tmp_path / "second.json").exists()
+
+
+@pytest.mark.parametrize("imagenet", [False, True])
+def test_weights_of_the_release_give_its_logits(imagenet):
+    found = genotype.read(PUBLISHED)
+    size = 224 if imagenet else 32
+    network = NETWORK | {"image_size": size, "stem_kind": "imagenet" if imagenet else "cifar"}
+    torch.manual_seed(0)
+    theirs = released.Network(found, 4, 5, 10, imagenet)
+    images = torch.randn(3, 3, size, size)
+    for _ in range(3):  # gives batch norm statistics
+        theirs(images)
+    prefix = "module." if imagenet else ""  # of DataParallel, which the ImageNet runs used
+    state = {prefix + name: tensor for name, tensor in theirs.state_dict().items()}
+    ours = weights.build(found, network, state, "weights.pt")
+    theirs.eval()
+    torch.testing.assert_close(ours.eval()(images)[0], theirs(images)[0], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(ours.auxiliary_head(x := torch.randn(2, 64, 8, 8)), theirs.auxiliary_head(x))
+
+
+@pytest.fixture
+def bring(tmp_path):
+    """A weights.pt of a released network, as changed, and what the script needs for it."""
+
+    def save(change=lambda state: state) -> dict[str, object]:
+        torch.manual_seed(0)
+        state = change(released.Network(genotype.read(PUBLISHED), 4, 5, 10, False).state_dict())
+        torch.save(state, tmp_path / "weights.pt")
+        names = {"--weights": tmp_path / "weights.pt", "--genotype": PUBLISHED}
+        return names | {"--settings": json.dumps(SETTINGS), "--output": "out/evaluation.json"}
+
+    return save
+
+
+def test_brought_weights_are_tested(bring, script):
+    given = bring()
+    assert script("evaluate", *options(given)) == (0, "")
+    without = bring(lambda state: {k: v for k, v in state.items() if "auxiliary" not in k and "num_batches" not in k})
+    assert script("evaluate", *options(without | {"--output": "out/second.json"})) == (0, "")
+    whole = bring(lambda state: {"epoch": 5, "state_dict": state, "best_acc_top1": 97.0})
+    assert script("evaluate", *options(whole | {"--output": "out/third.json"})) == (0, "")
+    results = [Path(f"out/{name}.json").read_text() for name in ("evaluation", "second", "third")]
+    assert len(set(results)) == 1
+    assert 80 < json.loads(results[0])["test_error"] < 97  # untrained
+
+
+class Planted:
+    def __reduce__(self):
+        return os.system, ("touch planted",)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda state: {"state_dict": state, "arch": Planted()}, "only tensors and plain values are"),
+        (lambda state: [1, 2], "holds no state_dict, a dictionary of tensors"),
+        (
+            lambda state: state | {"classifier.weight": torch.zeros(100, 64)},
+            "classifier.weight is [100, 64], expected [10",
+        ),
+        (lambda state: {k: v for k, v in state.items() if "_ops.1." not in k}, "no cells.0.operations.1."),
+        (
+            lambda state: state | {"alphas": torch.zeros(3)},
+            "not the weights of this genotype and network: unknown alphas",
+        ),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(bring, script, change, message):
+    assert_refused(script("evaluate", *options(bring(change))), message)
+    assert not Path("planted").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"--genotype": ROOT / "resources/genotypes/darts-v2/darts-8/seed0.json"}, "not the weights of this genotype"),
+        ({"--settings": json.dumps(SETTINGS | {"network": NETWORK | {"channels": 6}})}, "expected [18, 3, 3, 3]; "),
+        ({"--weights": "none.pt"}, "No such file"),
+        ({"--weights": PUBLISHED}, "cannot be read as weights"),
+    ],
+)
+def test_what_does_not_belong_to_the_weights_is_refused(bring, script, changes, message):
+    assert_refused(script("evaluate", *options(bring() | changes)), message)
+
+
+def test_released_weights_need_genotype_and_settings(bring, script):
+    given = bring()
+    del given["--genotype"]
+    assert_refused(script("evaluate", *options(given)), "--genotype and --settings are needed")
+
+
+def test_damaged_or_nameless_safetensors_are_refused(tmp_path):
+    state = {"a": torch.zeros(3)}
+    save_file(state, tmp_path / "bare.safetensors")
+    with pytest.raises(InputError, match=r"bare\.safetensors: holds no genotype and no settings"):
+        weights.read(tmp_path / "bare.safetensors")
+    save_file(state, tmp_path / "cut.safetensors", {"genotype": "{}", "settings": "{}"})
+    content = (tmp_path / "cut.safetensors").read_bytes()
+    (tmp_path / "cut.safetensors").write_bytes(content[:-5])
+    with pytest.raises(InputError, match=r"cut\.safetensors: cannot be read as safetensors"):
+        weights.read(tmp_path / "cut.safetensors")
+
+
+def test_weights_of_other_spaces_are_not_taken_for_released_ones():
+    found = spaces.load("nasbench201").from_index(6818)
+    with pytest.raises(InputError, match=r"w\.pt: not the weights of this genotype and network"):
+        weights.build(found, TINY_TASK["network"], {"stem.0.weight": torch.zeros(1)}, "w.pt")

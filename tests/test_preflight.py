@@ -1,0 +1,123 @@
+"""What a training will need is measured before it begins, and a batch that does not fit is refused."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from freedarts import preflight, retrain, spaces, training
+from freedarts.files import InputError
+from freedarts.protocol import Protocol
+from tests.conftest import ROOT, TINY_TASK, assert_refused, options
+
+CPU = torch.device("cpu")
+PROTOCOL = Protocol(**TINY_TASK["protocol"])
+GENOTYPE = ROOT / "resources/genotypes/notebook-snip/nasbench201/seed4.json"
+GIVEN = {"--genotype": GENOTYPE, "--settings": json.dumps(TINY_TASK), "--output": "out/preflight.json"}
+
+
+def small_network() -> torch.nn.Module:
+    torch.manual_seed(0)
+    space = spaces.load("nasbench201")
+    return space.network(space.from_index(6818), **TINY_TASK["network"])
+
+
+class Limited(torch.nn.Module):
+    """A device with room for *images* images."""
+
+    image_shape = (3, 8, 8)
+
+    def __init__(self, images: int, error: Exception):
+        super().__init__()
+        self.layer = torch.nn.Linear(192, 10)
+        self.images, self.error, self.seen = images, error, []
+
+    def forward(self, images):
+        if len(images) > self.images:
+            raise self.error
+        return self.layer(images.flatten(1)), None
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+ERRORS = [
+    torch.OutOfMemoryError("CUDA out of memory"),
+    RuntimeError("[enforce fail at alloc_cpu.cpp] . DefaultCPUAllocator: can't allocate memory"),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("room", [2, 17, 30, 31])
+def test_largest_batch_that_fits_is_named(error, room):
+    message = f"protocol.batch_size: 32 images do not fit into the memory of cpu .*, but {room} do; "
+    with pytest.raises(InputError, match=message):
+        preflight.preflight(Limited(room, error), 10, PROTOCOL, CPU, False)
+
+
+def test_not_even_two_images_fit():
+    with pytest.raises(InputError, match="nor do 2; "):
+        preflight.preflight(Limited(1, ERRORS[0]), 10, PROTOCOL, CPU, False)
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory():
+    with pytest.raises(RuntimeError, match="a bug"):
+        preflight.preflight(Limited(4, RuntimeError("a bug")), 10, PROTOCOL, CPU, False)
+
+
+def test_nothing_is_changed():
+    network = small_network()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    state = torch.get_rng_state()
+    found = preflight.preflight(network, 10, PROTOCOL, CPU, False)
+    assert found["batch_size"] == 32
+    assert found["images_per_second"] > 0
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def test_memory_grows_with_the_batch(tmp_path):
+    """In processes of their own: in one that has run before, memory that it has freed serves again."""
+    peaks = []
+    for batch in (32, 512):
+        settings = TINY_TASK | {"protocol": TINY_TASK["protocol"] | {"batch_size": batch}}
+        given = GIVEN | {"--settings": json.dumps(settings), "--output": tmp_path / f"{batch}.json"}
+        command = [sys.executable, "-m", "scripts.preflight", *map(str, options(given))]
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+        peaks.append(json.loads((tmp_path / f"{batch}.json").read_text())["peak_memory_mb"])
+    assert peaks[1] > peaks[0] + 20 > 20
+
+
+def test_script_writes_the_figures(script, tmp_path):
+    assert script("preflight", *options(GIVEN)) == (0, "")
+    figures = json.loads((tmp_path / "out/preflight.json").read_text())
+    assert set(figures) == {"batch_size", "peak_memory_mb", "images_per_second", "precision", "device"}
+
+
+def test_script_names_the_largest_batch(script, monkeypatch):
+    step = training.step
+
+    def planted(network, optimizer, protocol, inputs, *others):
+        if len(inputs) > 20:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return step(network, optimizer, protocol, inputs, *others)
+
+    monkeypatch.setattr(training, "step", planted)
+    assert_refused(script("preflight", *options(GIVEN)), "protocol.batch_size: 32 images do not fit into the memory of")
+
+
+def test_training_on_a_gpu_begins_with_a_preflight(tmp_path, monkeypatch):
+    """There is no GPU here: the preflight is where the training would first use it."""
+
+    def refuse(network, classes, protocol, device, bf16):
+        assert (classes, protocol, device.type) == (10, PROTOCOL, "cuda")
+        raise InputError("does not fit")
+
+    monkeypatch.setattr(retrain, "preflight", refuse)
+    job = retrain.Run(GENOTYPE, "tiny", TINY_TASK, 0)
+    with pytest.raises(InputError, match="does not fit"):
+        retrain.retrain(job, torch.device("cuda"), False, tmp_path, lambda: False, tmp_path / "out" / "metrics.json")
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,119 @@
+"""Jobs on one machine never use one GPU twice, and a job that dies leaves its GPU to the others."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from freedarts import slots
+from freedarts.files import InputError
+from tests.conftest import ROOT
+
+JOB = """
+import os, sys, time
+from pathlib import Path
+from freedarts import slots
+
+folder = Path(sys.argv[1])
+held = slots.claim(folder / "locks")
+device = os.environ["CUDA_VISIBLE_DEVICES"]
+mark = folder / f"uses-{device}"
+mark.mkdir()  # fails where another job uses the device
+print(device, flush=True)
+time.sleep(float(sys.argv[2]))
+mark.rmdir()
+"""
+
+
+def job(folder: Path, devices: str, seconds: float) -> subprocess.Popen:
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": devices}
+    command = [sys.executable, "-c", JOB, str(folder), str(seconds)]
+    return subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stdout=-1, stderr=-1)
+
+
+def test_nine_jobs_share_three_devices(tmp_path):
+    jobs = [job(tmp_path, "0,1,2", 0.2) for _ in range(9)]
+    outputs = [process.communicate(timeout=60) for process in jobs]
+    assert [process.returncode for process in jobs] == [0] * 9, outputs
+    used = [output.splitlines()[-1] for output, _ in outputs]
+    assert set(used) == {"0", "1", "2"}
+
+
+def test_jobs_take_only_what_they_may_see(tmp_path):
+    jobs = [job(tmp_path, devices, 0.5) for devices in ("GPU-a,GPU-b", "GPU-b")]
+    used = [process.communicate(timeout=60)[0].splitlines()[-1] for process in jobs]
+    assert used[1] == "GPU-b"
+    assert [process.returncode for process in jobs] == [0, 0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_device_of_a_killed_job_is_free(tmp_path, number):
+    first = job(tmp_path, "0", 60)
+    assert first.stdout.readline() == "0\n"
+    with pytest.raises(InputError, match="GPU 0: in use by other jobs"):
+        slots.take({"0": "0"}, tmp_path / "locks", seconds=0)
+    (tmp_path / "uses-0").rmdir()
+    second = job(tmp_path, "0", 0)
+    assert second.stdout.readline() == "GPU 0: in use by other jobs; this one waits\n"
+    first.send_signal(number)
+    first.communicate()
+    assert second.communicate(timeout=60)[0] == "0\n"
+
+
+def test_a_device_waits_for_the_time_given(tmp_path):
+    _, held = slots.take({"0": "a"}, tmp_path)
+    start = time.monotonic()
+    with pytest.raises(InputError):
+        slots.take({"0": "a"}, tmp_path, seconds=0.3)
+    assert time.monotonic() - start >= 0.3
+    assert slots.take({"0": "a", "1": "b"}, tmp_path)[0] == "1"
+    held.close()
+    assert slots.take({"0": "a"}, tmp_path, seconds=0)[0] == "0"
+
+
+@pytest.fixture
+def driver(tmp_path, monkeypatch):
+    """A machine with NVIDIA's driver, and as many GPUs as there are UUIDs."""
+
+    def install(*uuids: str) -> None:
+        lines = "".join(f"echo 'GPU {i}: NVIDIA X (UUID: {uuid})'\n" for i, uuid in enumerate(uuids))
+        folder = tmp_path / "-".join(uuids)
+        folder.mkdir()
+        (folder / "nvidia-smi").write_text(f"#!/bin/sh\n{lines}echo '  MIG 1g.5gb  Device  0: (UUID: MIG-c)'\n")
+        (folder / "nvidia-smi").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    return install
+
+
+def test_locks_have_the_uuids_of_what_is_visible(driver, tmp_path, monkeypatch):
+    driver("GPU-a", "GPU-b")
+    assert slots.visible() == {"GPU-a": "GPU-a", "GPU-b": "GPU-b"}
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1, GPU-a,7")
+    assert slots.visible() == {"1": "GPU-b", "GPU-a": "GPU-a", "7": "7"}
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert slots.visible() == {}
+    assert slots.claim(tmp_path / "locks") is None
+
+
+def test_jobs_that_a_cluster_gave_a_gpu_each_do_not_wait_for_each_other(driver, tmp_path, monkeypatch):
+    """Both see theirs as number 0."""
+    held = []
+    for uuid in ("GPU-a", "GPU-b"):
+        driver(uuid)
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+        held.append(slots.take(slots.visible(), tmp_path / "locks", seconds=0))
+    assert [device for device, _ in held] == ["0", "0"]
+    with pytest.raises(InputError, match="in use by other jobs"):
+        slots.take(slots.visible(), tmp_path / "locks", seconds=0)
+
+
+def test_without_the_driver_there_are_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert slots.visible() == {}
