@@ -6,7 +6,7 @@ from pathlib import Path
 
 from freedarts import plan
 from freedarts.files import parse_settings, run, write_text
-from freedarts.results import read_yaml
+from freedarts.settings import read_yaml
 
 
 def main() -> None:
