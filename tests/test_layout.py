@@ -12,7 +12,7 @@ import yaml
 from freedarts.spaces import SPACES
 from tests.conftest import ROOT
 
-LIGHT = ("catalogue", "digest", "driver", "files", "genotype", "results", "scores", "settings", "tasks")
+LIGHT = ("catalogue", "digest", "driver", "files", "genotype", "repair", "results", "scores", "settings", "tasks")
 LIGHT += tuple(f"spaces.{name}" for name in SPACES)
 SCRIPTS = sorted(path for path in (ROOT / "scripts").glob("*.py") if path.name != "__init__.py")
 LOCK = dict(re.findall(r"^([\w.-]+)==(.+)$", (ROOT / "requirements.lock").read_text(), re.MULTILINE))

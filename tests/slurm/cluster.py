@@ -4,8 +4,8 @@
     python -m tests.slurm.cluster down FOLDER
 
 Everything lies in FOLDER: configuration, key, sockets, state, logs; but for a link to the configuration in /etc/slurm,
-where the plugin's srun inside a job looks for it, whatever SLURM_CONF says. Needs root, and Debian's packages, which `up`
-fetches.
+where the plugin's srun inside a job looks for it, whatever SLURM_CONF says. Needs root, and Debian's packages, which
+`up` fetches.
 """
 
 import os
@@ -158,7 +158,9 @@ class Cluster:
     def jobs(self) -> list[dict[str, str]]:
         """SLURM's records of all jobs, oldest first."""
         lines = self.call("scontrol", "show", "job", "-o").splitlines()
-        records = [dict(pair.split("=", 1) for pair in line.split() if "=" in pair) for line in lines if "JobId" in line]
+        records = [
+            dict(pair.split("=", 1) for pair in line.split() if "=" in pair) for line in lines if "JobId" in line
+        ]
         return sorted(records, key=lambda record: int(record["JobId"]))
 
     def stop(self, daemon: str, number: int = signal.SIGTERM) -> None:

@@ -1,6 +1,5 @@
-"""A small selection through a real SLURM with every fault in its way, and the same locally: the results are the same."""
+"""A small selection through a real SLURM with faults in its way, and the same locally: the results are the same."""
 
-import shutil
 import signal
 import subprocess
 import time
@@ -9,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import ROOT, TINY_TASK
+from tests.conftest import TINY_TASK
 from tests.slurm import cluster as slurm
 from tests.test_workflow import command, copy_project, snakemake, table
 
