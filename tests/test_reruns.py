@@ -1,17 +1,19 @@
 """What runs again after a change (docs/reruns.md is made from these cases), and the command that finds lost results."""
 
+import fcntl
 import json
 import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.conftest import ROOT, TINY_TASK
-from tests.test_workflow import copy_project, planned, snakemake, table
+from tests.test_workflow import command, copy_project, planned, snakemake, table
 
 pytestmark = pytest.mark.workflow
 
@@ -180,6 +182,37 @@ def test_lost_and_damaged_results_are_made_again(copy):
     assert table(copy) == before
     assert {path: path.stat().st_mtime_ns for path in copy.glob("checkpoints/*/step*.pt")} == checkpoints
     assert repair(copy) == ["all results are whole"]
+
+
+def held(lock: Path) -> bool:
+    with lock.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def wait_until(ready, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_training_of_a_killed_driver_saves_and_ends(copy):
+    change(copy, tasks={"tiny": {"protocol": {"epochs": 1000}}})
+    known = set(copy.glob("checkpoints/*"))
+    driver = subprocess.Popen(command(TABLES, "--configfile", OVERLAY), cwd=copy, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: [path for path in copy.glob("checkpoints/*/step*.pt") if path.parent not in known])
+    finally:
+        driver.kill()
+    driver.wait()
+    (folder,) = set(copy.glob("checkpoints/*")) - known
+    wait_until(lambda: not held(folder / "lock"), 20)
+    steps = max(int(path.stem.removeprefix("step")) for path in folder.glob("step*.pt"))
+    assert steps % 45  # 1,437 images in batches of 32: not at the end of an epoch
 
 
 if __name__ == "__main__":

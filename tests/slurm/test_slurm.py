@@ -1,5 +1,6 @@
 """A small selection through a real SLURM with faults in its way, and the same locally: the results are the same."""
 
+import shutil
 import signal
 import subprocess
 import time
@@ -14,7 +15,7 @@ from tests.test_workflow import command, copy_project, snakemake, table
 
 pytestmark = pytest.mark.slurm
 
-EPOCHS = 12
+EPOCHS = 6
 SCORES = ("synflow", "synflow-released")
 METRICS = "results/retrain/tiny/nasbench201/{}/seed0/run0"
 
@@ -54,6 +55,13 @@ def project(folder: Path) -> Path:
     profile["set-resources"]["retrain"]["gpu"] = 1
     profile["set-threads"] = {"retrain": 2}
     file.write_text(yaml.safe_dump(profile))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory) -> Path:
+    folder = project(tmp_path_factory.mktemp("local") / "project")
+    snakemake(folder, "--cores", "2", "results/tables.md")
     return folder
 
 
@@ -128,10 +136,22 @@ def test_training_at_its_time_limit_saves_before_it(run):
     assert [job["JobState"] for job in limited] == ["FAILED", "COMPLETED"]  # not TIMEOUT: it left in time
 
 
-def test_results_are_those_of_a_local_run(run, tmp_path):
-    local = project(tmp_path / "project")
-    snakemake(local, "--cores", "2", "results/tables.md")
+def test_results_are_those_of_a_local_run(run, local):
     assert table(run[0]) == table(local)
     for score in SCORES:
         ours, theirs = (folder / METRICS.format(score) / "weights.safetensors" for folder in (run[0], local))
         assert ours.read_bytes() == theirs.read_bytes()
+
+
+def test_unknown_partition_is_named(cluster, local, tmp_path):
+    folder = Path(shutil.copytree(local, tmp_path / "project"))
+    arguments = (
+        "--workflow-profile",
+        "profiles/slurm",
+        "--retries",
+        "0",
+        "-f",
+        METRICS.format("synflow") + "/metrics.json",
+    )
+    said = snakemake(folder, *arguments, "--set-resources", "retrain:slurm_partition=fast", check=False)
+    assert "invalid partition specified: fast" in said
