@@ -47,7 +47,7 @@ readme: tables
 lock:
 	rm -rf .venv-lock
 	$(PYTHON) -m venv .venv-lock
-	.venv-lock/bin/pip install 'setuptools>=77' .
+	.venv-lock/bin/pip install 'setuptools>=77' '.[slurm]'
 	.venv-lock/bin/pip install --group dev 2>/dev/null || .venv-lock/bin/pip install pytest ruff snakefmt
 	.venv-lock/bin/pip freeze --all --exclude freedarts --exclude pip --exclude wheel \
 	  | grep -vE '^(nvidia|cuda|triton)' | sed 's/+.*//' > requirements.lock

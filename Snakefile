@@ -26,6 +26,20 @@ min_version("9.0")
 configfile: f"{workflow.basedir}/config/config.yaml"
 
 
+# On a cluster these run beside the driver: they take seconds, or need the network.
+localrules:
+    all,
+    download,
+    download_nasbench201,
+    check_images,
+    derive,
+    publish,
+    cost,
+    lookup_nasbench201,
+    tables,
+    readme,
+
+
 include: "rules/common.smk"
 include: "rules/data.smk"
 include: "rules/search.smk"

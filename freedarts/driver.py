@@ -1,18 +1,31 @@
-"""What a Snakemake driver does before it plans: the environment of its jobs, and the lock of a dead driver."""
+"""A Snakemake driver and its jobs: their environment, the end of a job with its driver, the lock of a dead driver."""
 
+import ctypes
 import fcntl
 import os
 import shutil
+import signal
 import sys
 import time
 from pathlib import Path
 from typing import IO
+
+DRIVER = "FREEDARTS_DRIVER"  # environment variable: the process whose children are jobs
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def set_job_environment(base: Path) -> None:
     """Let jobs find this process's python, its environment activated or not, and the library and scripts in *base*."""
     for name, folder in (("PATH", Path(sys.executable).parent), ("PYTHONPATH", base)):
         os.environ[name] = os.pathsep.join(filter(None, [str(folder), os.environ.get(name)]))
+    os.environ[DRIVER] = str(os.getpid())
+
+
+def stop_with_driver() -> None:
+    """Let this process, if it is the child of a Snakemake, get a SIGTERM when that dies, were it by kill -9: its next
+    attempt must not find this one at work. Linux only; elsewhere such a job runs to its end."""
+    if sys.platform == "linux" and os.environ.get(DRIVER) == str(os.getppid()):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def remove_dead_lock(folder: Path, keep: bool) -> IO | None:

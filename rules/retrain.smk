@@ -30,14 +30,15 @@ rule retrain:
         gpu=gpus,
     params:
         settings=training,
+        gpus=gpus,  # not the resource: a profile may ask for it in another form
         data=lambda wildcards, input: f"--data {input.data}" if input.data else "",
         code=lambda wildcards: code(
             "retrain.py",
             f"spaces.{space(wildcards.supernet)}",
             f"tasks.{task_dataset(wildcards)}",
         ),
-    shell:
-        "python -m scripts.retrain --genotype {input.genotype} --task {wildcards.task} --run {wildcards.run}"
-        " --settings {params.settings:q} {params.data} --gpus {resources.gpu}"
+    shell:  # exec: a stop signal to all processes of the job must not end a shell around the training first
+        "exec python -m scripts.retrain --genotype {input.genotype} --task {wildcards.task} --run {wildcards.run}"
+        " --settings {params.settings:q} {params.data} --gpus {params.gpus}"
         " --workers {threads}"
         " --output {output.metrics} > {log} 2>&1"

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from freedarts.checkpoints import Interrupted, StopSignals
+from freedarts.driver import stop_with_driver
 from freedarts.environment import set_up, use_bf16
 from freedarts.files import run
 from freedarts.retrain import Run, retrain
@@ -33,6 +34,7 @@ def main() -> None:
     bf16 = use_bf16(arguments.precision, device)
     settings = parse(arguments.settings, "retrain_settings")
     signals = StopSignals()
+    stop_with_driver()
     job = Run(arguments.genotype, arguments.task, settings, arguments.run, arguments.data, arguments.workers)
     try:
         retrain(job, device, bf16, arguments.checkpoints, lambda: signals.received, arguments.output)

@@ -22,6 +22,7 @@ LIGHT = (
     "numbers",
     "plan",
     "protocol",
+    "repair",
     "results",
     "scores",
     "settings",
@@ -96,6 +97,7 @@ def test_conda_environment_has_the_versions_of_the_lock():
 def test_lock_holds_every_dependency():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    wanted += project["project"]["optional-dependencies"]["slurm"]
     names = {re.match(r"[\w.-]+", entry)[0].lower() for entry in wanted}
     assert names <= {name.lower() for name in LOCK}
 

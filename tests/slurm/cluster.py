@@ -1,0 +1,193 @@
+"""A real SLURM on this one machine, with a cpu and a gpu partition and two GPUs that are only names.
+
+    python -m tests.slurm.cluster up FOLDER
+    python -m tests.slurm.cluster down FOLDER
+
+Everything lies in FOLDER: configuration, key, sockets, state, logs; but for a link to the configuration in /etc/slurm,
+where the plugin's srun inside a job looks for it, whatever SLURM_CONF says. Needs root, and Debian's packages, which
+`up` fetches.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+PACKAGES = ("slurmctld", "slurmd", "slurm-client", "munge")
+LINK = Path("/etc/slurm/slurm.conf")
+DAEMONS = ("slurmd", "slurmctld", "munged")
+SLURM_CONF = """\
+ClusterName=test
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={ports[0]}
+SlurmdPort={ports[1]}
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.log
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+MpiDefault=none
+# Without systemd and its cgroups, and without the right to raise limits, as in a container.
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+PropagateResourceLimits=NONE
+ReturnToService=2
+SlurmdTimeout=10
+SchedulerParameters=sched_min_interval=200000,bf_interval=2,batch_sched_delay=0
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+# The node has the CPUs of this line, whatever the machine has.
+SlurmdParameters=config_overrides
+GresTypes=gpu
+MinJobAge=3600
+KillWait=20
+AccountingStorageType=accounting_storage/none
+JobAcctGatherType=jobacct_gather/none
+NodeName={host} NodeAddr=127.0.0.1 CPUs=16 Sockets=1 CoresPerSocket=16 ThreadsPerCore=1 RealMemory=64000 Gres=gpu:2
+PartitionName=cpu Nodes={host} Default=YES MaxTime=1-0 State=UP
+PartitionName=gpu Nodes={host} MaxTime=1-0 State=UP
+"""
+
+
+def why_not() -> str | None:
+    """Why there can be no SLURM here, or None."""
+    if os.getuid() != 0:
+        return "not root"
+    if not shutil.which("slurmctld") and not shutil.which("apt-get"):
+        return "no SLURM, and no apt-get to fetch Debian's packages"
+    if LINK.exists():
+        return f"there is a SLURM here already: {LINK}"
+    return None
+
+
+def install() -> None:
+    """Fetch the packages that are missing; their scripts must not start daemons of their own. OSError if they cannot be
+    had."""
+    missing = [name for name in PACKAGES if subprocess.run(["dpkg", "-s", name], capture_output=True).returncode]
+    policy = Path("/usr/sbin/policy-rc.d")
+    if not missing:
+        return
+    if forbid := not policy.exists():
+        policy.write_text("#!/bin/sh\nexit 101\n")
+        policy.chmod(0o755)
+    try:
+        for command in (["update"], ["install", "-y", "--no-install-recommends", *missing]):
+            environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+            done = subprocess.run(["apt-get", *command], capture_output=True, text=True, env=environment)
+            if done.returncode:
+                raise OSError(f"apt-get {command[0]}: {done.stderr.strip()[-300:]}")
+    finally:
+        if forbid:
+            policy.unlink()
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+class Cluster:
+    def __init__(self, folder: Path):
+        self.folder, self.host = folder, socket.gethostname().split(".")[0]
+        path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+        self.environment = {**os.environ, "PATH": path, "SLURM_CONF": str(folder / "slurm.conf")}
+
+    def call(self, *command: str | Path) -> str:
+        done = subprocess.run(command, env=self.environment, text=True, capture_output=True)
+        if done.returncode:
+            raise OSError(f"{' '.join(map(str, command))}: {done.stderr.strip()}")
+        return done.stdout
+
+    def up(self) -> None:
+        """OSError where something does not start within half a minute."""
+        install()
+        for name in ("state", "spool"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        configuration = SLURM_CONF.format(folder=self.folder, host=self.host, ports=free_ports(2))
+        (self.folder / "slurm.conf").write_text(configuration)
+        LINK.unlink(missing_ok=True)  # of a cluster whose folder is gone
+        LINK.symlink_to(self.folder / "slurm.conf")
+        # slurmd counts a GPU only if it is a device: these are twins of /dev/null.
+        gpus = [self.folder / f"gpu{index}" for index in range(2)]
+        for gpu in gpus:
+            if not gpu.exists():
+                os.mknod(gpu, 0o20666, os.makedev(1, 3))
+        lines = [f"NodeName={self.host} Name=gpu File={gpu}\n" for gpu in gpus]
+        (self.folder / "gres.conf").write_text("".join(["AutoDetect=off\n", *lines]))
+        key = self.folder / "munge.key"
+        key.write_bytes(os.urandom(128))
+        key.chmod(0o400)
+        munge = self.folder / "munge"
+        self.call(
+            *("munged", "--force", "--key-file", key, "--socket", f"{munge}.socket"),
+            *("--pid-file", f"{munge}d.pid", "--log-file", f"{munge}.log", "--seed-file", f"{munge}.seed"),
+        )
+        self.call("slurmctld", "-i")
+        self.start_node()
+
+    def start_node(self) -> None:
+        self.call("slurmd", "-N", self.host)
+        self.wait_until(lambda: self.call("sinfo", "-h", "-N", "-o", "%T").split()[0] in ("idle", "mixed", "allocated"))
+
+    def wait_until(self, ready, seconds: float = 30) -> None:
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                if ready():
+                    return
+            except OSError:
+                pass  # a daemon that is starting
+            if time.monotonic() > deadline:
+                raise OSError(f"SLURM is not ready after {seconds} s, see {self.folder}/*.log")
+            time.sleep(0.1)
+
+    def jobs(self) -> list[dict[str, str]]:
+        """SLURM's records of all jobs, oldest first."""
+        lines = self.call("scontrol", "show", "job", "-o").splitlines()
+        records = [
+            dict(pair.split("=", 1) for pair in line.split() if "=" in pair) for line in lines if "JobId" in line
+        ]
+        return sorted(records, key=lambda record: int(record["JobId"]))
+
+    def stop(self, daemon: str, number: int = signal.SIGTERM) -> None:
+        """End a daemon that this cluster started, and wait for its end."""
+        file = self.folder / f"{daemon}.pid"
+        pid = int(file.read_text()) if file.exists() and file.read_text().strip() else 0
+        name = Path(f"/proc/{pid}/comm")
+        if pid and name.exists() and name.read_text().strip() == daemon:
+            os.kill(pid, number)
+            self.wait_until(lambda: not name.exists() or name.read_text().strip() != daemon)
+
+    def down(self) -> None:
+        if (self.folder / "slurm.conf").exists() and (self.folder / "slurmctld.pid").exists():
+            subprocess.run(["scancel", "--user", "root"], env=self.environment, capture_output=True)
+            self.wait_until(lambda: not self.call("squeue", "-h"))
+        for daemon in DAEMONS:
+            self.stop(daemon)
+        if LINK.is_symlink() and LINK.readlink() == self.folder / "slurm.conf":
+            LINK.unlink()
+
+
+if __name__ == "__main__":
+    order, folder = sys.argv[1:]
+    cluster = Cluster(Path(folder).absolute())
+    if order == "down":
+        cluster.down()
+    elif reason := why_not():
+        sys.exit(f"error: {reason}")
+    else:
+        cluster.up()
