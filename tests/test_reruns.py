@@ -20,6 +20,7 @@ pytestmark = pytest.mark.workflow
 OVERLAY = "changes.yaml"
 BASE = {
     "search": [{"supernets": ["nasbench201"], "scores": ["synflow", "snip-digits-b8"], "seeds": 1}],
+    "correlation": [],
     "costs": [],
     "retrain": [{"task": "tiny", "supernet": "nasbench201", "source": "synflow", "seeds": [0], "runs": 1}],
 }
@@ -122,6 +123,7 @@ def finished(tmp_path_factory) -> Path:
     project = copy_project(tmp_path_factory.mktemp("reruns") / "project")
     path = project / "config" / "config.yaml"
     config = yaml.safe_load(path.read_text()) | BASE | {"sources": {}, "tasks": {"tiny": TINY_TASK}}
+    del config["readings"]["random"]
     path.write_text(yaml.safe_dump(config))
     change(project)
     snakemake(project, TABLES)

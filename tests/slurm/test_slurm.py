@@ -44,7 +44,8 @@ def project(folder: Path) -> Path:
     file = folder / "config" / "config.yaml"
     config = yaml.safe_load(file.read_text())
     task = TINY_TASK | {"protocol": TINY_TASK["protocol"] | {"epochs": EPOCHS}}
-    config |= {"sources": {}, "tasks": {"tiny": task}, "costs": []}
+    config |= {"sources": {}, "tasks": {"tiny": task}, "correlation": [], "costs": []}
+    del config["readings"]["random"]
     config["search"] = [{"supernets": ["nasbench201"], "scores": list(SCORES), "seeds": 2}]
     chosen = {"task": "tiny", "supernet": "nasbench201", "seeds": [0], "runs": 1}
     config["retrain"] = [chosen | {"source": score} for score in SCORES]
