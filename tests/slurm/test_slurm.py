@@ -153,8 +153,6 @@ def test_unknown_partition_is_named(cluster, local, tmp_path):
         "profiles/slurm",
         "--retries",
         "0",
-        "--latency-wait",
-        "0",
         "-f",
         METRICS.format("synflow") + "/metrics.json",
     )
