@@ -7,7 +7,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from freedarts import catalogue as names
-from freedarts import baselines, nasbench201, tasks
+from freedarts import baselines, nasbench201, numbers, tasks
 from freedarts.catalogue import Catalogue
 from freedarts.digest import code_digest
 from freedarts.driver import remove_dead_lock, set_job_environment
@@ -120,6 +120,23 @@ def trained(wildcards):
         folder = names.METRICS.format(**wildcards, run=wildcards.name.removeprefix("run")).removesuffix("metrics.json")
         return {"weights": f"{folder}weights.safetensors", "metrics": f"{folder}metrics.json"}
     return {"weights": "data/weights/{task}/{supernet}/{source}/seed{seed}/{name}.pt".format(**wildcards)}
+
+
+def evidence(wildcards):
+    """All that a figure of the paper is judged by."""
+    figure, readings = catalogue.numbers[wildcards.number], catalogue.config["readings"]
+    wanted = figure["reproduced_by"]
+    searched = readings["searched"]["source"]
+    cases = [dict(supernet=wanted["supernet"], seed=seed) for seed in wanted["seeds"]]
+    return [
+        *(
+            names.METRICS.format(task=t, supernet=n, source=s, seed=i, run=r)
+            for cases in numbers.trainings(figure, readings).values()
+            for t, n, s, i, r in cases
+        ),
+        *(names.SEARCH.format(score=searched, **case) for case in cases),
+        *(names.GENOTYPE.format(source=s, **case) for s in (searched, wanted["source"]) for case in cases),
+    ]
 
 
 def selected(wildcards):

@@ -5,24 +5,6 @@ in   results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json
 out  results/numbers/{number}.json
 """
 
-from freedarts import numbers
-
-
-def evidence(wildcards):
-    figure, readings = catalogue.numbers[wildcards.number], catalogue.config["readings"]
-    wanted = figure["reproduced_by"]
-    searched = readings["searched"]["source"]
-    cases = [dict(supernet=wanted["supernet"], seed=seed) for seed in wanted["seeds"]]
-    return [
-        *(
-            names.METRICS.format(task=t, supernet=n, source=s, seed=i, run=r)
-            for cases in numbers.trainings(figure, readings).values()
-            for t, n, s, i, r in cases
-        ),
-        *(names.SEARCH.format(score=searched, **case) for case in cases),
-        *(names.GENOTYPE.format(source=s, **case) for s in (searched, wanted["source"]) for case in cases),
-    ]
-
 
 rule number:
     input:
