@@ -36,8 +36,17 @@ localrules:
     publish,
     cost,
     lookup_nasbench201,
+    correlate,
     tables,
     readme,
+    number,
+    draw_score,
+    draw_source,
+    draw_agreement,
+    draw_curves,
+    draw_rules,
+    report,
+    report_so_far,
 
 
 include: "rules/common.smk"

@@ -103,9 +103,10 @@ class Catalogue:
                     yield f"{where}: no seed {seed} of {entry['source']} on {entry['supernet']}; there are: {available}"
 
         for name, reading in config["readings"].items():
-            known = [*config["sources"], *config["scores"]]
+            searched = name == "searched"
+            known = [*config["scores"], *([] if searched else config["sources"])]
             if "source" in reading and reading["source"] not in known:
-                yield _unknown(f"readings.{name}", "source", reading["source"], known)
+                yield _unknown(f"readings.{name}", "score" if searched else "source", reading["source"], known)
         for name in config["numbers"]:
             if name not in self.numbers:
                 yield _unknown("numbers", "number", name, self.numbers)

@@ -32,7 +32,7 @@ class Checkpoints:
         try:
             fcntl.flock(self._holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(f"{folder}: another process is at work on this training; this one stops") from None
+            raise InputError(f"{folder}: another process is at work on it; this one stops") from None
 
     def _files(self) -> list[Path]:
         """Newest first."""

@@ -25,9 +25,8 @@ def network(path: Path, genotype_file: Path | None, settings_text: str | None) -
         if genotype_file is None or settings_text is None:
             raise InputError(f"{path}: does not say what it belongs to: --genotype and --settings are needed")
         settings = parse(settings_text, "retrain_settings")
-        found, state = genotype.read_for(genotype_file, settings["space"]), weights.read_released(path)
-        if isinstance(found, genotype.Refused):
-            raise InputError(f"{genotype_file}: the search gave no genotype ({found.reason})")
+        found = genotype.read_trainable(genotype_file, settings["space"])
+        state = weights.read_released(path)
     return weights.build(found, settings["network"], state, str(path)), settings
 
 

@@ -55,6 +55,16 @@ def read_for(path: Path, space: str) -> Genotype | Refused:
     return genotype
 
 
+def read_trainable(path: Path, space: str) -> Genotype:
+    """As read_for, of a genotype whose network can be trained. InputError that says why there is none."""
+    found = read_for(path, space)
+    if isinstance(found, Refused):
+        raise InputError(f"{path}: the search gave no genotype ({found.reason}); there is nothing to train")
+    if reason := spaces.load(space).untrainable(found):
+        raise InputError(f"{path}: cannot be trained: {reason}")
+    return found
+
+
 def derive(search: dict, where: str) -> Genotype | Refused:
     """The genotype that a search result (`scores.json`) selects; an overflow selects none."""
     space = spaces.load(search["space"], f"{where}: space")

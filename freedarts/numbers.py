@@ -88,7 +88,7 @@ def found_again(
 ) -> str:
     """Whether the search finds the published genotypes from their seeds. By seed: what the searches wrote, where they
     were made, the genotypes that they selected, and the published ones."""
-    seeds = [seed for seed in number["reproduced_by"]["seeds"] if seed in searches]
+    seeds = [seed for seed in number["reproduced_by"]["seeds"] if seed in searches and seed in published]
     if not seeds:
         return NOT_RUN
     if noise := sum(searches[seed]["audit"]["verdict"] == "noise" for seed in seeds):

@@ -15,6 +15,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from freedarts.files import InputError, read_json, run
+from freedarts.nasbench201 import DOWNLOAD  # which may be deleted once it is converted
 
 
 @dataclass
@@ -46,7 +47,7 @@ def faults(finished: list[Job]) -> Iterator[tuple[Job, str]]:
         used = {name for other, name in consumers if any(Path(output).exists() for output in other.outputs)}
         present = [name for name in job.outputs if Path(name).exists()]
         for name in job.outputs:
-            if name not in present and (present or name in used):
+            if name not in present and (present or name in used) and name != DOWNLOAD:
                 yield job, f"{name}: deleted"
         for name in present:
             if reason := _unreadable(Path(name)):

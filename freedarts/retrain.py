@@ -49,12 +49,8 @@ def retrain(
     vouch for the rest. A training that is complete in *checkpoints* writes its results again without an epoch."""
     settings = run.settings
     check_seed("run", run.seed)
-    found = genotype.read_for(run.genotype, settings["space"])
-    if isinstance(found, genotype.Refused):
-        raise InputError(f"{run.genotype}: the search gave no genotype ({found.reason}); there is nothing to train")
+    found = genotype.read_trainable(run.genotype, settings["space"])
     space = spaces.load(found.space)
-    if reason := space.untrainable(found):
-        raise InputError(f"{run.genotype}: cannot be trained: {reason}")
     protocol = Protocol(**settings["protocol"])
     data = tasks.load(settings["dataset"], run.data and run.data.with_suffix(""), run.workers, protocol.color_jitter)
     if data.classes != settings["network"]["classes"]:

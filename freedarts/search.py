@@ -117,7 +117,8 @@ def first_overflow(supernet: nn.Module, score: Score, images: Tensor) -> str | N
     handles = [watch(name, module) for name, module in supernet.named_modules() if name]
     try:
         with prepared(supernet, score, images, score.precision) as (images, gates), torch.no_grad():
-            supernet(images, gates)
+            used = getattr(score.module(), "used", lambda network, gates: gates)
+            supernet(images, used(supernet, gates))
     finally:
         for handle in handles:
             handle.remove()

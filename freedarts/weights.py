@@ -36,7 +36,11 @@ def read(path: Path) -> tuple[genotype.Genotype, dict, dict[str, Tensor]]:
         raise InputError(f"{path}: cannot be read as safetensors ({error})") from None
     if missing := {"genotype", "settings"} - set(about):
         raise InputError(f"{path}: holds no {' and no '.join(sorted(missing))}, which the weights of a training do")
-    found = genotype.parse(json.loads(about["genotype"]), f"{path}: genotype")
+    try:
+        content = json.loads(about["genotype"])
+    except ValueError as error:
+        raise InputError(f"{path}: genotype: not valid JSON ({error})") from None
+    found = genotype.parse(content, f"{path}: genotype")
     return found, settings.parse(about["settings"], "retrain_settings"), state
 
 
@@ -49,7 +53,7 @@ def read_released(path: Path) -> dict[str, Tensor]:
         reason = str(error).split("\n")[0]
         raise InputError(f"{path}: cannot be read as weights; only tensors and plain values are ({reason})") from None
     state = content.get("state_dict", content) if isinstance(content, dict) else None
-    if not state or not all(isinstance(tensor, Tensor) for tensor in state.values()):
+    if not isinstance(state, dict) or not state or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise InputError(f"{path}: holds no state_dict, a dictionary of tensors")
     return state
 

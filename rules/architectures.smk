@@ -33,8 +33,8 @@ rule score_architectures:
             *(f"tasks.{name}" for name in [architecture_dataset(wildcards)] if name),
         ),
     shell:
-        "python -m scripts.score_architectures --score {wildcards.score} --architectures {wildcards.architectures}"
-        " --seed {wildcards.seed} --settings {params.settings:q} {params.data} --output {output} 2>&1 | tee {log}"
+        "exec python -m scripts.score_architectures --score {wildcards.score} --architectures {wildcards.architectures}"
+        " --seed {wildcards.seed} --settings {params.settings:q} {params.data} --output {output} > {log} 2>&1"
 
 
 rule correlate:

@@ -104,6 +104,15 @@ def gpus(wildcards):
     return catalogue.config["tasks"][wildcards.task].get("gpus", 0)
 
 
+def training_memory(wildcards):
+    """MB; each of the processes that read an image folder has two batches ready."""
+    task = catalogue.config["tasks"][wildcards.task]
+    if task.get("dataset") not in tasks.FOLDERS:
+        return 4000 if gpus(wildcards) else 2000
+    image = 3 * task["network"]["image_size"] ** 2 * 4
+    return 6000 + 16 * task["protocol"]["batch_size"] * image // 10**6
+
+
 @planned
 def searching(wildcards):
     return catalogue.search_settings(wildcards.supernet, wildcards.score)
@@ -152,4 +161,5 @@ def selected(wildcards):
         *(names.LOOKUP.format(supernet=n, source=s) for n, s in catalogue.lookups()),
         *(names.METRICS.format(task=t, supernet=n, source=s, seed=i, run=r) for t, n, s, i, r in catalogue.trainings()),
         *catalogue.correlation_files(),
+        *(f"results/numbers/{number}.json" for number in catalogue.config["numbers"]),
     ]

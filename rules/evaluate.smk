@@ -23,11 +23,12 @@ rule evaluate:
         "../envs/freedarts.yaml"
     threads: lambda wildcards: 8 if gpus(wildcards) else 1
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        mem_mb=lambda wildcards, attempt: training_memory(wildcards) * attempt,
         runtime=60,
         gpu=gpus,
     params:
         settings=training,
+        gpus=gpus,
         data=lambda wildcards, input: f"--data {input.data}" if input.data else "",
         metrics=lambda wildcards, input: f"--metrics {input.metrics}" if "metrics" in input.keys() else "",
         code=lambda wildcards: code(
@@ -37,5 +38,5 @@ rule evaluate:
         ),
     shell:
         "python -m scripts.evaluate --weights {input.weights} --genotype {input.genotype}"
-        " --settings {params.settings:q} {params.metrics} {params.data} --gpus {resources.gpu} --workers {threads}"
+        " --settings {params.settings:q} {params.metrics} {params.data} --gpus {params.gpus} --workers {threads}"
         " --output {output} > {log} 2>&1"

@@ -61,6 +61,7 @@ for supernet, source, seeds in catalogue.sources():
                 [names.GENOTYPE.format(supernet=supernet, source=source, seed=seed) for seed in seeds],
             log:
                 f"logs/genotypes/{supernet}/{source}.log",
+            localrule: True
             conda:
                 "../envs/freedarts.yaml"
             threads: 1

@@ -24,7 +24,10 @@ rule number:
         runtime=5,
     params:
         settings=catalogue.readings_settings(),
-        code=code("number.py"),
+        code=lambda wildcards: code(
+            "number.py",
+            f"spaces.{space(catalogue.numbers[wildcards.number]['reproduced_by']['supernet'])}",
+        ),
     shell:
         "python -m scripts.number --number {wildcards.number} --numbers {input.numbers}"
         " --settings {params.settings:q} --output {output} > {log} 2>&1"

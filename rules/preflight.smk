@@ -14,14 +14,15 @@ rule preflight:
         "logs/preflight/{task}/{supernet}/{source}/seed{seed}.log",
     conda:
         "../envs/freedarts.yaml"
-    threads: 1
+    threads: lambda wildcards: 2 if gpus(wildcards) else 1
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        mem_mb=lambda wildcards, attempt: (2000 + training_memory(wildcards)) * attempt,
         runtime=10,
         gpu=gpus,
     params:
         settings=training,
+        gpus=gpus,
         code=lambda wildcards: code("preflight.py", f"spaces.{space(wildcards.supernet)}"),
     shell:
-        "python -m scripts.preflight --genotype {input} --settings {params.settings:q} --gpus {resources.gpu}"
+        "python -m scripts.preflight --genotype {input} --settings {params.settings:q} --gpus {params.gpus}"
         " --output {output} > {log} 2>&1"

@@ -25,7 +25,7 @@ rule retrain:
         "../envs/freedarts.yaml"
     threads: lambda wildcards: 8 if gpus(wildcards) else 1
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        mem_mb=lambda wildcards, attempt: training_memory(wildcards) * attempt,
         runtime=lambda wildcards, attempt: (2000 if gpus(wildcards) else 20) * attempt,
         gpu=gpus,
     params:

@@ -18,7 +18,7 @@ rule search:
         "../envs/freedarts.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: (2000 + 100 * batch_size(wildcards)) * attempt,
+        mem_mb=lambda wildcards, attempt: 2000 * attempt + 100 * batch_size(wildcards),
         runtime=lambda wildcards, attempt: (10 + batch_size(wildcards)) * attempt,
     params:
         settings=searching,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from freedarts import genotype, preflight, spaces
 from freedarts.environment import set_up, use_bf16
-from freedarts.files import InputError, run, write_json
+from freedarts.files import run, write_json
 from freedarts.protocol import Protocol
 from freedarts.settings import parse
 
@@ -26,9 +26,7 @@ def main() -> None:
     device = set_up("cuda" if arguments.gpus else "cpu", arguments.threads)
     bf16 = use_bf16(arguments.precision, device)
     settings = parse(arguments.settings, "retrain_settings")
-    found = genotype.read_for(arguments.genotype, settings["space"])
-    if isinstance(found, genotype.Refused):
-        raise InputError(f"{arguments.genotype}: the search gave no genotype ({found.reason})")
+    found = genotype.read_trainable(arguments.genotype, settings["space"])
     network = spaces.load(found.space).network(found, **settings["network"])
     protocol = Protocol(**settings["protocol"])
     result = preflight.preflight(network, settings["network"]["classes"], protocol, device, bf16)

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from freedarts.checkpoints import Interrupted, StopSignals
+from freedarts.driver import stop_with_driver
 from freedarts.environment import set_up, versions
 from freedarts.files import run, write_json
 from freedarts.nasbench201.scores import finite, resumable
@@ -30,6 +31,7 @@ def main() -> None:
     set_up("cpu", arguments.threads)
     settings = parse(arguments.settings, "architecture_score")
     signals, start = StopSignals(), time.perf_counter()
+    stop_with_driver()
     job = (settings, arguments.architectures, arguments.seed, arguments.data, arguments.checkpoints)
     try:
         found = resumable(*job, lambda: signals.received)

@@ -68,6 +68,9 @@ def merged(config: dict, overlay: dict) -> dict:
             ["nasbench201.file: no file or folder 'x.pth'; allowed: a path, `download`"],
         ),
         ({"nasbench201": {"file": 3}}, ["nasbench201.file: 3 is not of type"]),
+        ({"numbers": ["cifar10/none"]}, ["numbers: unknown number 'cifar10/none'; known: cifar10/freedarts, "]),
+        ({"readings": {"searched": {"source": "random"}}}, ["readings.searched: unknown score 'random'"]),
+        ({"readings": {"random": {"source": "none"}}}, ["readings.random: unknown source 'none'"]),
         (
             {"search": [{"supernets": ["darts-imagenet"], "scores": ["snip-digits"], "seeds": 1}]},
             [

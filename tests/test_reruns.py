@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from freedarts.nasbench201 import DOWNLOAD
+from freedarts.repair import Job, faults
 from tests.conftest import ROOT, TINY_TASK
 from tests.test_workflow import command, copy_project, planned, snakemake, table
 
@@ -215,6 +217,16 @@ def test_training_of_a_killed_driver_saves_and_ends(copy):
     wait_until(lambda: not held(folder / "lock"), 20)
     steps = max(int(path.stem.removeprefix("step")) for path in folder.glob("step*.pt"))
     assert steps % 45  # 1,437 images in batches of 32: not at the end of an epoch
+
+
+def test_converted_download_may_be_deleted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("architectures.parquet").touch()
+    download = Job(1.0, [], {}, [DOWNLOAD])
+    convert = Job(2.0, [DOWNLOAD], {}, ["architectures.parquet"])
+    assert not list(faults([download, convert]))
+    other = Job(2.0, ["source"], {}, ["architectures.parquet"])
+    assert [line for _, line in faults([Job(1.0, [], {}, ["source"]), other])] == ["source: deleted"]
 
 
 if __name__ == "__main__":

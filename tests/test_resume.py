@@ -136,5 +136,5 @@ def test_second_process_on_the_same_training_stops(tmp_path):
         process = start(tmp_path, "second.json", epochs=1)
         output, _ = process.communicate()
     assert process.returncode == 1
-    assert f"error: {folder}: another process is at work on this training" in output
+    assert f"error: {folder}: another process is at work on it" in output
     assert not (tmp_path / "second.json").exists()

@@ -2,6 +2,8 @@
 
     score(network, gates, images, labels, **options) -> (objective, {gate group: scores (edges, operations)})
 
+and, where the network computes with other gates than those that are scored, used(network, gates) -> those.
+
 Imports no torch.
 """
 

@@ -27,12 +27,10 @@ def score(
 
     images (N, 3, H, W); labels are not used. Larger means keep.
     """
-    (group, alphas), (fixed, candidates) = *gates.items(), network.multiply_adds()
+    ((group, alphas),), (fixed, candidates) = gates.items(), network.multiply_adds()
     probabilities = alphas.softmax(-1)
-    draws = network.path_draws.to(alphas).unsqueeze(-1)
-    drawn = (probabilities.cumsum(-1) < draws).sum(-1).clamp(max=alphas.shape[-1] - 1)
-    path = nn.functional.one_hot(drawn, alphas.shape[-1]).to(alphas).requires_grad_()
-    total, slopes = gradient(network, {group: path}, images, Tensor.sum)
+    path = {group: factors.requires_grad_() for group, factors in used(network, gates).items()}
+    total, slopes = gradient(network, path, images, Tensor.sum)
 
     # Its value is R, its gradient ProxylessNAS's estimate.
     total = total + ((probabilities - probabilities.detach()) * slopes[group]).sum()
@@ -41,3 +39,13 @@ def score(
     objective = flops["weight"] * total * relative ** flops["exponent"]
     (slope,) = torch.autograd.grad(objective, alphas)
     return objective.detach(), {group: (adam_step(alphas, slope, **step) * slope).abs().detach()}
+
+
+def used(network: nn.Module, gates: dict[str, Tensor]) -> dict[str, Tensor]:
+    """1 for the operation of each block that is drawn, 0 for the others."""
+
+    def drawn(alphas: Tensor) -> Tensor:
+        below = alphas.softmax(-1).cumsum(-1) < network.path_draws.to(alphas).unsqueeze(-1)
+        return nn.functional.one_hot(below.sum(-1).clamp(max=alphas.shape[-1] - 1), alphas.shape[-1]).to(alphas)
+
+    return {group: drawn(alphas) for group, alphas in gates.items()}

@@ -1,7 +1,6 @@
 """The table of the figures that the paper prints."""
 
 from freedarts import numbers as rule
-from freedarts.catalogue import METRICS
 from freedarts.tables import Sample, Table, sample_text
 
 NOTE = """\
@@ -11,7 +10,8 @@ are errors of the last epoch here, mean ± standard deviation: of the published 
 of what is searched here and of random genotypes. `verdict`, of the n trainings of published genotypes: `reproduced`
 when n ≥ 3 and the mean is within 2 · max(standard deviation, floor) · √(1 + 1/n) of the paper's figure, with floors of
 0.08 (CIFAR-10), 0.25 (CIFAR-100), 0.15 and 0.10 (ImageNet, top-1 and top-5); the rule was fixed before anything was
-trained. A command trains one genotype once."""
+trained. A command makes all trainings of a figure and shows them here; config/paper.yaml those
+of all figures."""
 
 
 def numbers_table(
@@ -43,7 +43,7 @@ def numbers_table(
                 "genotype": rule.found_again(number, *ours, published),
                 **{name: _errors(number, trainings, wanted) for name, wanted in cases.items()},
                 "n": found["n"],
-                "verdict": found["verdict"] + _next(wanted["task"], found["missing"], tasks),
+                "verdict": found["verdict"] + _next(number["id"], wanted["task"], found["missing"], tasks),
             }
         )
     empty = {name for name in readings if name != "published" and not any(row[name] for row in rows)}
@@ -58,11 +58,10 @@ def _errors(number: dict, trainings: dict[rule.Training, dict], cases: list[rule
     return Sample(found) if found else None
 
 
-def _next(task: str, missing: list[list], tasks: dict[str, dict]) -> str:
-    """The command for the first training that is missing."""
+def _next(number: str, task: str, missing: list[list], tasks: dict[str, dict]) -> str:
+    """The command that trains what is missing and shows it here."""
     if not missing:
         return ""
     if not tasks.get(task, {}).get("trainable"):
         return f"; the task {task} cannot be trained in this version"
-    case = dict(zip(("task", "supernet", "source", "seed", "run"), missing[0], strict=True))
-    return f"; `snakemake {METRICS.format(**case)}`"
+    return f"; `snakemake --config 'numbers=[{number}]'`"
