@@ -1,6 +1,7 @@
 # make tables   the environment, then results/tables.md
 # make report   the environment, then results/report.html, with the figures
-# make test     the environment, then all tests
+# make test     the environment, then all tests but those on a real SLURM
+# make slurm    a SLURM on this machine (as root, on Debian), then the tests on it
 # make check    formatters and linters
 # make readme   the tables into README.md and docs/tables.md
 # make lock     requirements.lock anew, from pyproject.toml
@@ -23,6 +24,9 @@ report: $(VENV)/.installed
 
 test: $(VENV)/.installed
 	pytest
+
+slurm: $(VENV)/.installed
+	pytest -m slurm
 
 check: $(VENV)/.installed
 	ruff check .

@@ -17,7 +17,7 @@ from tests.test_workflow import command, copy_project, snakemake, table
 
 pytestmark = pytest.mark.slurm
 
-EPOCHS = 6
+EPOCHS = 30  # longer than it takes until SLURM looks at time limits
 SCORES = ("synflow", "synflow-released")
 METRICS = "results/retrain/tiny/nasbench201/{}/seed0/run0"
 
