@@ -14,7 +14,7 @@ VENV ?= .venv
 BIN = $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 
-.PHONY: tables report test check readme lock clean
+.PHONY: tables report test slurm check readme lock clean
 
 tables: $(VENV)/.installed
 	snakemake results/tables.md

@@ -20,6 +20,10 @@ def download(address: str, output: Path, md5_tail: str, retries: int = 5) -> Non
     """
     output.parent.mkdir(parents=True, exist_ok=True)
     unchecked = output.with_name(f".{output.name}")
+    for found in (unchecked, *output.parent.glob(f"{unchecked.name}*.part")):
+        if found.exists() and _md5(found).endswith(md5_tail):  # a kill came between its last byte and the rename
+            found.replace(output)
+            return
     try:
         gdown.download(address, str(unchecked), resume=True, retries=retries, timeout=60)
     except (gdown.exceptions.DownloadError, requests.RequestException, OSError) as error:
@@ -28,9 +32,12 @@ def download(address: str, output: Path, md5_tail: str, retries: int = 5) -> Non
             f"{address}: not downloaded ({reason}); start again to go on, or get the file with a browser and set "
             "nasbench201: file: to its path"
         ) from None
-    with unchecked.open("rb") as file:
-        md5 = hashlib.file_digest(file, "md5").hexdigest()
-    if not md5.endswith(md5_tail):
+    if not (md5 := _md5(unchecked)).endswith(md5_tail):
         unchecked.unlink()
         raise InputError(f"{address}: gave a file with the md5 {md5}, expected one that ends in {md5_tail}")
     unchecked.replace(output)
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()

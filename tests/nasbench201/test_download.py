@@ -73,6 +73,15 @@ def test_a_killed_download_goes_on_where_it_stopped(server, tmp_path):
     assert server.offsets[-1] >= 1 << 20
 
 
+@pytest.mark.parametrize("name", [".file.pth", ".file.pthk3x_.part"])
+def test_what_was_complete_at_a_kill_is_not_asked_for_again(server, tmp_path, name):
+    (tmp_path / name).write_bytes(CONTENT)
+    download(server.address, tmp_path / "file.pth", MD5_TAIL)
+    assert (tmp_path / "file.pth").read_bytes() == CONTENT
+    assert list(tmp_path.iterdir()) == [tmp_path / "file.pth"]
+    assert server.offsets == []
+
+
 def test_another_file_is_refused_and_not_kept(server, tmp_path):
     with pytest.raises(InputError, match=rf"md5 \w+{MD5_TAIL}, expected one that ends in 096897"):
         download(server.address, tmp_path / "file.pth", "096897")
