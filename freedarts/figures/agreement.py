@@ -10,7 +10,7 @@ from freedarts import spaces
 from freedarts.figures import COLOURS, INK
 from freedarts.genotype import Refused, agreement
 
-BAR = 0.26  # inches
+BAR, PLOT, LETTER = 0.26, 3.0, 0.07  # inches: height of a bar, width of the plots and of a letter
 TITLE = "Entries that the genotypes of two seeds share"
 
 
@@ -22,14 +22,18 @@ def draw(genotypes: dict[tuple[str, str], dict[int, object]]) -> Figure:
             shares.setdefault(supernet, {})[source] = measured
     panels = [BAR * len(sources) + 0.45 for sources in shares.values()]
     height = sum(panels) + 1.1
-    figure = Figure(figsize=(5, height))
+    names = LETTER * max((len(source) for sources in shares.values() for source in sources), default=0)
+    width = names + PLOT + 0.5
+    figure = Figure(figsize=(width, height))
     figure.text(0.015, 1 - 0.1 / height, TITLE, va="top", weight="bold", size=10)
     caption = "Bar: mean over all pairs of seeds. Dots: the pairs.\nLine: two uniformly random genotypes, expected."
     figure.text(0.015, 1 - 0.34 / height, caption, va="top")
     bottom = height - 0.65
     for (supernet, sources), panel in zip(shares.items(), panels, strict=True):
         bottom -= panel
-        axes = figure.add_axes((0.34, bottom / height, 0.6, (panel - 0.4) / height), xlim=(0, 1.02))
+        axes = figure.add_axes(
+            ((names + 0.15) / width, bottom / height, PLOT / width, (panel - 0.4) / height), xlim=(0, 1.02)
+        )
         _bars(axes, sources)
         axes.set_title(supernet, loc="left")
     if shares:
