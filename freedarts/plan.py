@@ -96,7 +96,10 @@ def _row(match: re.Match, status: str, tasks: dict[str, dict], seconds: dict[str
 def _total(hours: list[float | None]) -> str:
     known = [value for value in hours if value is not None]
     missing = len(hours) - len(known)
-    return f"{sum(known):.3g}" + (f", and {missing} of unknown length" if missing else "")
+    total = sum(known)
+    return (f"{total:,.0f}" if total >= 100 else f"{total:.3g}") + (
+        f", and {missing} of unknown length" if missing else ""
+    )
 
 
 def _counts(files: Iterable[Pending]) -> list[dict]:
