@@ -5,7 +5,7 @@ Imports neither torch nor pandas.
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from freedarts import settings
@@ -29,9 +29,10 @@ def read(path: Path) -> list[dict]:
     return numbers
 
 
-def measure(number: dict) -> str:
-    """The key of the error in metrics.json: of the last epoch, the best one being chosen on the test set."""
-    return "error_last" if number["measure"] == "top-1" else "top5_error_last"
+def errors(number: dict, metrics: dict[Training, dict], wanted: list[Training]) -> list[float]:
+    """Of those *wanted* that *metrics* has: in the last epoch, because the best one is chosen on the test set."""
+    key = "error_last" if number["measure"] == "top-1" else "top5_error_last"
+    return [metrics[case][key] for case in wanted if case in metrics]
 
 
 def trainings(number: dict, readings: dict[str, dict]) -> dict[str, list[Training]]:
@@ -67,19 +68,18 @@ def verdict(published: float, floor: float, errors: Sequence[float]) -> str:
     return "reproduced" if abs(statistics.fmean(errors) - published) <= allowed else "not reproduced"
 
 
-def reading(number: dict, errors: dict[Training, dict], wanted: Iterable[Training]) -> dict:
-    """What *wanted* gave, of which *errors* holds the metrics that there are."""
-    wanted = list(wanted)
-    found = {case: errors[case] for case in wanted if case in errors}
-    last = [metrics[measure(number)] for metrics in found.values()]
+def reading(number: dict, metrics: dict[Training, dict], wanted: list[Training]) -> dict:
+    """What *wanted* gave, of which *metrics* holds those that there are."""
+    last = errors(number, metrics, wanted)
+    best = [metrics[case]["error_best"] for case in wanted if case in metrics]
     return {
         "n": len(last),
         "mean": statistics.fmean(last) if last else None,
         "std": statistics.stdev(last) if len(last) > 1 else None,
         "tolerance": tolerance(last, number["floor"]),
         "verdict": verdict(number["value"], number["floor"], last),
-        "best_on_test": [metrics["error_best"] for metrics in found.values()] if number["measure"] == "top-1" else None,
-        "missing": [list(case) for case in wanted if case not in found],
+        "best_on_test": best if number["measure"] == "top-1" else None,
+        "missing": [list(case) for case in wanted if case not in metrics],
     }
 
 

@@ -41,7 +41,7 @@ def numbers_table(
                 "log, best epoch": log.get("best"),
                 "evidence in the release": number["evidence"],
                 "genotype": rule.found_again(number, *ours, published),
-                **{name: _errors(number, trainings, wanted) for name, wanted in cases.items()},
+                **{name: _sample(rule.errors(number, trainings, wanted)) for name, wanted in cases.items()},
                 "n": found["n"],
                 "verdict": found["verdict"] + _next(number["id"], wanted["task"], found["missing"], tasks),
             }
@@ -53,9 +53,8 @@ def numbers_table(
     return Table("numbers", "The numbers that the paper prints", NOTE, rows, formats)
 
 
-def _errors(number: dict, trainings: dict[rule.Training, dict], cases: list[rule.Training]) -> Sample | None:
-    found = tuple(trainings[case][rule.measure(number)] for case in cases if case in trainings)
-    return Sample(found) if found else None
+def _sample(errors: list[float]) -> Sample | None:
+    return Sample(tuple(errors)) if errors else None
 
 
 def _next(number: str, task: str, missing: list[list], tasks: dict[str, dict]) -> str:
