@@ -1,5 +1,6 @@
 """What a job runs on, and what a result was made with."""
 
+import gc
 import platform
 import subprocess
 from pathlib import Path
@@ -27,6 +28,7 @@ def set_up(device: str, threads: int) -> torch.device:
             raise InputError("no CUDA device is available; the same command runs on the CPU")
         torch.backends.cudnn.benchmark = True
     torch.set_num_threads(threads)
+    gc.freeze()  # what the imports made stays; else every full collection walks all of torch
     if device == "cpu":
         # use_deterministic_algorithms would also import the compiler, which takes a second.
         torch.set_deterministic_debug_mode("error")
