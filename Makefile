@@ -23,7 +23,7 @@ report: $(VENV)/.installed
 	snakemake results/report.html
 
 test: $(VENV)/.installed
-	pytest
+	pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 slurm: $(VENV)/.installed
 	pytest -m slurm
@@ -52,7 +52,7 @@ lock:
 	rm -rf .venv-lock
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/pip install 'setuptools>=77' '.[slurm]'
-	.venv-lock/bin/pip install --group dev 2>/dev/null || .venv-lock/bin/pip install pytest ruff snakefmt
+	.venv-lock/bin/pip install --group dev 2>/dev/null || .venv-lock/bin/pip install pytest pytest-xdist ruff snakefmt
 	.venv-lock/bin/pip freeze --all --exclude freedarts --exclude pip --exclude wheel \
 	  | grep -vE '^(nvidia|cuda|triton)' | sed 's/+.*//' > requirements.lock
 	rm -rf .venv-lock

@@ -1,5 +1,6 @@
 """Fixtures that several tests need."""
 
+import gc
 import importlib
 import json
 import signal
@@ -57,6 +58,15 @@ SEARCH_RESULT = {
 }
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """With several processes, those who share a long run share a process, and the longest run begins first."""
+    quick = [item for item in items if "quick" in item.fixturenames]
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("quick" if item in quick else item.path.stem))
+    items.sort(key=lambda item: (item not in quick, not item.get_closest_marker("workflow")))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def one_thread():
     torch.set_num_threads(1)
@@ -101,6 +111,7 @@ def script(tmp_path, monkeypatch):
         return 0, said.getvalue()
 
     yield call
+    gc.unfreeze()
     torch.set_deterministic_debug_mode("default")
     torch.set_num_threads(threads)
     for number, handler in handlers.items():
