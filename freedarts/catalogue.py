@@ -169,14 +169,18 @@ class Catalogue:
             raise InputError(
                 f"source {source!r} has no genotypes of {supernet!r}, but of: {', '.join(entry['supernets'])}"
             )
-        selected = [
-            entry["seeds"]
-            for entry in self.config["search"]
-            if supernet in entry["supernets"] and source in entry["scores"]
-        ]
+        selected = [entry for entry in self.config["search"] if (supernet, source) in _searches(entry)]
         if not selected:
             raise InputError(f"score {source!r} on {supernet!r} is not selected under search")
-        return list(range(max(selected)))
+        if folder := self._missing_folder(supernet, source, selected):
+            raise InputError(f"score {source!r} on {supernet!r} is optional under search, and there is no {folder}")
+        return list(range(max(entry["seeds"] for entry in selected)))
+
+    def _missing_folder(self, supernet: str, score: str, entries: list[dict]) -> Path | None:
+        """The folder of images without which *entries*, which select a search, leave it out."""
+        data = self.score(supernet, score).get("data")
+        folder = data and Path("data", data["dataset"])
+        return folder if data and not folder.is_dir() and all(entry.get("optional") for entry in entries) else None
 
     def resource(self, supernet: str, source: str, seed: int) -> Path:
         """The file with a published genotype. InputError if there is none."""
@@ -224,6 +228,7 @@ class Catalogue:
         return _json(
             {
                 "searches": self.searches(),
+                "left_out": self.left_out(),
                 "sources": self.sources(),
                 "costs": self.costs(),
                 "lookups": self.lookups(),
@@ -258,14 +263,23 @@ class Catalogue:
         return [GENOTYPE.format(supernet=supernet, source=match, seed=seed) for seed in seeds]
 
     def searches(self) -> list[tuple[str, str, list[int]]]:
-        """(supernet, score, seeds) of every selected search, each once."""
-        pairs = {
-            (supernet, score): None
-            for entry in self.config["search"]
-            for supernet in entry["supernets"]
-            for score in entry["scores"]
-        }
+        """(supernet, score, seeds) of every selected search, each once, but for those left out."""
+        left_out = {(supernet, score) for supernet, score, _ in self.left_out()}
+        pairs = [pair for pair in self._selected() if pair not in left_out]
         return [(supernet, score, self.seeds(supernet, score)) for supernet, score in pairs]
+
+    def left_out(self) -> list[tuple[str, str, str]]:
+        """(supernet, score, missing folder) of the optional searches whose images are not there."""
+        missing = [(*pair, self._missing_folder(*pair, entries)) for pair, entries in self._selected().items()]
+        return [(supernet, score, str(folder)) for supernet, score, folder in missing if folder]
+
+    def _selected(self) -> dict[tuple[str, str], list[dict]]:
+        """The entries that select each search."""
+        found: dict[tuple[str, str], list[dict]] = {}
+        for entry in self.config["search"]:
+            for pair in _searches(entry):
+                found.setdefault(pair, []).append(entry)
+        return found
 
     def benchmark_file(self) -> str:
         """The NAS-Bench-201 file or folder to convert. InputError if the configuration has none."""
@@ -323,6 +337,10 @@ class Catalogue:
             for run in range(entry["runs"])
         }
         return list(dict.fromkeys([*wanted, *cases]))
+
+
+def _searches(entry: dict) -> list[tuple[str, str]]:
+    return list(product(entry["supernets"], entry["scores"]))
 
 
 def _unknown(where: str, kind: str, name: str, known) -> str:

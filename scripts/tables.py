@@ -22,7 +22,8 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, help="tables.md")
     arguments = parser.parse_args()
 
-    keys = ("searches", "costs", "lookups", "correlations", "benchmark", "trainings", "sources", "readings", "tasks")
+    keys = ("searches", "left_out", "costs", "lookups", "correlations", "benchmark", "trainings", "sources")
+    keys += ("readings", "tasks")
     selected = parse_settings(arguments.settings, keys)
     searches = results.searches(selected["searches"])
     genotypes = results.genotypes([*selected["searches"], *selected["sources"]])
@@ -34,7 +35,7 @@ def main() -> None:
         numbers_table(
             numbers.read(arguments.numbers), selected["readings"], trainings, searches, genotypes, selected["tasks"]
         ),
-        tables.search_table(searches, genotypes, read_yaml(arguments.objectives)),
+        tables.search_table(searches, genotypes, read_yaml(arguments.objectives), selected["left_out"]),
         stability_table(genotypes),
         nasbench201_table(genotypes, lookups, read_yaml(arguments.published_nasbench201)),
         correlation_table(correlations),

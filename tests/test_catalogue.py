@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+from pathlib import Path
 
 import pytest
 
@@ -175,3 +176,21 @@ def test_quick_selection(catalogue):
     assert len(catalogue.trainings()) == 4
     assert len(catalogue.costs()) == len(set(catalogue.costs())) == 31
     assert sum(len(seeds) for *_, seeds in catalogue.sources()) == 109
+
+
+def test_optional_search_waits_for_its_images(config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    case = ("mobilenet", "synflow-released")
+    catalogue = Catalogue(config, ROOT / "resources")
+    assert catalogue.left_out() == [(*case, "data/imagenet")]
+    assert case not in {search[:2] for search in catalogue.searches()}
+    with pytest.raises(InputError, match="optional under search, and there is no data/imagenet"):
+        catalogue.seeds(*case)
+    Path("data/imagenet").mkdir(parents=True)
+    assert catalogue.left_out() == []
+    assert (*case, [0, 1, 2, 3, 4]) in catalogue.searches()
+
+
+def test_search_that_is_also_selected_without_optional_is_not_left_out(config):
+    config["search"].append({"supernets": ["mobilenet"], "scores": ["synflow-released"], "seeds": 1})
+    assert Catalogue(config, ROOT / "resources").left_out() == []

@@ -65,6 +65,13 @@ def test_search_table_counts_what_genotypes_share():
     assert (found["shared, chance"], found["of"]) == (1.2, 6)
 
 
+def test_search_that_is_left_out_is_a_row_that_names_the_missing_folder():
+    rows = tables.search_table({}, {}, [], [("mobilenet", "synflow-released", "data/imagenet")]).rows
+    assert rows == [
+        {"supernet": "mobilenet", "score": "synflow-released", "n": 0, "verdict": "not run: no data/imagenet"}
+    ]
+
+
 def test_search_table_of_overflows_alone_claims_nothing():
     refused = {seed: Refused("nasbench201", "overflow in cells.0") for seed in (0, 1)}
     table = tables.search_table({CASE: {seed: result(seed, "overflow") for seed in (0, 1)}}, {CASE: refused}, [])

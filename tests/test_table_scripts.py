@@ -28,6 +28,7 @@ LOOKUP_VALUE = {
 }
 TABLES = {
     "searches": [["nasbench201", "synflow", [0]]],
+    "left_out": [],
     "sources": [],
     "costs": [["t", "nasbench201", "synflow"]],
     "lookups": [["nasbench201", "synflow"]],
@@ -111,14 +112,14 @@ def test_tables_name_what_is_wrong_in_their_other_inputs(script, results):
 
 
 def test_readme_takes_the_tables_between_its_markers(script, results):
-    readme = write(results / "README.md", "before\n<!-- results: by make -->\nold\n<!-- results end -->\nafter\n")
+    readme = write(results / "README.md", "before\n<!-- results: by make -->\nstale rows\n<!-- results end -->\nafter\n")
     arguments = ("--tables", "out/tables.md", "--readme", readme, "--output", "new/README.md")
     assert tables(script) == (0, "")
     assert script("readme", *arguments) == (0, "")
     text = (results / "new" / "README.md").read_text(encoding="utf-8")
     assert text.startswith("before\n<!-- results: by make -->\n")
     assert text.endswith("<!-- results end -->\nafter\n")
-    assert "old" not in text
+    assert "stale rows" not in text
     assert text.count("\n### ") == 3
 
 

@@ -25,13 +25,14 @@ the release's notebook printed for that seed. It is the sum of the logits for Sy
 for GraSP, which takes second derivatives. `verdict` is the audit's: the scores are computed a second time in a way
 that exact arithmetic could not tell from the first (a float32 score in float64; a float64 score with every weight
 times 1 + u·2⁻⁵⁰, u in {−1, 0, 1}); `sound` if they differ by at most 1 % of the largest score and select the same
-genotype, else `noise`; `overflow` if a value left the range of the precision. `largest score` is that of the first and
-of the second computation, for seed 0; `largest difference` is the worst of the n, as a share of the largest score. The
-`shared` columns count the (operation, input) entries, `of` so many, that two genotypes have in common, on average:
-with the second computation, between two seeds, with the genotype that the paper published for the same proxy and seed
-(which has the same random gates, so that more than chance needs no information in the score; for SNIP and GraSP it saw
-CIFAR-10), and by chance between two uniformly random genotypes. `seconds` (scoring alone, one CPU thread) and `memory`
-(above what the process held before) are medians."""
+genotype, else `noise`; `overflow` if a value left the range of the precision; `not run` where a folder of images is
+not there (once it is, the next run includes the search). `largest score` is that of the first and of the second
+computation, for seed 0; `largest difference` is the worst of the n, as a share of the largest score. The `shared`
+columns count the (operation, input) entries, `of` so many, that two genotypes have in common, on average: with the
+second computation, between two seeds, with the genotype that the paper published for the same proxy and seed (which has
+the same random gates, so that more than chance needs no information in the score; for SNIP and GraSP it saw CIFAR-10),
+and by chance between two uniformly random genotypes. `seconds` (scoring alone, one CPU thread) and `memory` (above what
+the process held before) are medians."""
 
 COSTS_NOTE = """\
 Of the final network of each genotype, for one image, counted here and as published (in the release's cost notebooks
@@ -120,8 +121,10 @@ def search_table(
     searches: dict[tuple[str, str], dict[int, dict]],
     genotypes: dict[tuple[str, str], dict[int, object]],
     objectives: list[dict],
+    left_out: Iterable[tuple[str, str, str]] = (),
 ) -> Table:
-    """searches: (supernet, score) -> seed -> scores.json. genotypes: (supernet, source) -> seed -> genotype."""
+    """searches: (supernet, score) -> seed -> scores.json. genotypes: (supernet, source) -> seed -> genotype.
+    left_out: (supernet, score, missing folder)."""
     printed = {(entry["supernet"], entry["score"]): entry for entry in objectives}
     rows = []
     for (supernet, score), results in searches.items():
@@ -159,6 +162,9 @@ def search_table(
                 "memory, MB": statistics.median(result["peak_memory_mb"] for result in results.values()),
             }
         )
+    for supernet, score, folder in left_out:
+        row = {"supernet": supernet, "score": score, "n": 0, "verdict": f"not run: no {folder}"}
+        rows.append(dict.fromkeys(rows[0] if rows else row) | row)
     one = _decimals(1)
     return Table(
         "search",
