@@ -112,14 +112,14 @@ def test_tables_name_what_is_wrong_in_their_other_inputs(script, results):
 
 
 def test_readme_takes_the_tables_between_its_markers(script, results):
-    readme = write(results / "README.md", "before\n<!-- results: by make -->\nstale rows\n<!-- results end -->\nafter\n")
+    readme = write(results / "README.md", "before\n<!-- results: by make -->\nstale\n<!-- results end -->\nafter\n")
     arguments = ("--tables", "out/tables.md", "--readme", readme, "--output", "new/README.md")
     assert tables(script) == (0, "")
     assert script("readme", *arguments) == (0, "")
     text = (results / "new" / "README.md").read_text(encoding="utf-8")
     assert text.startswith("before\n<!-- results: by make -->\n")
     assert text.endswith("<!-- results end -->\nafter\n")
-    assert "stale rows" not in text
+    assert "stale" not in text
     assert text.count("\n### ") == 3
 
 
