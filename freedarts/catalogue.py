@@ -10,7 +10,7 @@ from contextlib import suppress
 from itertools import product
 from pathlib import Path
 
-from freedarts import numbers, scores, settings
+from freedarts import images, numbers, scores, settings, tasks
 from freedarts.files import InputError
 from freedarts.nasbench201 import DOWNLOAD, TABLE
 
@@ -39,9 +39,23 @@ class Catalogue:
     def __init__(self, config: dict, resources: Path):
         self.config, self.resources = config, resources
         self.numbers = {number["id"]: number for number in numbers.read(resources / "numbers.yaml")}
-        faults = settings.faults(config) or list(self._faults())
+        faults = settings.faults(config) or list(self._dataset_faults()) or list(self._faults())
         if faults:
             raise InputError("the configuration is not valid\n" + "\n".join(f"  {fault}" for fault in faults))
+
+    def _dataset_faults(self) -> Iterator[str]:
+        """Lists the image folders and registers what they hold, because all else depends on it."""
+        self.listings: dict[str, images.Listing] = {}
+        for name, entry in self.config["datasets"].items():
+            if name in tasks.BUILT_IN:
+                yield f"datasets.{name}: a built-in data set has this name"
+                continue
+            try:
+                self.listings[name] = images.listing(**entry)
+            except InputError as error:
+                yield f"datasets.{name}: {error}"
+        sizes = {name: self.config["datasets"][name]["image_size"] for name in self.listings}
+        tasks.register({name: found.facts(sizes[name]) for name, found in self.listings.items()})
 
     def _faults(self) -> Iterator[str]:
         """Combinations that no schema can rule out."""
@@ -179,6 +193,8 @@ class Catalogue:
     def _missing_folder(self, supernet: str, score: str, entries: list[dict]) -> Path | None:
         """The folder of images without which *entries*, which select a search, leave it out."""
         data = self.score(supernet, score).get("data")
+        if data and data["dataset"] in self.config["datasets"]:
+            return None
         folder = data and Path("data", data["dataset"])
         return folder if data and not folder.is_dir() and all(entry.get("optional") for entry in entries) else None
 
@@ -209,6 +225,9 @@ class Catalogue:
         except InputError as error:
             raise InputError(f"{score} on {supernet}: {error}") from None
         return _json({"supernet": options, "score": settings})
+
+    def dataset_settings(self, name: str) -> str:
+        return _json(self.config["datasets"][name])
 
     def architecture_score_settings(self, name: str) -> str:
         return _json(self.config["architecture_scores"][name])

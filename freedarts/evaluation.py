@@ -34,7 +34,7 @@ def evaluate(
     trained: nn.Module, settings: dict, data: Path | None, workers: int, device: torch.device, bf16: bool
 ) -> dict:
     """Errors in percent, and what they were measured on; data: manifest of the data set."""
-    test = tasks.load(settings["dataset"], data and data.with_suffix(""), workers).to(device)
+    test = tasks.load(settings["dataset"], data, workers).to(device)
     if test.classes != settings["network"]["classes"]:
         raise InputError(f"the network has {settings['network']['classes']} classes, the data {test.classes}")
     return {

@@ -24,7 +24,7 @@ from freedarts.settings import task_faults
 def training_code(space: str, dataset: str) -> str:
     """Digest of the code that a training's result depends on. What only makes files, messages or supernets is left out:
     an edit in it must not cost a GPU-day."""
-    needed = (f"networks.{space}", "training", f"tasks.{dataset}")
+    needed = (f"networks.{space}", "training", tasks.module(dataset))
     unrelated = ("checkpoints", "environment", "files", "genotype", "networks.gated")
     names = ([f"freedarts.{module}" for module in modules] for modules in (needed, unrelated))
     return code_digest(*next(names), without=next(names))
@@ -38,7 +38,7 @@ class Run:
     task: str
     settings: dict
     seed: int
-    data: Path | None = None  # manifest of a data set that was downloaded, beside its folder
+    data: Path | None = None  # manifest of a data set that was downloaded or is a folder
     workers: int = 0  # processes that read images
 
 
@@ -52,7 +52,7 @@ def retrain(
     found = genotype.read_trainable(run.genotype, settings["space"])
     space = spaces.load(found.space)
     protocol = Protocol(**settings["protocol"])
-    data = tasks.load(settings["dataset"], run.data and run.data.with_suffix(""), run.workers, protocol.color_jitter)
+    data = tasks.load(settings["dataset"], run.data, run.workers, protocol.color_jitter)
     if data.classes != settings["network"]["classes"]:
         classes = settings["network"]["classes"]
         raise InputError(f"task {run.task}: the network has {classes} classes, the data {data.classes}")
@@ -61,10 +61,9 @@ def retrain(
 
     torch.manual_seed(run.seed)
     network = space.network(found, **settings["network"])
-    manifest = run.data.read_text(encoding="utf-8") if run.data else ""
     about = {"genotype": json.dumps(found.to_json()), "settings": json.dumps(settings, sort_keys=True)}
     code = training_code(found.space, settings["dataset"])
-    name = key(*about.values(), str(run.seed), manifest, code, device.type, str(bf16))
+    name = key(*about.values(), str(run.seed), tasks.identity(run.data), code, device.type, str(bf16))
     kept = Checkpoints(checkpoints / name)
     if device.type == "cuda":
         print(json.dumps(preflight(network, data.classes, protocol, device, bf16)), flush=True)

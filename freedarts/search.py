@@ -38,12 +38,12 @@ def ones(supernet: nn.Module) -> Batch:
     return torch.ones(1, *supernet.image_shape), None
 
 
-def draw(supernet: nn.Module, score: Score, classes: int, seed: int, folder: Path | None = None) -> Batch:
+def draw(supernet: nn.Module, score: Score, classes: int, seed: int, manifest: Path | None = None) -> Batch:
     """The batch of *seed*, on the CPU. InputError if it does not fit the supernet."""
     if score.data is None:
         return ones(supernet)
     name = score.data["dataset"]
-    images, labels = tasks.batch(**score.data, seed=seed, folder=folder)
+    images, labels = tasks.batch(**score.data, seed=seed, manifest=manifest)
     if images.shape[1:] != supernet.image_shape:
         raise InputError(
             f"{name}: images of shape {tuple(images.shape[1:])}, the supernet takes {supernet.image_shape}"
@@ -168,15 +168,15 @@ def _finite(value: float) -> float | None:
 
 
 def search(
-    space: str, options: dict, score: Score, seed: int, device: torch.device = CPU, folder: Path | None = None
+    space: str, options: dict, score: Score, seed: int, device: torch.device = CPU, manifest: Path | None = None
 ) -> dict:
     """Score the supernet of *seed* and audit the result: the contents of `scores.json`, but for the names.
 
-    folder: of the score's data set, if that is downloaded.
+    manifest: of the score's data set, if that is downloaded or a folder.
     """
     score.check_supernet(space, **options)
     supernet = build(space, options, seed).to(device)
-    batch = draw(supernet, score, options["classes"], seed, folder)
+    batch = draw(supernet, score, options["classes"], seed, manifest)
     with peak_memory(device) as peak:
         start = time.perf_counter()
         objective, scores = compute(supernet, score, batch)

@@ -64,10 +64,14 @@ def task_faults(task: dict, images: int | None = None) -> Iterator[str]:
     network = task["network"]
     smallest_batch = None
     if "dataset" in task:
+        if fault := tasks.unknown(task["dataset"]):
+            yield f"dataset: {fault}"
+            return
         yield from _data_faults(network, task["dataset"])
-        if task["protocol"].get("color_jitter") and task["dataset"] not in tasks.FOLDERS:
-            yield f"protocol.color_jitter: true, but the data set {task['dataset']} is no image folder"
-        images = images or tasks.DATASETS[task["dataset"]].train_images
+        facts = tasks.DATASETS[task["dataset"]]
+        if task["protocol"].get("color_jitter") and facts.small:
+            yield f"protocol.color_jitter: true, but the images of {task['dataset']} are not transformed as ImageNet's"
+        images = images or facts.train_images
         size = task["protocol"]["batch_size"]
         if size > images:
             yield f"protocol.batch_size: {size}, but the data set {task['dataset']} has {images} images to train on"
@@ -88,6 +92,8 @@ def architecture_score_faults(score: dict) -> Iterator[str]:
     yield from spaces.load("nasbench201").option_faults(network, final=True)
     if data and score["proxy"] not in ("snip", "grasp"):
         yield f"data: with the proxy {score['proxy']!r}, which takes none"
+    elif data and (fault := tasks.unknown(data["dataset"])):
+        yield f"data.dataset: {fault}"
     elif data:
         yield from _data_faults(network, data["dataset"])
         try:
@@ -101,12 +107,13 @@ _ODD = {
     "cost_settings": task_faults,
     "retrain_settings": task_faults,
     "architecture_score": architecture_score_faults,
+    "image_folder": lambda value: (),
 }
 
 
 def parse(text: str, definition: str) -> dict:
-    """The JSON object given as --settings; definition: search_settings, cost_settings, retrain_settings or
-    architecture_score.
+    """The JSON object given as --settings; definition: search_settings, cost_settings, retrain_settings,
+    architecture_score or image_folder.
 
     Raises InputError with all faults in one message.
     """

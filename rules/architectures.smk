@@ -30,7 +30,7 @@ rule score_architectures:
         code=lambda wildcards: code(
             "score_architectures.py",
             "spaces.nasbench201",
-            *(f"tasks.{name}" for name in [architecture_dataset(wildcards)] if name),
+            *(tasks.module(name) for name in [architecture_dataset(wildcards)] if name),
         ),
     shell:
         "exec python -m scripts.score_architectures --score {wildcards.score} --architectures {wildcards.architectures}"

@@ -81,7 +81,17 @@ def benchmark_file(wildcards):
 
 def manifest(dataset):
     """The manifest of a data set, where it lies in data/."""
-    return [f"data/{dataset}.json"] if dataset in (*tasks.DOWNLOADED, *tasks.FOLDERS) else []
+    return [f"data/{dataset}.json"] if dataset and tasks.needs_manifest(dataset) else []
+
+
+def folder_manifest(dataset):
+    """The manifest of an image folder of the user's; what is known of other data sets is known without one."""
+    return manifest(dataset) if dataset in catalogue.listings else []
+
+
+def images(dataset):
+    facts = tasks.DATASETS[dataset]
+    return facts.train_images + facts.test_images
 
 
 def task_dataset(wildcards):
@@ -107,8 +117,9 @@ def gpus(wildcards):
 def training_memory(wildcards):
     """MB; each of the processes that read an image folder has two batches ready."""
     task = catalogue.config["tasks"][wildcards.task]
-    if task.get("dataset") not in tasks.FOLDERS:
-        return 4000 if gpus(wildcards) else 2000
+    facts = tasks.DATASETS.get(task.get("dataset"))
+    if facts is None or facts.held:
+        return (4000 if gpus(wildcards) else 2000) + 2 * (facts.megabytes if facts else 0)
     image = 3 * task["network"]["image_size"] ** 2 * 4
     return 6000 + 16 * task["protocol"]["batch_size"] * image // 10**6
 

@@ -1,7 +1,7 @@
 """Data sets: downloaded (nothing else comes from the network), or put or linked into data/ by the user and checked.
 
-in   data/imagenet/train/ and data/imagenet/val/, with a folder for each class
-out  data/{dataset}.json, what is in data/{dataset}/
+in   data/imagenet/train/ and data/imagenet/val/, with a folder for each class; the image folders of the configuration
+out  data/{dataset}.json, what is in data/{dataset}/ or in the image folder
      data/nasbench201/NAS-Bench-201-v1_1-096897.pth, only where the configuration asks for it
 """
 
@@ -38,6 +38,27 @@ rule download_nasbench201:
         runtime=600,
     shell:
         "python -m scripts.download_nasbench201 --output {output} 2>&1 | tee {log}"
+
+
+rule read_images:
+    output:
+        "data/{dataset}.json",
+    log:
+        "logs/data/{dataset}.log",
+    wildcard_constraints:
+        dataset="|".join(catalogue.listings) or "no-dataset",
+    conda:
+        "../envs/freedarts.yaml"
+    threads: 8
+    resources:
+        mem_mb=2000,
+        runtime=lambda wildcards: 10 + images(wildcards.dataset) // 3000,
+    params:
+        settings=lambda wildcards: catalogue.dataset_settings(wildcards.dataset),
+        listing=lambda wildcards: catalogue.listings[wildcards.dataset].sha256,  # so that changed images are read again
+        code=code("read_images.py"),
+    shell:
+        "python -m scripts.read_images --settings {params.settings:q} --threads {threads} --output {output} > {log} 2>&1"
 
 
 rule check_images:

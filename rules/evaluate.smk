@@ -34,7 +34,7 @@ rule evaluate:
         code=lambda wildcards: code(
             "evaluate.py",
             f"spaces.{space(wildcards.supernet)}",
-            f"tasks.{task_dataset(wildcards)}",
+            tasks.module(task_dataset(wildcards)),
         ),
     shell:
         "python -m scripts.evaluate --weights {input.weights} --genotype {input.genotype}"

@@ -1,13 +1,14 @@
 """Preflight: whether the batch of a training fits, and how fast it will be, before the data are there.
 
-in   results/genotypes/{supernet}/{source}/seed{seed}.json
+in   results/genotypes/{supernet}/{source}/seed{seed}.json; data/{dataset}.json of an image folder of the user's
 out  results/preflight/{task}/{supernet}/{source}/seed{seed}.json
 """
 
 
 rule preflight:
     input:
-        names.GENOTYPE,
+        genotype=names.GENOTYPE,
+        data=lambda wildcards: folder_manifest(task_dataset(wildcards)),
     output:
         "results/preflight/{task}/{supernet}/{source}/seed{seed}.json",
     log:
@@ -22,7 +23,8 @@ rule preflight:
     params:
         settings=training,
         gpus=gpus,
+        data=lambda wildcards, input: f"--data {input.data}" if input.data else "",
         code=lambda wildcards: code("preflight.py", f"spaces.{space(wildcards.supernet)}"),
     shell:
-        "python -m scripts.preflight --genotype {input} --settings {params.settings:q} --gpus {params.gpus}"
+        "python -m scripts.preflight --genotype {input.genotype} --settings {params.settings:q} {params.data} --gpus {params.gpus}"
         " --output {output} > {log} 2>&1"

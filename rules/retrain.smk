@@ -35,7 +35,7 @@ rule retrain:
         code=lambda wildcards: code(
             "retrain.py",
             f"spaces.{space(wildcards.supernet)}",
-            f"tasks.{task_dataset(wildcards)}",
+            tasks.module(task_dataset(wildcards)),
         ),
     shell:  # exec: a stop signal to all processes of the job must not end a shell around the training first
         "exec python -m scripts.retrain --genotype {input.genotype} --task {wildcards.task} --run {wildcards.run}"

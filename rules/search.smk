@@ -27,7 +27,7 @@ rule search:
             "search.py",
             f"spaces.{space(wildcards.supernet)}",
             f"scores.{score(wildcards)['proxy']}",
-            *(f"tasks.{data['dataset']}" for key, data in score(wildcards).items() if key == "data"),
+            *(tasks.module(data["dataset"]) for key, data in score(wildcards).items() if key == "data"),
         ),
     shell:
         "python -m scripts.search --supernet {wildcards.supernet} --score {wildcards.score}"

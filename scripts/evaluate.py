@@ -6,7 +6,7 @@ The first hold their genotype and settings; for the others give --genotype and -
 import argparse
 from pathlib import Path
 
-from freedarts import evaluation
+from freedarts import evaluation, tasks
 from freedarts.environment import set_up, use_bf16
 from freedarts.files import run, write_json
 
@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("--genotype", type=Path, help="genotype, JSON; for the release's weights")
     parser.add_argument("--settings", help="JSON: space, dataset, network and protocol of the task; for the same")
     parser.add_argument("--metrics", type=Path, help="metrics.json of the training, whose error must come out again")
-    parser.add_argument("--data", type=Path, help="manifest of the data set, for those that are downloaded")
+    parser.add_argument("--data", type=Path, help="manifest of the data set, for all but digits")
     parser.add_argument("--gpus", type=int, choices=(0, 1), default=0, help="0 (default): the CPU")
     parser.add_argument("--precision", choices=("auto", "bf16", "float32"), default="auto", help="auto: bf16 on a GPU")
     parser.add_argument("--workers", type=int, default=0, help="processes that read images (default 0), for ImageNet")
@@ -27,6 +27,7 @@ def main() -> None:
 
     device = set_up("cuda" if arguments.gpus else "cpu", arguments.threads)
     bf16 = use_bf16(arguments.precision, device)
+    tasks.register_manifest(arguments.data)
     network, settings = evaluation.network(arguments.weights, arguments.genotype, arguments.settings)
     result = evaluation.evaluate(network, settings, arguments.data, arguments.workers, device, bf16)
     if arguments.metrics:

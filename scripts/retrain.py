@@ -7,6 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from freedarts import tasks
 from freedarts.checkpoints import Interrupted, StopSignals
 from freedarts.driver import stop_with_driver
 from freedarts.environment import set_up, use_bf16
@@ -21,7 +22,7 @@ def main() -> None:
     parser.add_argument("--task", required=True, help="name of the task")
     parser.add_argument("--run", required=True, type=int, help="training seed, 0 or above")
     parser.add_argument("--settings", required=True, help="JSON: space, dataset, network and protocol of the task")
-    parser.add_argument("--data", type=Path, help="manifest of the data set, for those that are downloaded")
+    parser.add_argument("--data", type=Path, help="manifest of the data set, for all but digits")
     parser.add_argument("--checkpoints", type=Path, default=Path("checkpoints"), help="folder (default checkpoints)")
     parser.add_argument("--gpus", type=int, choices=(0, 1), default=0, help="0 (default): the CPU")
     parser.add_argument("--precision", choices=("auto", "bf16", "float32"), default="auto", help="auto: bf16 on a GPU")
@@ -32,6 +33,7 @@ def main() -> None:
 
     device = set_up("cuda" if arguments.gpus else "cpu", arguments.threads)
     bf16 = use_bf16(arguments.precision, device)
+    tasks.register_manifest(arguments.data)
     settings = parse(arguments.settings, "retrain_settings")
     signals = StopSignals()
     stop_with_driver()

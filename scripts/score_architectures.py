@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from freedarts import tasks
 from freedarts.checkpoints import Interrupted, StopSignals
 from freedarts.driver import stop_with_driver
 from freedarts.environment import set_up, versions
@@ -22,13 +23,14 @@ def main() -> None:
     parser.add_argument("--architectures", required=True, type=int, help="how many, 1 to 15625")
     parser.add_argument("--seed", required=True, type=int, help="of the sample, the weights and the batch")
     parser.add_argument("--settings", required=True, help="JSON: the score's entry under architecture_scores")
-    parser.add_argument("--data", type=Path, help="manifest of the score's data set, for those that are downloaded")
+    parser.add_argument("--data", type=Path, help="manifest of the score's data set, for all but digits")
     parser.add_argument("--checkpoints", type=Path, default=Path("checkpoints"), help="folder (default checkpoints)")
     parser.add_argument("--threads", type=int, default=1, help="of the CPU (default 1)")
     parser.add_argument("--output", required=True, type=Path, help="indices and scores, JSON")
     arguments = parser.parse_args()
 
     set_up("cpu", arguments.threads)
+    tasks.register_manifest(arguments.data)
     settings = parse(arguments.settings, "architecture_score")
     signals, start = StopSignals(), time.perf_counter()
     stop_with_driver()

@@ -68,9 +68,9 @@ def grasp(network: nn.Module, weights: list[Tensor], images: Tensor, labels: Ten
 
 
 def on_batch(
-    score: Callable[..., float], indices: list[int], seed: int, options: dict, data: dict, folder: Path | None
+    score: Callable[..., float], indices: list[int], seed: int, options: dict, data: dict, manifest: Path | None
 ) -> Scores:
-    images, labels = tasks.batch(**data, seed=seed, folder=folder)
+    images, labels = tasks.batch(**data, seed=seed, manifest=manifest)
     for index in indices:
         torch.manual_seed(seed)
         network = Network(from_index(index), **options)
@@ -78,15 +78,15 @@ def on_batch(
         yield index, score(network, weights, images, labels)
 
 
-def compute(settings: dict, indices: list[int], seed: int, folder: Path | None = None) -> Scores:
-    """settings: an entry of the configuration's architecture_scores; folder: of its data set, if that is downloaded."""
+def compute(settings: dict, indices: list[int], seed: int, manifest: Path | None = None) -> Scores:
+    """settings: an entry of the configuration's architecture_scores; manifest: of its data set, if it has one."""
     proxy, options = settings["proxy"], settings["network"]
     match proxy:
         case "parameters" | "flops":
             return counts(indices, proxy, options)
         case "synflow":
             return synflow.scores(indices, seed, options)
-    return on_batch({"snip": snip, "grasp": grasp}[proxy], indices, seed, options, settings["data"], folder)
+    return on_batch({"snip": snip, "grasp": grasp}[proxy], indices, seed, options, settings["data"], manifest)
 
 
 def resumable(
@@ -99,14 +99,14 @@ def resumable(
     """
     indices = sample(count, seed)
     modules = [f"freedarts.{name}" for name in ("nasbench201.scores", *_data_module(settings))]
-    manifest = data.read_text(encoding="utf-8") if data else ""
-    name = key(json.dumps(settings, sort_keys=True), str(count), str(seed), manifest, code_digest(*modules))
+    about = json.dumps(settings, sort_keys=True), str(count), str(seed), tasks.identity(data)
+    name = key(*about, code_digest(*modules))
     saved = Checkpoints(checkpoints / name)
     known = saved.load() or {}
     missing = [index for index in indices if index not in known]
     with tqdm(total=count, initial=len(known), unit="architecture", mininterval=1) as bar:
         last = time.monotonic()
-        for index, score in compute(settings, missing, seed, data and data.with_suffix("")):
+        for index, score in compute(settings, missing, seed, data):
             known[index] = score
             bar.update()
             if stop():
@@ -120,7 +120,7 @@ def resumable(
 
 
 def _data_module(settings: dict) -> list[str]:
-    return [f"tasks.{settings['data']['dataset']}"] if "data" in settings else []
+    return [tasks.module(settings["data"]["dataset"])] if "data" in settings else []
 
 
 def finite(scores: dict[int, float]) -> list[float | None]:

@@ -1,17 +1,19 @@
 """Data sets. A data set is a module of this package with `load(folder) -> Data`; folder holds what was downloaded.
+Image folders of the user's are all read by the module `own`, from their manifests.
 
 Imports no torch by itself."""
 
 from __future__ import annotations
 
 import importlib
+import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from freedarts.files import InputError
+from freedarts.files import InputError, read_json
 
 if TYPE_CHECKING:
     import torch
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Facts:
-    """What can be said of a data set before it is there."""
+    """What can be said of a data set without opening an image."""
 
     classes: int
     image_size: int  # height and width after the transforms
@@ -28,19 +30,73 @@ class Facts:
     sampled_images: int  # how many of them a score can take its batch from
     test_images: int
 
+    @property
+    def small(self) -> bool:
+        """Whether the images are transformed as those of CIFAR are, not as those of ImageNet."""
+        return self.image_size <= 96
 
+    @property
+    def megabytes(self) -> int:
+        """Of all images, decoded."""
+        return 3 * self.image_size**2 * (self.train_images + self.test_images) // 10**6
+
+    @property
+    def held(self) -> bool:
+        """Whether a training decodes them once and holds them in memory; else other processes read them, each epoch."""
+        return self.small and self.megabytes <= 1000
+
+
+# The built-in ones, and those that `register` adds.
 DATASETS = {
     "digits": Facts(10, 32, 1437, 1437, 360),
     "cifar10": Facts(10, 32, 50_000, 25_000, 10_000),
     "cifar100": Facts(100, 32, 50_000, 25_000, 10_000),
     "imagenet": Facts(1000, 224, 1_281_167, 1_281_167, 50_000),
 }
+BUILT_IN = tuple(DATASETS)
 PARTS = ("train", "test")
 DOWNLOADED = ("cifar10", "cifar100")
 FOLDERS = ("imagenet",)  # image folders that the user puts, or links, into data/
 
 
-def identity(images: Tensor) -> Tensor:
+def register(own: dict[str, Facts]) -> None:
+    """Know the user's image folders beside the built-in data sets; those of an earlier call are forgotten."""
+    for name in set(DATASETS) - set(BUILT_IN):
+        del DATASETS[name]
+    DATASETS.update(own)
+
+
+def register_manifest(manifest: Path | None) -> None:
+    """As `register`, for a job: the manifest of an image folder of the user's says what is known of it."""
+    content = read_json(manifest) if manifest else {}
+    register({content["dataset"]: Facts(**content["facts"])} if "facts" in content else {})
+
+
+def same_classes(folder: Path, train: Iterable[str], test: Iterable[str], test_name: str) -> None:
+    """Raise InputError unless both parts of *folder* have the same classes."""
+    if odd := sorted(set(train) ^ set(test)):
+        raise InputError(f"{folder}: class {odd[0]!r} is in only one of train/ and {test_name}/")
+
+
+def needs_manifest(dataset: str) -> bool:
+    return dataset in (*DOWNLOADED, *FOLDERS) or dataset not in BUILT_IN
+
+
+def identity(manifest: Path | None) -> str:
+    """What a manifest says of the images themselves: a folder that moves is the same data set."""
+    if manifest is None:
+        return ""
+    content = read_json(manifest)
+    content.get("settings", {}).pop("folder", None)
+    return json.dumps(content, indent=1) + "\n"
+
+
+def module(dataset: str) -> str:
+    """The module of this package that loads a data set."""
+    return f"tasks.{dataset if dataset in BUILT_IN else 'own'}"
+
+
+def unchanged(images: Tensor) -> Tensor:
     return images
 
 
@@ -57,9 +113,9 @@ class Data:
     test_images: Tensor
     test_labels: Tensor
     classes: int
-    train: Callable[[Tensor], Tensor] = identity
-    test: Callable[[Tensor], Tensor] = identity
-    score: Callable[[Tensor], Tensor] = identity
+    train: Callable[[Tensor], Tensor] = unchanged
+    test: Callable[[Tensor], Tensor] = unchanged
+    score: Callable[[Tensor], Tensor] = unchanged
     score_from: int = 0
 
     def to(self, device: torch.device) -> Data:
@@ -89,21 +145,33 @@ class Data:
 
 
 def _module(dataset: str):
-    return importlib.import_module(f"{__name__}.{dataset}")
+    return importlib.import_module(f"freedarts.{module(dataset)}")
 
 
-def load(dataset: str, folder: Path | None = None, workers: int = 0, color_jitter: bool = False) -> Data:
-    """For image folders, workers: processes that read images; color_jitter: whether to change their colors."""
-    if folder is None and dataset in (*DOWNLOADED, *FOLDERS):
+def load(
+    dataset: str, manifest: Path | None = None, workers: int = 0, color_jitter: bool = False, whole: bool = True
+) -> Data:
+    """For image folders, workers: processes that read images; color_jitter: whether to change their colors. whole:
+    false where a few images are needed, for which a folder of the user's is not read into memory."""
+    if manifest is None and needs_manifest(dataset):
         raise InputError(f"--data: the manifest of {dataset} is needed, as `snakemake data/{dataset}.json` makes it")
-    module = _module(dataset)
-    return module.load(folder, workers, color_jitter) if dataset in FOLDERS else module.load(folder)
+    if dataset not in BUILT_IN:
+        return _module(dataset).load(manifest, workers, color_jitter, whole)
+    folder = manifest and manifest.with_suffix("")
+    return _module(dataset).load(folder, *([workers, color_jitter] if dataset in FOLDERS else []))
+
+
+def unknown(dataset: object) -> str | None:
+    """What is wrong with the name of a data set, if it is none."""
+    if dataset in DATASETS:
+        return None
+    return f"{dataset!r}; allowed: {', '.join(DATASETS)}, and those under `datasets`, for a job with their --data"
 
 
 def check_batch(dataset: object, batch_size: object, part: object = "train") -> None:
     """Raise InputError unless a score can take a batch of so many images from that part of *dataset*."""
-    if dataset not in DATASETS:
-        raise InputError(f"score settings: data of {dataset!r}; allowed: {', '.join(DATASETS)}")
+    if fault := unknown(dataset):
+        raise InputError(f"score settings: data of {fault}")
     if part not in PARTS:
         raise InputError(f"score settings: the part {part!r} of {dataset}; allowed: {', '.join(PARTS)}")
     facts = DATASETS[dataset]
@@ -113,7 +181,7 @@ def check_batch(dataset: object, batch_size: object, part: object = "train") -> 
 
 
 def batch(
-    dataset: str, batch_size: int, seed: int, folder: Path | None = None, part: str = "train"
+    dataset: str, batch_size: int, seed: int, manifest: Path | None = None, part: str = "train"
 ) -> tuple[Tensor, Tensor]:
     """Input (batch_size, 3, H, W) and labels (batch_size,) of different images for a score.
 
@@ -122,7 +190,7 @@ def batch(
     import torch
 
     check_batch(dataset, batch_size, part)
-    data = load(dataset, folder)
+    data = load(dataset, manifest, whole=False)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(zlib.crc32(f"batch {seed}".encode()))  # another stream than the weights of this seed have
         return data.sample(batch_size, part)

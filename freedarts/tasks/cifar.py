@@ -41,15 +41,16 @@ def load(dataset_class: type, folder: Path, classes: int) -> Data:
     )
 
 
-def normalise(images: Tensor) -> Tensor:
-    """Bytes (N, 3, H, W) to float32 with the training images' mean 0 and standard deviation 1, as DARTS has them."""
-    mean, std = _statistics(images.device)
+def normalise(images: Tensor, mean: tuple[float, ...] = MEAN, std: tuple[float, ...] = STD) -> Tensor:
+    """Bytes (N, 3, H, W) to float32 with mean 0 and standard deviation 1 where the images have *mean* and *std*; those
+    of DARTS if left out."""
+    mean, std = _statistics(mean, std, images.device)
     return (images.float() / 255 - mean) / std
 
 
 @cache  # a copy to the device in every batch would wait for it
-def _statistics(device: torch.device) -> Tensor:
-    return torch.tensor([MEAN, STD], device=device).view(2, 1, 3, 1, 1)
+def _statistics(mean: tuple[float, ...], std: tuple[float, ...], device: torch.device) -> Tensor:
+    return torch.tensor([mean, std], device=device).view(2, 1, 3, 1, 1)
 
 
 def augment(images: Tensor) -> Tensor:
@@ -63,16 +64,22 @@ def augment(images: Tensor) -> Tensor:
 
 def crop_and_flip(images: Tensor) -> Tensor:
     """Random crop with 4 pixels of padding, random flip, normalisation: (N, 3, 32, 32) bytes to float32."""
+    return normalise(shift(images, PADDING))
+
+
+def shift(images: Tensor, padding: int, flip: bool = True) -> Tensor:
+    """Random crop with *padding*, then a random flip; shape and type stay: (N, 3, H, W)."""
     n, _, height, width = images.shape
     device = images.device
-    padded = F.pad(images, [PADDING] * 4)
-    top, left = torch.randint(2 * PADDING + 1, (2, n, 1), device=device)
-    flip = torch.rand(n, 1, device=device) < 0.5
+    padded = F.pad(images, [padding] * 4)
+    top, left = torch.randint(2 * padding + 1, (2, n, 1), device=device)
     columns = torch.arange(width, device=device)
     rows = top + torch.arange(height, device=device)
-    columns = left + torch.where(flip, width - 1 - columns, columns)
+    if flip:
+        columns = torch.where(torch.rand(n, 1, device=device) < 0.5, width - 1 - columns, columns)
+    columns = left + columns
     index = torch.arange(n, device=device)[:, None, None, None], torch.arange(3, device=device)[:, None, None]
-    return normalise(padded[*index, rows[:, None, :, None], columns[:, None, None, :]])
+    return padded[*index, rows[:, None, :, None], columns[:, None, None, :]]
 
 
 def _span(centre: Tensor, size: int) -> Tensor:

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.datasets import ImageFolder
 
 from freedarts.files import InputError
+from freedarts.tasks import same_classes
 
 
 class Seeded(Dataset):
@@ -33,19 +34,25 @@ def _mix(seed: int, index: int) -> int:
     return zlib.crc32(f"{seed} {index}".encode())
 
 
+def two_parts(
+    train: Path, test: Path, train_transform: Callable, test_transform: Callable
+) -> tuple[ImageFolder, ImageFolder]:
+    """InputError unless both have the same classes."""
+    try:
+        parts = ImageFolder(train, train_transform), ImageFolder(test, test_transform)
+    except OSError as error:
+        raise InputError(
+            f"{train.parent}: expected class folders in {train.name}/ and {test.name}/ ({error})"
+        ) from None
+    same_classes(train.parent, *(part.classes for part in parts), test.name)
+    return parts
+
+
 class FolderData:
     """The interface of freedarts.tasks.Data over two image folders with the same classes."""
 
-    def __init__(self, train: Path, test: Path, train_transform: Callable, test_transform: Callable, workers: int):
-        try:
-            self._train, self._test = ImageFolder(train, train_transform), ImageFolder(test, test_transform)
-        except OSError as error:
-            raise InputError(
-                f"{train.parent}: expected class folders in {train.name}/ and {test.name}/ ({error})"
-            ) from None
-        if self._train.classes != self._test.classes:
-            odd = sorted(set(self._train.classes) ^ set(self._test.classes))[0]
-            raise InputError(f"{train.parent}: class {odd!r} is in only one of {train.name}/ and {test.name}/")
+    def __init__(self, train: ImageFolder, test: ImageFolder, workers: int):
+        self._train, self._test = train, test
         self.classes = len(self._train.classes)
         self.train_labels = torch.tensor(self._train.targets)
         self._workers = workers

@@ -13,7 +13,7 @@ from torchvision.transforms import (
     ToTensor,
 )
 
-from freedarts.tasks.imagefolder import FolderData
+from freedarts.tasks.imagefolder import FolderData, two_parts
 
 NORMALISE = Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 TEST = Compose([Resize(256), CenterCrop(224), ToTensor(), NORMALISE])
@@ -26,4 +26,4 @@ def train_transform(color_jitter: bool) -> Compose:
 
 
 def load(folder: Path, workers: int, color_jitter: bool = False) -> FolderData:
-    return FolderData(folder / "train", folder / "val", train_transform(color_jitter), TEST, workers)
+    return FolderData(*two_parts(folder / "train", folder / "val", train_transform(color_jitter), TEST), workers)
