@@ -91,7 +91,8 @@ def _part(root: Path, folder: Path, digest: hashlib._Hash) -> Part:
     found = {}
     for path in class_folders(folder):
         sizes = files(path, _is_image)
-        found[path.name] = [(path / name).relative_to(root).as_posix() for name in sizes]
+        place = path.relative_to(root).as_posix()
+        found[path.name] = [f"{place}/{name}" for name in sizes]
         for image, size in zip(found[path.name], sizes.values(), strict=True):
             digest.update(f"{image} {size}\n".encode())
     if len(found) < 2:

@@ -32,7 +32,7 @@ def merged(config: dict, overlay: dict) -> dict:
         ({"tasks": {"digits": {"protocol": {"epochz": 1}}}}, ["tasks.digits.protocol", "'epochz'", "allowed: epochs"]),
         ({"tasks": {"digits": {"protocol": {"epochs": "8"}}}}, ["tasks.digits.protocol.epochs", "'8'", "integer"]),
         ({"tasks": {"digits": {"network": {"cells_per_stage": 1}}}}, ["tasks.digits.network", "'cells_per_stage'"]),
-        ({"tasks": {"digits": {"dataset": "letters"}}}, ["tasks.digits.dataset", "'letters'", "digits"]),
+        ({"tasks": {"digits": {"dataset": "letters"}}}, ["tasks.digits.dataset: 'letters'; allowed: digits, cifar10"]),
         ({"sources": {"darts-v1": {"seeds": [-1]}}}, ["sources.darts-v1.seeds.0", "-1 is less than"]),
         ({"sources": {"darts-v1": {"seeds": [0, 1]}}}, ["sources.darts-v1", "no file", "darts-8/seed1.json"]),
         (
@@ -85,7 +85,7 @@ def merged(config: dict, overlay: dict) -> dict:
         ),
         (
             {"scores": {"snip-digits": {"settings": {"data": {"dataset": "mnist"}}}}},
-            ["scores.snip-digits.settings.data.dataset", "'mnist' is not one of", "digits"],
+            ["scores.snip-digits on darts-8", "data of 'mnist'; allowed: digits, cifar10"],
         ),
         (
             {"architecture_scores": {"snip-digits": {"network": {"classes": 7}}}},

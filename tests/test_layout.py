@@ -19,6 +19,7 @@ LIGHT = (
     "driver",
     "files",
     "genotype",
+    "images",
     "numbers",
     "plan",
     "protocol",

@@ -76,7 +76,7 @@ def test_score_is_the_formula_written_out():
 
 def test_search_on_images_of_a_folder(folder):  # noqa: F811
     found = search.search(
-        "mobilenet", OPTIONS, scores.from_settings(SETTINGS | {"precision": "float32"}), 1, folder=folder
+        "mobilenet", OPTIONS, scores.from_settings(SETTINGS | {"precision": "float32"}), 1, manifest=folder
     )
     assert found["audit"]["verdict"] in ("sound", "noise")
     assert (len(found["scores"]["blocks"]), found["proxy"]) == (21, "synflow_path")

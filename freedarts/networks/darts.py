@@ -200,7 +200,7 @@ class Network(nn.Module):
         self.auxiliary_cell = 2 * cells // 3
         c = darts.NODES * 4 * channels
         self.auxiliary_head = auxiliary_head(stem_kind, c, classes) if auxiliary else None
-        self.pool = nn.AdaptiveAvgPool2d(1) if stem_kind == "cifar" else nn.AvgPool2d(7)
+        self.pool = nn.AdaptiveAvgPool2d(1) if stem_kind == "cifar" else nn.AvgPool2d(min(7, image_size // 32))
         self.classifier = nn.Linear(c, classes)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:

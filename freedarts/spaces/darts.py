@@ -111,7 +111,7 @@ def kept(genotype: Genotype) -> dict[str, list[tuple[int, int]]]:
 
 
 # Sizes in pixels, (smallest, largest), of the last feature map that the final network's layers take.
-POOLED = {"cifar": (1, 1 << 30), "imagenet": (7, 13)}
+POOLED = {"cifar": (1, 1 << 30), "imagenet": (2, 13)}
 AUXILIARY = {"cifar": (8, 10), "imagenet": (7, 8)}
 
 
