@@ -61,7 +61,7 @@ def test_scores_see_the_second_half_without_cutout(images, monkeypatch):
         def __init__(self, root, train):
             self.data, self.targets = images.numpy().transpose(0, 2, 3, 1), labels.tolist()
 
-    monkeypatch.setattr(tasks, "load", lambda *_: cifar.load(Small, None, 10))
+    monkeypatch.setattr(tasks, "load", lambda *_, **__: cifar.load(Small, None, 10))
     inputs, chosen = tasks.batch("cifar10", 100, 0)
     assert sorted(chosen.tolist()) == list(range(100, 200))
     for image, label in zip(inputs, chosen.tolist(), strict=True):

@@ -151,7 +151,7 @@ def protocol(**changes) -> dict:
     ("settings", "message"),
     [
         (COSTS, "'dataset' is a required property"),
-        (TINY_TASK | {"dataset": "numbers"}, "dataset: 'numbers' is not one of ['digits'"),
+        (TINY_TASK | {"dataset": "numbers"}, "dataset: 'numbers'; allowed: digits, cifar10"),
         (
             TINY_TASK | {"network": TINY_TASK["network"] | {"classes": 11}},
             "network.classes: 11, but the data set",
@@ -205,6 +205,7 @@ CIFAR = TINY_TASK | {"dataset": "cifar10"}
 )
 def test_retrain_names_what_is_wrong_in_its_options(script, settings, changes, message):
     write(Path("genotype.json"), ARCH)
+    write(Path("data/cifar10.json"), {"dataset": "cifar10", "sha256": {}})
     assert_refused(retrain(script, settings, **changes), message)
 
 
