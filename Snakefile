@@ -13,7 +13,7 @@
 #   results/tables.md, results/tables.csv
 #   results/figures/scores/{supernet}/{score}.svg, results/figures/genotypes/{supernet}/{source}.svg
 #   results/figures/agreement.svg, results/figures/curves.svg, results/figures/rules.svg
-#   results/plan.md, what the tables still need
+#   results/plan.md, what the tables still need; results/status.md, what there is
 #   results/report.html, results/report-so-far.html
 #
 # data/{dataset}.json stands for a data set that was downloaded, data/nasbench201/ holds that benchmark, checkpoints/ holds trainings that go on after a kill.

@@ -246,6 +246,18 @@ class Catalogue:
         tasks = {name: {"epochs": t["protocol"]["epochs"], "gpus": t.get("gpus", 0)} for name, t in trained.items()}
         return _json({"tasks": tasks})
 
+    def status_settings(self) -> str:
+        """What the status is of."""
+        tasks = json.loads(self.plan_settings())["tasks"]
+        return _json(
+            {
+                "searches": self.searches(),
+                "trainings": self.trainings(),
+                "readings": self.config["readings"],
+                "tasks": tasks,
+            }
+        )
+
     def sources(self) -> list[tuple[str, str, list[int]]]:
         """(supernet, source, seeds) of every source that is not searched here, but for those that are matched to a
         search that is not selected."""

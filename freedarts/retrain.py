@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from tqdm import tqdm
 
-from freedarts import genotype, spaces, tasks, training
+from freedarts import genotype, progress, spaces, tasks, training
 from freedarts.checkpoints import Checkpoints, key
 from freedarts.curves import Curves
 from freedarts.digest import code_digest
@@ -69,6 +69,11 @@ def retrain(
     if device.type == "cuda":
         print(json.dumps(preflight(network, data.classes, protocol, device, bf16)), flush=True)
     curves = Curves(output.with_name("tensorboard"))
+
+    def show(history: list[dict]) -> None:
+        curves.show(history)
+        progress.write(output.parent, history, protocol.epochs)
+
     history = training.train(
         network,
         data,
@@ -79,7 +84,7 @@ def retrain(
         stop,
         partial(tqdm, desc=run.task, unit="epoch"),
         bf16,
-        curves.show,
+        show,
     )
     curves.close()
 
@@ -105,3 +110,4 @@ def retrain(
         "commit": commit(),
     }
     write_json(output, metrics)
+    output.with_name(progress.NAME).unlink()

@@ -7,7 +7,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from freedarts import catalogue as names
-from freedarts import baselines, nasbench201, numbers, tasks
+from freedarts import baselines, nasbench201, numbers, status, tasks
 from freedarts.catalogue import Catalogue
 from freedarts.digest import code_digest
 from freedarts.driver import remove_dead_lock, set_job_environment
@@ -40,6 +40,16 @@ wildcard_constraints:
 def code(script, *modules):
     """Digest of a script and of the library modules that it depends on; thousands of jobs share a few of them."""
     return code_digest(BASE / "scripts" / script, *(f"freedarts.{module}" for module in modules))
+
+
+# A Snakemake of its own within a job: with the configuration of this one, --config and --configfile included. The
+# job's params hold it as `config`, the Snakefile as `snakefile`.
+NESTED = """
+        config=$(mktemp)
+        trap 'rm "$config"' EXIT
+        echo {params.config:q} >"$config"
+        nested() {{ "$FREEDARTS_PYTHON" -m snakemake --snakefile {params.snakefile:q} --configfile "$config" "$@"; }}
+"""
 
 
 def space(supernet):

@@ -8,7 +8,6 @@ out  results/figures/rules.svg and rules.dot, the graph of the rules that make t
 
 import hashlib
 import json
-import os
 import time
 
 CONFIGURATION = hashlib.sha256(json.dumps(catalogue.config, sort_keys=True).encode()).hexdigest()
@@ -34,7 +33,6 @@ rule draw_rules:
     input:
         snakefile=HERE / "Snakefile",
         rules=sorted(HERE.glob("rules/*.smk")),
-        overlays=[os.path.relpath(path) for path in workflow.overwrite_configfiles],
     output:
         figure=names.RULES_FIGURE,
         graph=names.RULES_FIGURE.replace(".svg", ".dot"),
@@ -47,12 +45,14 @@ rule draw_rules:
         mem_mb=500,
         runtime=5,
     params:
-        overlays=lambda wildcards, input: f"--configfile {input.overlays}" if input.overlays else "",
-        configuration=CONFIGURATION,
+        snakefile=HERE / "Snakefile",
+        config=json.dumps(catalogue.config, sort_keys=True),
         code=code("draw_rules.py"),
     shell:
-        "(snakemake --snakefile {input.snakefile} --rulegraph dot {params.overlays} -- results/report.html > {output.graph}"
-        " && python -m scripts.draw_rules --graph {output.graph} --output {output.figure}) 2> {log}"
+        NESTED + """
+        (nested --rulegraph dot -- results/report.html > {output.graph}
+        python -m scripts.draw_rules --graph {output.graph} --output {output.figure}) 2> {log}
+        """
 
 
 rule report:

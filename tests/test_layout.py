@@ -21,12 +21,14 @@ LIGHT = (
     "genotype",
     "numbers",
     "plan",
+    "progress",
     "protocol",
     "repair",
     "results",
     "scores",
     "settings",
     "slots",
+    "status",
     "tasks",
 )
 LIGHT += tuple(f"spaces.{name}" for name in SPACES)
