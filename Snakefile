@@ -10,7 +10,7 @@
 #   results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json
 #   results/evaluate/{task}/{supernet}/{source}/seed{seed}/{name}.json
 #   results/numbers/{number}.json
-#   results/tables.md, results/tables.csv
+#   results/tables.md, results/tables.csv, results/tables.tex, results/manifest.json
 #   results/figures/scores/{supernet}/{score}.svg, results/figures/genotypes/{supernet}/{source}.svg
 #   results/figures/agreement.svg, results/figures/curves.svg, results/figures/rules.svg
 #   results/plan.md, what the tables still need; results/status.md, what there is

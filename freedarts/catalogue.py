@@ -20,6 +20,7 @@ COST = "results/costs/{task}/{supernet}/{source}.json"
 LOOKUP = "results/nasbench201/{supernet}/{source}.json"
 ARCHITECTURE_SCORES = "results/nasbench201/scores/{score}/{architectures}/seed{seed}.json"
 CORRELATION = "results/nasbench201/correlations/{score}/{architectures}/seed{seed}.json"
+NUMBER = "results/numbers/{number}.json"
 METRICS = "results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json"
 SCORES_FIGURE = "results/figures/scores/{supernet}/{score}.svg"
 GENOTYPES_FIGURE = "results/figures/genotypes/{supernet}/{source}.svg"
@@ -235,6 +236,7 @@ class Catalogue:
                 "correlations": self.correlations(),
                 "benchmark": self.config["nasbench201"]["file"] is not None,
                 "trainings": self.trainings(),
+                "numbers": self.config["numbers"],
                 "readings": self.config["readings"],
                 "tasks": {name: {"trainable": "protocol" in task} for name, task in self.config["tasks"].items()},
             }

@@ -13,8 +13,8 @@ from tqdm import tqdm
 from freedarts import genotype, progress, spaces, tasks, training
 from freedarts.checkpoints import Checkpoints, key
 from freedarts.curves import Curves
-from freedarts.digest import code_digest
-from freedarts.environment import check_seed, commit, device_name, versions
+from freedarts.digest import code_digest, commit
+from freedarts.environment import check_seed, device_name, versions
 from freedarts.files import InputError, replace_file, write_json, write_text
 from freedarts.preflight import preflight
 from freedarts.protocol import Protocol

@@ -171,5 +171,5 @@ def selected(wildcards):
         *(names.LOOKUP.format(supernet=n, source=s) for n, s in catalogue.lookups()),
         *(names.METRICS.format(task=t, supernet=n, source=s, seed=i, run=r) for t, n, s, i, r in catalogue.trainings()),
         *catalogue.correlation_files(),
-        *(f"results/numbers/{number}.json" for number in catalogue.config["numbers"]),
+        *(names.NUMBER.format(number=number) for number in catalogue.config["numbers"]),
     ]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import freedarts
 from freedarts import report
-from freedarts.environment import commit
+from freedarts.digest import commit
 from freedarts.files import parse_settings, run, write_text
 
 PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "snakemake", "matplotlib")

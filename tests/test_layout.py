@@ -19,6 +19,7 @@ LIGHT = (
     "driver",
     "files",
     "genotype",
+    "manifest",
     "numbers",
     "plan",
     "progress",
