@@ -44,6 +44,7 @@ localrules:
     draw_source,
     draw_agreement,
     draw_curves,
+    draw_ranks,
     draw_rules,
     report,
     report_so_far,

@@ -26,6 +26,7 @@ SCORES_FIGURE = "results/figures/scores/{supernet}/{score}.svg"
 GENOTYPES_FIGURE = "results/figures/genotypes/{supernet}/{source}.svg"
 AGREEMENT_FIGURE = "results/figures/agreement.svg"
 CURVES_FIGURE = "results/figures/curves.svg"
+RANKS_FIGURE = "results/figures/ranks.svg"
 RULES_FIGURE = "results/figures/rules.svg"
 
 PUBLISHED = "published"  # the kind of a source that does not say

@@ -1,6 +1,8 @@
 """The catalogue of the configuration, and what is common to the stages: allowed names, digests of code, inputs."""
 
+import json
 import os
+import shlex
 from functools import cache
 from pathlib import Path
 
@@ -27,6 +29,14 @@ except InputError as error:
     raise WorkflowError(str(error))
 
 
+SAMPLED = [
+    names.GENOTYPE.format(supernet=supernet, source=source, seed=seed).removeprefix("results/genotypes/")
+    for supernet, source, seeds in catalogue.sources()
+    if catalogue.kind(source) in baselines.KINDS
+    for seed in seeds
+]
+
+
 wildcard_constraints:
     supernet="|".join(catalogue.config["supernets"]),
     score="|".join(catalogue.config["scores"]),
@@ -42,14 +52,13 @@ def code(script, *modules):
     return code_digest(BASE / "scripts" / script, *(f"freedarts.{module}" for module in modules))
 
 
-# A Snakemake of its own within a job: with the configuration of this one, --config and --configfile included. The
-# job's params hold it as `config`, the Snakefile as `snakefile`.
-NESTED = """
-        config=$(mktemp)
-        trap 'rm "$config"' EXIT
-        echo {params.config:q} >"$config"
-        nested() {{ "$FREEDARTS_PYTHON" -m snakemake --snakefile {params.snakefile:q} --configfile "$config" "$@"; }}
-"""
+# The beginning of a Snakemake call within a job, with the configuration of this one, --config and --configfile
+# included.
+NESTED = (
+    """config=$(mktemp); trap 'rm "$config"' EXIT; """
+    f"""echo {shlex.quote(json.dumps(config, sort_keys=True))} >"$config"; """
+    f""""$FREEDARTS_PYTHON" -m snakemake --snakefile {shlex.quote(str(HERE / "Snakefile"))} --configfile "$config\""""
+)
 
 
 def space(supernet):

@@ -25,13 +25,12 @@ rule plan:
     params:
         now=time.time(),  # differs from the last time, so that Snakemake makes it again
         target="results/tables.md",
-        snakefile=workflow.main_snakefile,
-        config=json.dumps(config),
+        nested=NESTED,
         settings=catalogue.plan_settings(),
         epochs=HERE / "resources" / "epochs.yaml",
     shell:
-        NESTED + """
-        nested --summary {params.target} 2>{log} \
+        """
+        {params.nested} --summary {params.target} 2>{log} \
             | python -m scripts.plan --target {params.target} --settings {params.settings:q} --epochs {params.epochs:q} \
                 --output {output} 2>>{log}
         """

@@ -11,11 +11,13 @@ import json
 import time
 
 CONFIGURATION = hashlib.sha256(json.dumps(catalogue.config, sort_keys=True).encode()).hexdigest()
+RANKED = catalogue.config["nasbench201"]["file"] is not None and bool(catalogue.correlations())
 REPORT = json.dumps(
     {
         "searches": catalogue.searches(),
         "sources": catalogue.sources(),
         "trainings": catalogue.trainings(),
+        "ranks": RANKED,
         "configuration": CONFIGURATION,
     },
     sort_keys=True,
@@ -25,6 +27,7 @@ FIGURES = [
     *(names.GENOTYPES_FIGURE.format(supernet=n, source=source) for n, source, _ in SOURCES),
     names.AGREEMENT_FIGURE,
     names.CURVES_FIGURE,
+    *([names.RANKS_FIGURE] if RANKED else []),
     names.RULES_FIGURE,
 ]
 
@@ -45,14 +48,11 @@ rule draw_rules:
         mem_mb=500,
         runtime=5,
     params:
-        snakefile=HERE / "Snakefile",
-        config=json.dumps(catalogue.config, sort_keys=True),
+        nested=NESTED,
         code=code("draw_rules.py"),
     shell:
-        NESTED + """
-        (nested --rulegraph dot -- results/report.html > {output.graph}
-        python -m scripts.draw_rules --graph {output.graph} --output {output.figure}) 2> {log}
-        """
+        "({params.nested} --rulegraph dot -- results/report.html > {output.graph}"
+        " && python -m scripts.draw_rules --graph {output.graph} --output {output.figure}) 2> {log}"
 
 
 rule report:
