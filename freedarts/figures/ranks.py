@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from freedarts.figures import COLOURS, INK
 from freedarts.nasbench201.correlation import spearman
 
-PANEL, COLUMNS = 2.4, 3  # inches; panels in a row
+PANEL, COLUMNS = 2.4, 2  # inches; panels in a row, two on a phone
 DOTS = 1000  # architectures that are still drawn one by one
 
 Case = tuple[str, int, int]
