@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from freedarts.figures import COLOURS, INK
-from freedarts.nasbench201.correlation import spearman
+from freedarts.nasbench201.correlation import LEAST, spearman
 
 PANEL, COLUMNS = 2.4, 2  # inches; panels in a row, two on a phone
 DOTS = 1000  # architectures that are still drawn one by one
@@ -42,7 +42,7 @@ def _percent(values: np.ndarray) -> np.ndarray:
 
 def _panel(axes: Axes, scores: np.ndarray, accuracies: np.ndarray) -> None:
     axes.set(xlim=(0, 100), ylim=(0, 100), xticks=(0, 50, 100), yticks=(0, 50, 100))
-    if len(scores) < 2 or np.ptp(scores) == 0 or np.ptp(accuracies) == 0:
+    if len(scores) < LEAST or np.ptp(scores) == 0 or np.ptp(accuracies) == 0:
         axes.text(50, 50, "no ranks", ha="center", va="center")
         return
     x, y = _percent(scores), _percent(accuracies)
