@@ -3,7 +3,7 @@
 # make test     the environment, then all tests but those on a real SLURM
 # make slurm    a SLURM on this machine (as root, on Debian), then the tests on it
 # make check    formatters and linters
-# make readme   the tables into README.md and docs/tables.md
+# make readme   the tables into README.md and docs/tables.md, the graph of the rules to docs/rules.svg
 # make lock     requirements.lock anew, from pyproject.toml
 # make clean    remove the environment and Snakemake's records; results stay
 #
@@ -43,9 +43,10 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	touch $@
 
 readme: tables
-	snakemake results/README.md
+	snakemake results/README.md results/figures/rules.svg
 	cp results/README.md README.md
 	cp results/tables.md docs/tables.md
+	cp results/figures/rules.svg docs/rules.svg
 
 # The CUDA libraries are left out: which ones are needed, torch itself says, exactly and per platform.
 lock:

@@ -10,10 +10,10 @@
 #   results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json
 #   results/evaluate/{task}/{supernet}/{source}/seed{seed}/{name}.json
 #   results/numbers/{number}.json
-#   results/tables.md, results/tables.csv
+#   results/tables.md, results/tables.csv, results/tables.tex, results/manifest.json
 #   results/figures/scores/{supernet}/{score}.svg, results/figures/genotypes/{supernet}/{source}.svg
 #   results/figures/agreement.svg, results/figures/curves.svg, results/figures/rules.svg
-#   results/plan.md, what the tables still need
+#   results/plan.md, what the tables still need; results/status.md, what there is
 #   results/report.html, results/report-so-far.html
 #
 # data/{dataset}.json stands for a data set that was downloaded, data/nasbench201/ holds that benchmark, checkpoints/ holds trainings that go on after a kill.
@@ -44,6 +44,7 @@ localrules:
     draw_source,
     draw_agreement,
     draw_curves,
+    draw_ranks,
     draw_rules,
     report,
     report_so_far,

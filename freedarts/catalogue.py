@@ -20,11 +20,13 @@ COST = "results/costs/{task}/{supernet}/{source}.json"
 LOOKUP = "results/nasbench201/{supernet}/{source}.json"
 ARCHITECTURE_SCORES = "results/nasbench201/scores/{score}/{architectures}/seed{seed}.json"
 CORRELATION = "results/nasbench201/correlations/{score}/{architectures}/seed{seed}.json"
+NUMBER = "results/numbers/{number}.json"
 METRICS = "results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json"
 SCORES_FIGURE = "results/figures/scores/{supernet}/{score}.svg"
 GENOTYPES_FIGURE = "results/figures/genotypes/{supernet}/{source}.svg"
 AGREEMENT_FIGURE = "results/figures/agreement.svg"
 CURVES_FIGURE = "results/figures/curves.svg"
+RANKS_FIGURE = "results/figures/ranks.svg"
 RULES_FIGURE = "results/figures/rules.svg"
 
 PUBLISHED = "published"  # the kind of a source that does not say
@@ -254,6 +256,7 @@ class Catalogue:
                 "correlations": self.correlations(),
                 "benchmark": self.config["nasbench201"]["file"] is not None,
                 "trainings": self.trainings(),
+                "numbers": self.config["numbers"],
                 "readings": self.config["readings"],
                 "tasks": {name: {"trainable": "protocol" in task} for name, task in self.config["tasks"].items()},
             }
@@ -264,6 +267,18 @@ class Catalogue:
         trained = {name: task for name, task in self.config["tasks"].items() if "protocol" in task}
         tasks = {name: {"epochs": t["protocol"]["epochs"], "gpus": t.get("gpus", 0)} for name, t in trained.items()}
         return _json({"tasks": tasks})
+
+    def status_settings(self) -> str:
+        """What the status is of."""
+        tasks = json.loads(self.plan_settings())["tasks"]
+        return _json(
+            {
+                "searches": self.searches(),
+                "trainings": self.trainings(),
+                "readings": self.config["readings"],
+                "tasks": tasks,
+            }
+        )
 
     def sources(self) -> list[tuple[str, str, list[int]]]:
         """(supernet, source, seeds) of every source that is not searched here, but for those that are matched to a

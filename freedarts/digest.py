@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import subprocess
 from collections.abc import Collection
 from functools import cache
 from pathlib import Path
@@ -56,3 +57,16 @@ def _file(module: str) -> Path | None:
     the parent module, and with it torch, in every planning."""
     base = Path(__file__).parents[1].joinpath(*module.split("."))
     return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
+
+
+def commit() -> str | None:
+    """The commit of the code, with a + if files differ from it; None outside a git checkout."""
+    folder = Path(__file__).parent
+    try:
+        head, changed = (
+            subprocess.run(["git", "-C", folder, *command], capture_output=True, text=True, check=True).stdout.strip()
+            for command in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head + "+" * bool(changed)

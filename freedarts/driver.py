@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 DRIVER = "FREEDARTS_DRIVER"  # environment variable: the process whose children are jobs
+PYTHON = "FREEDARTS_PYTHON"  # environment variable: that of Snakemake, which an environment of conda has not
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -19,6 +20,7 @@ def set_job_environment(base: Path) -> None:
     for name, folder in (("PATH", Path(sys.executable).parent), ("PYTHONPATH", base)):
         os.environ[name] = os.pathsep.join(filter(None, [str(folder), os.environ.get(name)]))
     os.environ[DRIVER] = str(os.getpid())
+    os.environ[PYTHON] = sys.executable
 
 
 def stop_with_driver() -> None:

@@ -4,6 +4,7 @@ import re
 import statistics
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,10 +41,12 @@ def measured(tasks: dict[str, dict], folder: Path) -> dict[str, tuple[float, str
     for task, settings in tasks.items():
         seconds, devices = [], set()
         for path in sorted((folder / "retrain" / task).glob("*/*/seed*/run*/metrics.json")):
-            metrics = read_json(path, ("hours", "gpu_hours", "epochs", "device"))
-            if bool(metrics["gpu_hours"]) == bool(settings["gpus"]):
-                seconds.append(3600 * metrics["hours"] / metrics["epochs"])
-                devices.add(metrics["device"])
+            # A broken file measured nothing, and is the concern of whoever needs its result.
+            with suppress(InputError, TypeError, ZeroDivisionError):
+                metrics = read_json(path, ("hours", "gpu_hours", "epochs", "device"))
+                if bool(metrics["gpu_hours"]) == bool(settings["gpus"]):
+                    seconds.append(3600 * metrics["hours"] / metrics["epochs"])
+                    devices.add(metrics["device"])
         if seconds:
             found[task] = statistics.median(seconds), f"measured here, n = {len(seconds)}, {', '.join(sorted(devices))}"
     return found
@@ -96,10 +99,12 @@ def _row(match: re.Match, status: str, tasks: dict[str, dict], seconds: dict[str
 def _total(hours: list[float | None]) -> str:
     known = [value for value in hours if value is not None]
     missing = len(hours) - len(known)
-    total = sum(known)
-    return (f"{total:,.0f}" if total >= 100 else f"{total:.3g}") + (
-        f", and {missing} of unknown length" if missing else ""
-    )
+    return amount(sum(known)) + (f", and {missing} of unknown length" if missing else "")
+
+
+def amount(value: float) -> str:
+    """Three digits, but never as 1e+03."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _counts(files: Iterable[Pending]) -> list[dict]:

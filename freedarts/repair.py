@@ -9,11 +9,13 @@ import argparse
 import base64
 import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from freedarts import manifest
 from freedarts.files import InputError, read_json, run
 from freedarts.nasbench201 import DOWNLOAD  # which may be deleted once it is converted
 
@@ -40,8 +42,10 @@ def jobs(records: Path) -> list[Job]:
     return list(found.values())
 
 
-def faults(finished: list[Job]) -> Iterator[tuple[Job, str]]:
-    """Every job with a result that is gone or damaged, and a line that says which."""
+def faults(finished: list[Job], digests: dict[str, str] | None = None) -> Iterator[tuple[Job, str]]:
+    """Every job with a result that is gone or damaged, and a line that says which. digests: of the manifest."""
+    digests = digests or {}
+    tables = max((job.made for job in finished if str(manifest.NAME) in job.outputs), default=0)
     for job in finished:
         consumers = [(other, name) for other in finished for name in job.outputs if name in other.inputs]
         used = {name for other, name in consumers if any(Path(output).exists() for output in other.outputs)}
@@ -57,6 +61,9 @@ def faults(finished: list[Job]) -> Iterator[tuple[Job, str]]:
             for other, name in consumers
             if name in present and job.made <= other.made and _differs(Path(name), other.checksums.get(name))
         }
+        # What was made again after the tables is not what the manifest holds.
+        listed = [name for name in present if name in digests and job.made <= tables]
+        changed |= {name for name in listed if manifest.digest(Path(name)) != digests[name]}
         yield from ((job, f"{name}: changed since it was made") for name in sorted(changed))
 
 
@@ -96,7 +103,12 @@ def main() -> None:
     if not (arguments.records / "metadata").is_dir():
         raise InputError(f"{arguments.records / 'metadata'}: no such folder; run this where snakemake runs")
     finished = jobs(arguments.records / "metadata")
-    found = list(faults(finished))
+    digests = {}
+    if manifest.NAME.is_file():
+        with suppress(InputError):  # a broken manifest is itself among the faults
+            stated = manifest.read(manifest.NAME)
+            digests = {**stated["files"], **stated["tables"]}
+    found = list(faults(finished, digests))
     for _, line in found:
         print(line)
     removed = [Path(name) for name in lost([job for job, _ in found], finished) if Path(name).exists()]

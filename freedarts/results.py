@@ -4,7 +4,7 @@ folder. Imports no torch."""
 import csv
 from pathlib import Path
 
-from freedarts.catalogue import CORRELATION, COST, GENOTYPE, LOOKUP, METRICS, SEARCH
+from freedarts.catalogue import ARCHITECTURE_SCORES, CORRELATION, COST, GENOTYPE, LOOKUP, METRICS, SEARCH
 from freedarts.files import InputError, read_json
 from freedarts.genotype import Genotype, Refused, read
 
@@ -70,6 +70,19 @@ def correlations(selected: list, benchmark: bool) -> dict[tuple[str, int, int], 
         else None
         for score, count, seed in selected
     }
+
+
+def architecture_scores(selected: list) -> dict[tuple[str, int, int], dict[int, float | None]]:
+    """selected: (score, architectures, seed). Returns the same -> index -> score, None if it overflew."""
+    found = {}
+    for score, count, seed in selected:
+        path = Path(ARCHITECTURE_SCORES.format(score=score, architectures=count, seed=seed))
+        read = read_json(path, ("architectures", "scores"))
+        if len(read["architectures"]) != len(read["scores"]):
+            counts = f"{len(read['architectures'])} architectures and {len(read['scores'])} scores"
+            raise InputError(f"{path}: {counts}; expected as many of one as of the other")
+        found[score, count, seed] = dict(zip(read["architectures"], read["scores"], strict=True))
+    return found
 
 
 def trainings(selected: list) -> dict[tuple[str, str, str, int, int], dict]:

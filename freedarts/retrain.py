@@ -10,11 +10,11 @@ import torch
 from safetensors.torch import save_file
 from tqdm import tqdm
 
-from freedarts import genotype, spaces, tasks, training
+from freedarts import genotype, progress, spaces, tasks, training
 from freedarts.checkpoints import Checkpoints, key
 from freedarts.curves import Curves
-from freedarts.digest import code_digest
-from freedarts.environment import check_seed, commit, device_name, versions
+from freedarts.digest import code_digest, commit
+from freedarts.environment import check_seed, device_name, versions
 from freedarts.files import InputError, replace_file, write_json, write_text
 from freedarts.preflight import preflight
 from freedarts.protocol import Protocol
@@ -68,6 +68,11 @@ def retrain(
     if device.type == "cuda":
         print(json.dumps(preflight(network, data.classes, protocol, device, bf16)), flush=True)
     curves = Curves(output.with_name("tensorboard"))
+
+    def show(history: list[dict]) -> None:
+        curves.show(history)
+        progress.write(output.parent, history, protocol.epochs)
+
     history = training.train(
         network,
         data,
@@ -78,7 +83,7 @@ def retrain(
         stop,
         partial(tqdm, desc=run.task, unit="epoch"),
         bf16,
-        curves.show,
+        show,
     )
     curves.close()
 
@@ -104,3 +109,4 @@ def retrain(
         "commit": commit(),
     }
     write_json(output, metrics)
+    output.with_name(progress.NAME).unlink()

@@ -1,13 +1,15 @@
 """The catalogue of the configuration, and what is common to the stages: allowed names, digests of code, inputs."""
 
+import json
 import os
+import shlex
 from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 from freedarts import catalogue as names
-from freedarts import baselines, nasbench201, numbers, tasks
+from freedarts import baselines, nasbench201, numbers, status, tasks
 from freedarts.catalogue import Catalogue
 from freedarts.digest import code_digest
 from freedarts.driver import remove_dead_lock, set_job_environment
@@ -27,6 +29,14 @@ except InputError as error:
     raise WorkflowError(str(error))
 
 
+SAMPLED = [
+    names.GENOTYPE.format(supernet=supernet, source=source, seed=seed).removeprefix("results/genotypes/")
+    for supernet, source, seeds in catalogue.sources()
+    if catalogue.kind(source) in baselines.KINDS
+    for seed in seeds
+]
+
+
 wildcard_constraints:
     supernet="|".join(catalogue.config["supernets"]),
     score="|".join(catalogue.config["scores"]),
@@ -40,6 +50,15 @@ wildcard_constraints:
 def code(script, *modules):
     """Digest of a script and of the library modules that it depends on; thousands of jobs share a few of them."""
     return code_digest(BASE / "scripts" / script, *(f"freedarts.{module}" for module in modules))
+
+
+# The beginning of a Snakemake call within a job, with the configuration of this one, --config and --configfile
+# included.
+NESTED = (
+    """config=$(mktemp); trap 'rm "$config"' EXIT; """
+    f"""echo {shlex.quote(json.dumps(config, sort_keys=True))} >"$config"; """
+    f""""$FREEDARTS_PYTHON" -m snakemake --snakefile {shlex.quote(str(HERE / "Snakefile"))} --configfile "$config\""""
+)
 
 
 def space(supernet):
@@ -172,5 +191,5 @@ def selected(wildcards):
         *(names.LOOKUP.format(supernet=n, source=s) for n, s in catalogue.lookups()),
         *(names.METRICS.format(task=t, supernet=n, source=s, seed=i, run=r) for t, n, s, i, r in catalogue.trainings()),
         *catalogue.correlation_files(),
-        *(f"results/numbers/{number}.json" for number in catalogue.config["numbers"]),
+        *(names.NUMBER.format(number=number) for number in catalogue.config["numbers"]),
     ]

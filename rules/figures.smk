@@ -4,6 +4,7 @@ in   results/search/{supernet}/{score}/seed{seed}/scores.json, results/genotypes
      results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/history.csv, every seed and run
 out  results/figures/scores/{supernet}/{score}.svg, results/figures/genotypes/{supernet}/{source}.svg
      results/figures/agreement.svg, results/figures/curves.svg
+     results/figures/ranks.svg, of scores of whole architectures, where there is a benchmark file
 """
 
 import json
@@ -72,6 +73,28 @@ rule draw_agreement:
         code=code("draw_agreement.py", *(f"spaces.{space(supernet)}" for supernet in catalogue.config["supernets"])),
     shell:
         "python -m scripts.draw_agreement --settings {params.settings:q} --output {output} > {log} 2>&1"
+
+
+rule draw_ranks:
+    input:
+        [names.ARCHITECTURE_SCORES.format(score=s, architectures=n, seed=i) for s, n, i in catalogue.correlations()],
+        table=nasbench201.TABLE,
+    output:
+        names.RANKS_FIGURE,
+    log:
+        "logs/figures/ranks.log",
+    conda:
+        "../envs/freedarts.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        settings=json.dumps({"correlations": catalogue.correlations()}),
+        code=code("draw_ranks.py"),
+    shell:
+        "python -m scripts.draw_ranks --settings {params.settings:q} --table {input.table} --output {output}"
+        " > {log} 2>&1"
 
 
 rule draw_curves:

@@ -33,6 +33,8 @@ rule publish:
     log:
         "logs/genotypes/{supernet}/{source}/seed{seed}.log",
     wildcard_constraints:
+        # Not what a rule below draws; all else, so that the input function says what there is.
+        supernet=f"(?!(?:{'|'.join(SAMPLED) or 'none'})$)(?:{'|'.join(catalogue.config['supernets'])})",
         source="|".join(catalogue.config["sources"]) or "no-source",
     conda:
         "../envs/freedarts.yaml"
@@ -47,8 +49,6 @@ rule publish:
 
 
 # A rule for each source and supernet, because one job draws all seeds: how many there are is no matter of a wildcard.
-# `publish` matches these files too, and steps back: its input function refuses what is not published, or says which
-# seeds there are.
 for supernet, source, seeds in catalogue.sources():
     if catalogue.kind(source) in baselines.KINDS:
 

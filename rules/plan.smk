@@ -1,11 +1,12 @@
-"""Plan: what the tables still need, and how many hours of GPU or CPU that will take. Always made afresh.
+"""Plan and status: what the tables still need, how many hours that will take, and what there is. Always made afresh.
 
 in   nothing but the configuration, and what is there
 out  results/plan.md
+     results/status.md
 """
 
 import json
-import sys
+import os
 import time
 
 
@@ -24,17 +25,38 @@ rule plan:
     params:
         now=time.time(),  # differs from the last time, so that Snakemake makes it again
         target="results/tables.md",
-        python=sys.executable,  # that of this process: an environment of conda has no Snakemake
-        snakefile=workflow.main_snakefile,
-        config=json.dumps(config),
+        nested=NESTED,
         settings=catalogue.plan_settings(),
         epochs=HERE / "resources" / "epochs.yaml",
     shell:
         """
-        config=$(mktemp)
-        trap 'rm "$config"' EXIT
-        echo {params.config:q} >"$config"
-        {params.python:q} -m snakemake --snakefile {params.snakefile:q} --configfile "$config" --summary {params.target} 2>{log} \
+        {params.nested} --summary {params.target} 2>{log} \
             | python -m scripts.plan --target {params.target} --settings {params.settings:q} --epochs {params.epochs:q} \
                 --output {output} 2>>{log}
         """
+
+
+rule status:
+    output:
+        "results/status.md",
+    log:
+        "logs/status.log",
+    localrule: True
+    conda:
+        "../envs/freedarts.yaml"
+    threads: 1
+    resources:
+        mem_mb=200,
+        runtime=2,
+    params:
+        now=time.time(),
+        settings=catalogue.status_settings(),
+        numbers=HERE / "resources" / "numbers.yaml",
+        epochs=HERE / "resources" / "epochs.yaml",
+        command=status.command(
+            [os.path.relpath(path) for path in workflow.overwrite_configfiles],
+            [f"{name}={json.dumps(value)}" for name, value in workflow.config_settings.config.items()],
+        ),
+    shell:
+        "python -m scripts.status --settings {params.settings:q} --numbers {params.numbers:q} --epochs {params.epochs:q}"
+        " --command {params.command:q} --output {output} > {log} 2>&1"

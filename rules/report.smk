@@ -8,15 +8,16 @@ out  results/figures/rules.svg and rules.dot, the graph of the rules that make t
 
 import hashlib
 import json
-import os
 import time
 
 CONFIGURATION = hashlib.sha256(json.dumps(catalogue.config, sort_keys=True).encode()).hexdigest()
+RANKED = catalogue.config["nasbench201"]["file"] is not None and bool(catalogue.correlations())
 REPORT = json.dumps(
     {
         "searches": catalogue.searches(),
         "sources": catalogue.sources(),
         "trainings": catalogue.trainings(),
+        "ranks": RANKED,
         "configuration": CONFIGURATION,
     },
     sort_keys=True,
@@ -26,6 +27,7 @@ FIGURES = [
     *(names.GENOTYPES_FIGURE.format(supernet=n, source=source) for n, source, _ in SOURCES),
     names.AGREEMENT_FIGURE,
     names.CURVES_FIGURE,
+    *([names.RANKS_FIGURE] if RANKED else []),
     names.RULES_FIGURE,
 ]
 
@@ -34,7 +36,6 @@ rule draw_rules:
     input:
         snakefile=HERE / "Snakefile",
         rules=sorted(HERE.glob("rules/*.smk")),
-        overlays=[os.path.relpath(path) for path in workflow.overwrite_configfiles],
     output:
         figure=names.RULES_FIGURE,
         graph=names.RULES_FIGURE.replace(".svg", ".dot"),
@@ -47,11 +48,10 @@ rule draw_rules:
         mem_mb=500,
         runtime=5,
     params:
-        overlays=lambda wildcards, input: f"--configfile {input.overlays}" if input.overlays else "",
-        configuration=CONFIGURATION,
+        nested=NESTED,
         code=code("draw_rules.py"),
     shell:
-        "(snakemake --snakefile {input.snakefile} --rulegraph dot {params.overlays} -- results/report.html > {output.graph}"
+        "({params.nested} --rulegraph dot -- results/report.html > {output.graph}"
         " && python -m scripts.draw_rules --graph {output.graph} --output {output.figure}) 2> {log}"
 
 

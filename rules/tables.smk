@@ -1,7 +1,8 @@
 """Tables: everything that the configuration selects, beside what the paper prints.
 
 in   all selected results
-out  results/tables.md, results/tables.csv
+out  results/tables.md, results/tables.csv, results/tables.tex
+     results/manifest.json, digests of all results that they show
      results/README.md, this project's README with the tables, for `make readme`
 """
 
@@ -16,6 +17,8 @@ rule tables:
     output:
         md="results/tables.md",
         csv="results/tables.csv",
+        tex="results/tables.tex",
+        manifest="results/manifest.json",
     log:
         "logs/tables.log",
     conda:

@@ -1,15 +1,14 @@
-"""Assemble tables.md, and tables.csv beside it, from all selected results, which lie in the current folder."""
+"""Assemble tables.md, and beside it tables.csv, tables.tex and manifest.json, from all selected results, which lie in
+the current folder."""
 
 import argparse
 from pathlib import Path
 
-from freedarts import numbers, results, tables
-from freedarts.files import parse_settings, run, write_text
-from freedarts.settings import read_yaml
-from freedarts.tables.correlation import correlation_table
-from freedarts.tables.nasbench201 import nasbench201_table
-from freedarts.tables.numbers import numbers_table
-from freedarts.tables.stability import stability_table
+from freedarts import assembly, manifest
+from freedarts.files import parse_settings, run, write_json, write_text
+
+KEYS = ("searches", "left_out", "costs", "lookups", "correlations", "benchmark", "trainings", "sources", "readings")
+KEYS += ("tasks", "numbers")
 
 
 def main() -> None:
@@ -22,28 +21,13 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, help="tables.md")
     arguments = parser.parse_args()
 
-    keys = ("searches", "left_out", "costs", "lookups", "correlations", "benchmark", "trainings", "sources")
-    keys += ("readings", "tasks")
-    selected = parse_settings(arguments.settings, keys)
-    searches = results.searches(selected["searches"])
-    genotypes = results.genotypes([*selected["searches"], *selected["sources"]])
-    costs = results.costs(selected["costs"])
-    lookups = results.lookups(selected["lookups"])
-    correlations = results.correlations(selected["correlations"], selected["benchmark"])
-    trainings = results.trainings(selected["trainings"])
-    made = [
-        numbers_table(
-            numbers.read(arguments.numbers), selected["readings"], trainings, searches, genotypes, selected["tasks"]
-        ),
-        tables.search_table(searches, genotypes, read_yaml(arguments.objectives), selected["left_out"]),
-        stability_table(genotypes),
-        nasbench201_table(genotypes, lookups, read_yaml(arguments.published_nasbench201)),
-        correlation_table(correlations),
-        tables.cost_table(costs, read_yaml(arguments.published_costs)),
-        tables.training_table(trainings),
-    ]
-    write_text(arguments.output.with_suffix(".csv"), tables.csv(made))
-    write_text(arguments.output, tables.markdown(made))
+    selected, output = parse_settings(arguments.settings, KEYS), arguments.output
+    files = (arguments.numbers, arguments.objectives, arguments.published_costs, arguments.published_nasbench201)
+    published = dict(zip(assembly.PUBLISHED, files, strict=True))
+    texts = {str(output.with_suffix(suffix)): text for suffix, text in assembly.build(selected, published).items()}
+    write_json(output.with_name("manifest.json"), manifest.make(selected, published, texts))
+    for path, text in texts.items():
+        write_text(Path(path), text)
 
 
 if __name__ == "__main__":

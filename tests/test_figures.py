@@ -14,7 +14,7 @@ import yaml
 
 from freedarts import genotype, spaces
 from freedarts.catalogue import GENOTYPE, METRICS
-from freedarts.figures import agreement, curves, genotypes, rulegraph, scores, seeds_name, write_svg
+from freedarts.figures import agreement, curves, genotypes, ranks, rulegraph, scores, seeds_name, write_svg
 from freedarts.genotype import Refused
 from freedarts.spaces import SPACES, darts, mobilenet, nasbench201
 from tests.conftest import ROOT, SEARCH_RESULT, assert_refused, options, write
@@ -22,6 +22,8 @@ from tests.conftest import ROOT, SEARCH_RESULT, assert_refused, options, write
 PUBLISHED = sorted((ROOT / "resources" / "genotypes").glob("*/*/seed*.json"))
 HISTORY = "epoch,learning_rate,test_error\n0,0.05,50.0\n1,0.01,20.5\n"
 RUN = {"task": "t", "supernet": "nasbench201", "source": "s", "seed": 0, "run": 0}
+RANKS = {("synflow", 21, 0): ([*range(20), np.nan], range(21)), ("flops", 20, 0): ([1] * 20, range(20))}
+RANKS[("few", 2, 0)] = ([1, 2], [1, 2])
 SCRIPTS = ("draw_score", "draw_source", "draw_agreement", "draw_curves")
 
 
@@ -285,3 +287,15 @@ def test_rules_are_drawn_in_order_and_arrows_pass_no_rule(tmp_path):
 def test_what_is_no_graph_of_rules_is_refused(script, tmp_path, content):
     write(tmp_path / "rules.dot", content)
     assert_refused(script("draw_rules", "--graph", "rules.dot", "--output", "out/x.svg"), "error: rules.dot: ")
+
+
+def test_ranks_are_those_of_architectures_with_both(tmp_path):
+    cases = {case: tuple(np.array(values, float) for values in pair) for case, pair in RANKS.items()}
+    found = texts(ranks.draw(cases, "CIFAR-10"), tmp_path)
+    assert "ρ = 1.00, n = 20" in found
+    assert found.count("no ranks") == 2  # all scores are the same, or too few
+    assert {"synflow", "flops", "few"} <= set(found)
+    assert ranks._percent(np.array([5.0, 1.0, 5.0, 9.0])).tolist() == [62.5, 25.0, 62.5, 100.0]
+    many = np.arange(2.0 * ranks.DOTS)
+    assert "ρ = -1.00, n = 2,000" in texts(ranks.draw({("s", 2000, 0): (many, -many)}, "x"), tmp_path)
+    assert texts(ranks.draw({}, "x"), tmp_path) == ["No architecture was scored."]

@@ -20,14 +20,17 @@ LIGHT = (
     "files",
     "genotype",
     "images",
+    "manifest",
     "numbers",
     "plan",
+    "progress",
     "protocol",
     "repair",
     "results",
     "scores",
     "settings",
     "slots",
+    "status",
     "tasks",
 )
 LIGHT += tuple(f"spaces.{name}" for name in SPACES)

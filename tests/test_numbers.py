@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -147,6 +149,18 @@ def test_script_writes_one_number(script, results_of_dagger):
     status, error = script("number", "--number", "cifar10/none", *arguments)
     assert status == 1
     assert "no number 'cifar10/none'; there are: cifar10/freedarts, " in error
+
+
+@pytest.mark.workflow
+def test_paper_configuration_plans_all_numbers(tmp_path, config):
+    overlay = ROOT / "config" / "paper.yaml"
+    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--configfile", overlay]
+    done = subprocess.run([*command, "-n", "--quiet", "rules"], cwd=tmp_path, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    jobs = dict(line.split() for line in done.stdout.splitlines() if len(line.split()) == 2)
+    readings = [numbers.trainings(number, config["readings"]).values() for number in NUMBERS.values()]
+    wanted = {case for reading in readings for cases in reading for case in cases}  # top-1 and top-5 share theirs
+    assert (jobs["number"], int(jobs["retrain"])) == ("14", len(wanted) + len(config["retrain"]))
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from freedarts.catalogue import (
     CURVES_FIGURE,
     GENOTYPES_FIGURE,
     METRICS,
+    RANKS_FIGURE,
     RULES_FIGURE,
     SCORES_FIGURE,
     SEARCH,
@@ -26,6 +27,7 @@ SETTINGS = {
     "searches": [["nasbench201", "a", [0, 1]], ["darts-8", "a", [0]]],
     "sources": [["darts-8", "p", [0]]],
     "trainings": [["t", "nasbench201", "a", 0, 0]],
+    "ranks": True,
     "configuration": "0123abcd",
 }
 FIGURES = [
@@ -36,6 +38,7 @@ FIGURES = [
     GENOTYPES_FIGURE.format(supernet="darts-8", source="p"),
     AGREEMENT_FIGURE,
     CURVES_FIGURE,
+    RANKS_FIGURE,
     RULES_FIGURE,
 ]
 XMLNS = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
@@ -260,6 +263,14 @@ def test_report_of_real_figures_is_whole(script, results):
     assert "nor_conv_3x3" in found.text
 
 
+def test_ranks_are_shown_only_where_there_are_accuracies(script, results):
+    assert "Scores and accuracies" in page(script).text
+    report(script, **{"--settings": json.dumps(SETTINGS | {"ranks": False})})
+    found = Page(Path("out/report.html").read_text(encoding="utf-8"))
+    assert "Scores and accuracies" not in found.text
+    assert found.tags.count("svg") == len(FIGURES) - 1
+
+
 def snakemake(*arguments: str) -> str:
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *arguments]
     done = subprocess.run(command, text=True, capture_output=True)
@@ -283,6 +294,11 @@ def test_report_of_what_there_is_runs_nothing_else(tmp_path, monkeypatch):
     snakemake("results/figures/rules.svg")
     said = snakemake("results/report-so-far.html")
     assert "1 of 1 steps" in said
+    drawn, shown = (
+        set(re.findall(r"<text[^>]*>(.*?)</text>", path.read_text(), re.DOTALL))
+        for path in (tmp_path / "results/figures/rules.svg", ROOT / "docs/rules.svg")
+    )
+    assert drawn == shown  # README's picture, which `make readme` makes
     found = Page((tmp_path / "results/report-so-far.html").read_text(encoding="utf-8"))
     assert found.tags.count("svg") == 1
     assert {"draw_score", "retrain", "lookup_nasbench201"} & set(found.text.split()) == {"draw_score", "retrain"}

@@ -188,6 +188,40 @@ def test_lost_and_damaged_results_are_made_again(copy):
     assert repair(copy) == ["all results are whole"]
 
 
+def module(project: Path, name: str, *arguments: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", f"freedarts.{name}", *arguments], cwd=project, text=True, capture_output=True
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_packed_results_run_nothing_elsewhere(copy, tmp_path):
+    assert module(copy, "pack", str(tmp_path / "results.zip"))[0] == 0
+    clone = copy_project(tmp_path / "clone")
+    shutil.copy2(copy / "config" / "config.yaml", clone / "config")
+    change(clone)
+    assert module(clone, "pack", "--unpack", str(tmp_path / "results.zip"))[0] == 0
+    snakemake(clone, "--touch", TABLES)
+    assert planned(clone, TABLES) == set()
+    assert module(clone, "verify")[0] == 0
+
+
+def test_what_verify_finds_repair_mends(copy):
+    assert module(copy, "verify")[0] == 0
+    history = (copy / TRAINING).with_name("history.csv")
+    lines = history.read_text().splitlines()
+    history.write_text("\n".join(lines[:-1]) + "\n")
+    status, said = module(copy, "verify")
+    assert status == 1
+    assert f"{history.relative_to(copy)}: changed since the tables were made" in said
+    assert any(line.startswith(f"{TRAINING}: error_last is") for line in said.splitlines())
+    assert planned(copy, TABLES) == set()  # Snakemake alone sees nothing
+    assert repair(copy)[-1].startswith("1 faults")
+    snakemake(copy, TABLES)
+    assert module(copy, "verify")[0] == 0
+    assert history.read_text().splitlines() == lines
+
+
 def held(lock: Path) -> bool:
     with lock.open("a") as file:
         try:

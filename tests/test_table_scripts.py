@@ -34,6 +34,7 @@ TABLES = {
     "lookups": [["nasbench201", "synflow"]],
     "correlations": [["synflow", 50, 0]],
     "benchmark": True,
+    "numbers": [],
     "trainings": [["t", "nasbench201", "synflow", 0, 0]],
     "readings": {"published": {"runs": 3}, "searched": {"source": "synflow", "seeds": 5, "runs": 1}},
     "tasks": {"t": {"trainable": True}},

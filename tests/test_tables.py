@@ -3,11 +3,14 @@
 import csv
 import io
 import json
+import re
 
 import yaml
 
 from freedarts import genotype, tables
 from freedarts.spaces import nasbench201
+from freedarts.tables.latex import latex
+from freedarts.tables.latex import text as latex_text
 from tests.conftest import ROOT
 
 METRICS = {"error_last": 2.5, "error_best": 2.25, "top5_error_last": 0.5, "epochs": 600, "parameters": 3000000}
@@ -76,3 +79,26 @@ def test_search_is_compared_with_what_was_published_for_its_proxy():
     shared = sum(genotype.agreement(mine, other).values())
     assert shared < 6
     assert [row["shared, published"] for row in rows] == [6, shared]
+
+
+def test_latex_holds_the_cells_of_the_markdown_escaped():
+    odd = {"a_b": r"50 % & $1 #2 {x} ~ ^ \ <|> `--config 'n=[1]'` † ‡ ± ρ τ √ · ≥ − 2⁻⁵⁰ …", "n": None}
+    made = [tables.Table("odd", "Odd & ends", "A `note`, 2 %.", [odd, {"n": 5}], {"n": str}), tables.training_table({})]
+    runs = {("digits", "darts-8", "synflow", 0, run): METRICS | {"error_last": 1.0 + run} for run in range(3)}
+    made.append(tables.training_table(runs))
+    text = latex(made)
+    assert text.isascii()
+    assert text.count(r"\toprule") == text.count(r"\midrule") == text.count(r"\bottomrule") == 2  # none of an empty one
+    assert re.findall(r"\\(?:begin|end)\{longtable\}", text) == [r"\begin{longtable}", r"\end{longtable}"] * 2
+    plain = re.sub(r"\\[\\&%$#_{}]", "", text)
+    assert plain.count("{") == plain.count("}")
+    assert plain.count("$") % 2 == 0
+    for table, part in zip((made[0], made[2]), text.split(r"\toprule")[1:], strict=True):
+        lines = [line for line in part.partition(r"\bottomrule")[0].splitlines() if line.endswith(r" \\")]
+        cells = [re.split(r"(?<!\\) & ", line.removesuffix(r" \\")) for line in lines]
+        columns, rows = table.printed()
+        assert cells == [[latex_text(cell) for cell in row] for row in (columns, *rows)]
+        assert all(cell in table.markdown() for row in rows for cell in row)
+    assert r"50 \% \& \$1 \#2 \{x\} \textasciitilde{} \textasciicircum{} \textbackslash{} $<$$|$$>$" in text
+    assert r"\texttt{--config 'n={[}1]'} \dag{} \ddag{} $\pm$" in text
+    assert "2.00 $\\pm$ 1.00" in text

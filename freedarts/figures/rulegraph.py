@@ -16,14 +16,16 @@ FILL = "#e8f1fa"
 
 def parse(dot: str, where: str) -> nx.DiGraph:
     """The graph in Snakemake's DOT text. Raises InputError if it holds none, or a circle."""
-    names = dict(re.findall(r'^\s*(\d+)\s*\[label = "(\w+)', dot, re.MULTILINE))
+    # There is a rule sample_… for each source that is drawn; they are one here.
+    names = dict(re.findall(r'^\s*(\d+)\s*\[label = "(sample(?=_)|[\w-]+)', dot, re.MULTILINE))
     edges = re.findall(r"^\s*(\d+) -> (\d+)\s*$", dot, re.MULTILINE)
     graph = nx.DiGraph()
     graph.add_nodes_from(names.values())
     try:
-        graph.add_edges_from((names[source], names[target]) for source, target in edges if source != target)
+        arrows = [(names[source], names[target]) for source, target in edges]
     except KeyError as error:
         raise InputError(f"{where}: an arrow from or to rule {error}, which has no name") from None
+    graph.add_edges_from((source, target) for source, target in arrows if source != target)
     if not names or not nx.is_directed_acyclic_graph(graph):
         raise InputError(f"{where}: not a graph of rules, as `snakemake --rulegraph` prints it")
     return graph

@@ -4,27 +4,33 @@ Nothing here raises for a result that is missing or broken: its place says what 
 """
 
 import csv
+import platform
 import statistics
 from collections import Counter
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from freedarts import __version__
 from freedarts.catalogue import (
     AGREEMENT_FIGURE,
     CURVES_FIGURE,
     GENOTYPES_FIGURE,
     METRICS,
+    RANKS_FIGURE,
     RULES_FIGURE,
     SCORES_FIGURE,
     SEARCH,
 )
+from freedarts.digest import commit
 from freedarts.files import InputError, read_json
 from freedarts.report.svg import inline
 
+PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "snakemake", "matplotlib")
 BENCHMARKS = Path("results/benchmarks")
 
 
@@ -36,11 +42,31 @@ def render(template: Path, tables: Path, selected: dict, environment: list[tuple
         figures=_figures(selected),
         curves=_figure("Learning curves", CURVES_FIGURE, "curves"),
         rules=_figure("Rules of the workflow", RULES_FIGURE, "rules"),
+        ranks=_figure("Rank correlation", RANKS_FIGURE, "ranks") if selected["ranks"] else None,
         agreement=_figure("Agreement between seeds", AGREEMENT_FIGURE, "agreement"),
         searches=[_search_row(*case) for case in selected["searches"]],
         trainings=[_training_row(*case) for case in selected["trainings"]],
         environment=environment,
     )
+
+
+def environment(configuration: str) -> list[tuple[str, str]]:
+    """(name, value) of what makes the report; configuration: its digest."""
+    return [
+        ("freedarts", __version__),
+        ("commit", commit() or "not a git checkout"),
+        ("configuration", f"sha256 {configuration}"),
+        ("python", platform.python_version()),
+        ("system", platform.platform()),
+        *((package, _installed(package)) for package in PACKAGES),
+    ]
+
+
+def _installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _html(markdown: str) -> Markup:

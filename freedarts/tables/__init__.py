@@ -60,15 +60,15 @@ class Table:
     rows: list[dict]
     formats: dict[str, Callable] = field(default_factory=dict)
 
+    def printed(self) -> tuple[list[str], list[list[str]]]:
+        """Columns, and the cells of each row as they are shown."""
+        columns = list(dict.fromkeys(column for row in self.rows for column in row))
+        cells = ([(self.formats.get(column, str), row.get(column)) for column in columns] for row in self.rows)
+        return columns, [[MISSING if value is None else form(value) for form, value in row] for row in cells]
+
     def markdown(self) -> str:
-        printed = [
-            {
-                column: MISSING if value is None else self.formats.get(column, str)(value)
-                for column, value in row.items()
-            }
-            for row in self.rows
-        ]
-        frame = pd.DataFrame(printed)
+        columns, cells = self.printed()
+        frame = pd.DataFrame(cells, columns=columns)
         align = ["right" if column in self.formats else "left" for column in frame]
         text = (
             frame.to_markdown(index=False, disable_numparse=True, colalign=align) if self.rows else "Nothing selected."

@@ -10,8 +10,7 @@ are errors of the last epoch here, mean ± standard deviation: of the published 
 of what is searched here and of random genotypes. `verdict`, of the n trainings of published genotypes: `reproduced`
 when n ≥ 3 and the mean is within 2 · max(standard deviation, floor) · √(1 + 1/n) of the paper's figure, with floors of
 0.08 (CIFAR-10), 0.25 (CIFAR-100), 0.15 and 0.10 (ImageNet, top-1 and top-5); the rule was fixed before anything was
-trained. A command makes all trainings of a figure and shows them here; config/paper.yaml those
-of all figures."""
+trained. A command makes all trainings of a figure and shows them here; config/paper.yaml those of all figures."""
 
 
 def numbers_table(

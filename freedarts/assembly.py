@@ -1,0 +1,37 @@
+"""The result tables, from the results in the current folder to the texts of tables.md, .csv and .tex."""
+
+from pathlib import Path
+
+from freedarts import numbers, results, tables
+from freedarts.settings import read_yaml
+from freedarts.tables.correlation import correlation_table
+from freedarts.tables.latex import latex
+from freedarts.tables.nasbench201 import nasbench201_table
+from freedarts.tables.numbers import numbers_table
+from freedarts.tables.stability import stability_table
+
+PUBLISHED = ("numbers", "objectives", "costs", "nasbench201")  # files of resources/ that the tables read
+
+
+def build(selected: dict, published: dict[str, Path]) -> dict[str, str]:
+    """selected: what the configuration shows (Catalogue.table_settings). published: YAML files by PUBLISHED.
+
+    Returns {suffix: text}. InputError for a result that is missing or broken.
+    """
+    searches = results.searches(selected["searches"])
+    genotypes = results.genotypes([*selected["searches"], *selected["sources"]])
+    costs = results.costs(selected["costs"])
+    lookups = results.lookups(selected["lookups"])
+    correlations = results.correlations(selected["correlations"], selected["benchmark"])
+    trainings = results.trainings(selected["trainings"])
+    figures = numbers.read(published["numbers"])
+    made = [
+        numbers_table(figures, selected["readings"], trainings, searches, genotypes, selected["tasks"]),
+        tables.search_table(searches, genotypes, read_yaml(published["objectives"]), selected["left_out"]),
+        stability_table(genotypes),
+        nasbench201_table(genotypes, lookups, read_yaml(published["nasbench201"])),
+        correlation_table(correlations),
+        tables.cost_table(costs, read_yaml(published["costs"])),
+        tables.training_table(trainings),
+    ]
+    return {".csv": tables.csv(made), ".tex": latex(made), ".md": tables.markdown(made)}

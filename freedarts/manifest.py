@@ -1,0 +1,84 @@
+"""The manifest of the tables: digests of all that they were made from, and what made it. Imports neither torch nor
+pandas."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from freedarts import __version__
+from freedarts.catalogue import ARCHITECTURE_SCORES, CORRELATION, COST, GENOTYPE, LOOKUP, METRICS, NUMBER, SEARCH
+from freedarts.digest import commit
+from freedarts.files import InputError, read_json
+
+NAME = Path("results/manifest.json")
+FORMAT = 1  # of the manifest; another one is refused
+KEYS = ("settings", "published", "files", "tables")
+BESIDE = ("history.csv", "protocol.json", "weights.safetensors")  # what a training leaves beside its metrics
+
+
+def digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _files(selected: dict) -> Iterator[str]:
+    """Of all results that the tables of a selection need, directly or not; some may not be there."""
+    for supernet, score, seeds in selected["searches"]:
+        for seed in seeds:
+            path = SEARCH.format(supernet=supernet, score=score, seed=seed)
+            yield from (path, f"results/benchmarks/{Path(path).parent.relative_to('results')}.tsv")
+    for supernet, source, seeds in [*selected["searches"], *selected["sources"]]:
+        yield from (GENOTYPE.format(supernet=supernet, source=source, seed=seed) for seed in seeds)
+    yield from (COST.format(task=t, supernet=n, source=s) for t, n, s in selected["costs"])
+    yield from (LOOKUP.format(supernet=n, source=s) for n, s in selected["lookups"])
+    for score, count, seed in selected["correlations"]:
+        for pattern in (ARCHITECTURE_SCORES, CORRELATION):
+            yield pattern.format(score=score, architectures=count, seed=seed)
+    for task, supernet, source, seed, run in selected["trainings"]:
+        metrics = Path(METRICS.format(task=task, supernet=supernet, source=source, seed=seed, run=run))
+        yield from (str(metrics), *(str(metrics.with_name(name)) for name in BESIDE))
+        yield f"results/benchmarks/{metrics.parent.relative_to('results')}.tsv"
+    yield from (NUMBER.format(number=number) for number in selected["numbers"])
+
+
+def make(selected: dict, published: dict[str, Path], tables: dict[str, str]) -> dict:
+    """selected, published: as assembly.build takes them. tables: the texts that it made, by their file."""
+    paths = [path for path in dict.fromkeys(_files(selected)) if Path(path).is_file()]
+    made_by, devices = set(), set()
+    for path in paths:
+        if path.endswith(("scores.json", "metrics.json")):
+            result = read_json(Path(path))
+            versions = result.get("versions", {})
+            made_by.add(", ".join(f"{name} {version}" for name, version in sorted(versions.items())))
+            devices.add(result.get("device"))
+    at = commit()
+    return {
+        "format": FORMAT,
+        "version": __version__,
+        "commit": at and at.removesuffix("+"),
+        "dirty": at and at.endswith("+"),
+        "versions": sorted(filter(None, made_by)),
+        "devices": sorted(filter(None, devices)),
+        "settings": selected,
+        "published": {name: digest(path) for name, path in published.items()},
+        "files": {path: digest(Path(path)) for path in paths},
+        "tables": {name: digest_of(text.encode()) for name, text in tables.items()},
+    }
+
+
+def read(path: Path) -> dict:
+    return check(read_json(path, ("format",)), str(path))
+
+
+def check(manifest: dict, where: str) -> dict:
+    """InputError if *manifest* is of another version of this project."""
+    if manifest.get("format") != FORMAT:
+        version = manifest.get("version", "an unknown version")
+        raise InputError(f"{where}: format {manifest.get('format')!r}, made by {version}; this one reads {FORMAT}")
+    if missing := [key for key in KEYS if not isinstance(manifest.get(key), dict)]:
+        raise InputError(f"{where}: {missing[0]}: expected an object")
+    return manifest

@@ -1,0 +1,31 @@
+"""Say what there is of the paper's numbers, trainings and searches in the current folder, what runs and is missing."""
+
+import argparse
+import time
+from pathlib import Path
+
+from freedarts import numbers, plan, status
+from freedarts.files import parse_settings, run, write_text
+from freedarts.settings import read_yaml
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", required=True, help="JSON: searches, trainings, readings, tasks")
+    parser.add_argument("--numbers", required=True, type=Path, help="YAML: the figures that the paper prints")
+    parser.add_argument("--epochs", required=True, type=Path, help="YAML: seconds of an epoch, where none was measured")
+    parser.add_argument("--command", default="snakemake", help="how Snakemake is called for this configuration")
+    parser.add_argument("--output", required=True, type=Path, help="status.md")
+    arguments = parser.parse_args()
+
+    selected = parse_settings(arguments.settings, ("searches", "trainings", "readings", "tasks"))
+    tasks = selected["tasks"]
+    seconds = plan.estimates(tasks, read_yaml(arguments.epochs), str(arguments.epochs))
+    seconds |= plan.measured(tasks, Path("results"))
+    figures = numbers.read(arguments.numbers)
+    text = status.markdown(selected, figures, seconds, arguments.command, time.time())
+    write_text(arguments.output, text)
+
+
+if __name__ == "__main__":
+    run(main)

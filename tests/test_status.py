@@ -1,0 +1,125 @@
+"""The status: with no, some and all results, a training at work, and broken files."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from freedarts import progress, status
+from tests.conftest import ROOT, SEARCH_RESULT, TINY_TASK, write
+from tests.test_numbers import DAGGER, READINGS
+from tests.test_tables import METRICS
+
+TASKS = {"cifar10-c38": {"epochs": 600, "gpus": 1}}
+SELECTED = {"searches": [["nasbench201", "a", [0, 1]]], "trainings": [], "readings": READINGS, "tasks": TASKS}
+SECONDS = {"cifar10-c38": (180.0, "a log")}  # 30 hours a training
+FOLDER = "results/retrain/cifar10-c38/darts-20/published-synflow/seed1/run{}/"
+SEARCH = "results/search/nasbench201/a/seed{}/scores.json"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def text(**changes) -> str:
+    return status.markdown(SELECTED | changes, [DAGGER], SECONDS, "snakemake", time.time())
+
+
+def finished(*errors: float) -> None:
+    for run, error in enumerate(errors):
+        write(Path(FOLDER.format(run), "metrics.json"), METRICS | {"error_last": error, "error_best": 2.45})
+
+
+def test_status_of_no_results_has_commands_and_hours():
+    found = text()
+    assert "- published: no result, **not run**; 3 missing; 90 GPU-hours to go\n" in found
+    assert "- searched: no result; 5 missing; 150 GPU-hours to go\n" in found
+    assert "`snakemake results/numbers/cifar10/freedarts-dagger.json`" in found
+    assert f"- a on nasbench201: 0 of 2 finished\n  - `snakemake {SEARCH.format(0)}` and 1 more\n" in found
+
+
+def test_status_of_some_results_shows_who_is_at_work():
+    finished(2.5)
+    epochs = [{"test_error": 3.1, "seconds": 180.0}] * 312
+    for run in (1, 2):
+        progress.write(Path(FOLDER.format(run)), epochs, 600)
+    old = time.time() - 7200
+    os.utime(Path(FOLDER.format(2), progress.NAME), (old, old))
+    found = text()
+    assert "- published: 2.50 %, **partial (1 of 3 runs)**; 1 finished, 1 running, 1 stopped; 28.8 GPU-hours" in found
+    place = "cifar10-c38, published-synflow on darts-20, seed 1"
+    assert f"  - running: {place}, run 1: epoch 312 of 600, error 3.10 %, 0 s ago\n" in found
+    assert f"  - stopped: {place}, run 2: epoch 312 of 600, error 3.10 %, 2 h ago\n" in found
+
+
+def test_status_of_all_results_needs_nothing_and_shows_the_last_epoch_not_the_best():
+    finished(2.9, 2.9, 2.9)
+    for seed in (0, 1):
+        write(Path(SEARCH.format(seed)), SEARCH_RESULT)
+    readings = {"published": READINGS["published"], "searched": READINGS["searched"] | {"seeds": 0}}
+    found = text(readings=readings)
+    assert "- published: 2.90 ± 0.00 %, **not reproduced**; 3 finished\n" in found
+    assert "- a on nasbench201: 2 of 2 finished\n" in found
+    assert "`snakemake" not in found
+    assert "2.45" in found.partition("- published")[0]  # the paper's alone
+    assert "2.45" not in found.partition("- published")[2]
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("{", "not valid JSON"),
+        ({"error_last": 2.5}, "no key 'error_best'"),
+        (METRICS | {"error_last": "2.5"}, "error_last is '2.5', expected a number"),
+    ],
+)
+def test_broken_result_spoils_its_line_only(content, why):
+    finished(2.5, 2.5, 2.5)
+    write(Path(FOLDER.format(1), "metrics.json"), content)
+    write(Path(SEARCH.format(0)), "[]")
+    write(Path(SEARCH.format(1)), SEARCH_RESULT)
+    found = text()
+    assert "- published: 2.50 ± 0.00 %, **partial (2 of 3 runs)**; 2 finished, 1 broken; 30 GPU-hours to go" in found
+    assert f"run 1: {FOLDER.format(1)}metrics.json: {why}" in found
+    assert f"- a on nasbench201: 1 of 2 finished\n  - broken: {SEARCH.format(0)}: holds a list" in found
+
+
+@pytest.mark.parametrize("content", ["{", {"epoch": 1}, dict.fromkeys(progress.KEYS, "x")])
+def test_broken_progress_spoils_its_line_only(content):
+    finished(2.5)
+    write(Path(FOLDER.format(1), progress.NAME), content)
+    assert "1 finished, 1 broken, 1 missing; 60 GPU-hours" in text()
+
+
+def test_command_holds_this_call_s_configuration():
+    assert status.command([], []) == "snakemake"
+    assert status.command(["a b.yaml"], ["n=[1]"]) == "snakemake --configfile 'a b.yaml' --config 'n=[1]' --"
+
+
+@pytest.mark.workflow
+def test_snakemake_makes_the_status_afresh_and_runs_nothing_else(tmp_path):
+    overlay = {
+        "tasks": {"tiny": TINY_TASK},
+        "search": [],
+        "costs": [],
+        "sources": {"notebook-snip": {"supernets": ["nasbench201"], "seeds": [4]}},
+        "retrain": [{"task": "tiny", "supernet": "nasbench201", "source": "notebook-snip", "runs": 1}],
+    }
+    write(tmp_path / "overlay.json", overlay)
+    command = [sys.executable, "-m", "snakemake", "results/status.md", "--snakefile", ROOT / "Snakefile"]
+
+    def made() -> str:
+        done = subprocess.run([*command, "--configfile", "overlay.json"], text=True, capture_output=True)
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert "1 of 1 steps" in done.stderr
+        return Path("results/status.md").read_text()
+
+    training = "results/retrain/tiny/nasbench201/notebook-snip/seed4/run0"
+    assert f"`snakemake --configfile overlay.json -- {training}/metrics.json`" in made()
+    write(Path(training, "metrics.json"), json.dumps(METRICS))
+    assert "tiny, notebook-snip on nasbench201: 1 finished" in made()
