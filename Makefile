@@ -1,11 +1,13 @@
-# make tables   the environment, then results/tables.md
-# make report   the environment, then results/report.html, with the figures
-# make test     the environment, then all tests but those on a real SLURM
-# make slurm    a SLURM on this machine (as root, on Debian), then the tests on it
-# make check    formatters and linters
-# make readme   the tables into README.md and docs/tables.md, the graph of the rules to docs/rules.svg
-# make lock     requirements.lock anew, from pyproject.toml
-# make clean    remove the environment and Snakemake's records; results stay
+# make tables       the environment, then results/tables.md
+# make report       the environment, then results/report.html, with the figures
+# make test         the environment, then all tests but those on a real SLURM
+# make slurm        a SLURM on this machine (as root, on Debian), then the tests on it
+# make check        formatters and linters
+# make readme       the tables into README.md and docs/tables.md, the graph of the rules to docs/rules.svg
+# make reference    docs/configuration.md, from config/schema.yaml
+# make environment  the environment alone, in .venv
+# make lock         requirements.lock anew, from pyproject.toml
+# make clean        remove the environment and Snakemake's records; results stay
 #
 # TORCH_INDEX=ADDRESS takes torch and torchvision from another package index, for example one with CPU-only builds.
 
@@ -14,7 +16,7 @@ VENV ?= .venv
 BIN = $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 
-.PHONY: tables report test slurm check readme lock clean
+.PHONY: tables report test slurm check readme reference environment lock clean
 
 tables: $(VENV)/.installed
 	snakemake results/tables.md
@@ -47,6 +49,11 @@ readme: tables
 	cp results/README.md README.md
 	cp results/tables.md docs/tables.md
 	cp results/figures/rules.svg docs/rules.svg
+
+reference: $(VENV)/.installed
+	python -m freedarts.reference --output docs/configuration.md
+
+environment: $(VENV)/.installed
 
 # The CUDA libraries are left out: which ones are needed, torch itself says, exactly and per platform.
 lock:

@@ -65,8 +65,11 @@ def read_trainable(path: Path, space: str) -> Genotype:
     return found
 
 
-def derive(search: dict, where: str) -> Genotype | Refused:
-    """The genotype that a search result (`scores.json`) selects; an overflow selects none."""
+def derive(search: dict, where: str = "search result") -> Genotype | Refused:
+    """The genotype that a search result (what `search.search` returns, or `scores.json`) selects by its space's rule
+    (`spaces.*.derive`); Refused, with the first module that overflowed, where there are no finite scores.
+
+    Raises InputError that names *where* and the key for a result without a verdict or with scores of another shape."""
     space = spaces.load(search["space"], f"{where}: space")
     audit = search["audit"]
     if not isinstance(audit, dict) or audit.get("verdict") not in VERDICTS:

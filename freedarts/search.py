@@ -127,7 +127,12 @@ def first_overflow(supernet: nn.Module, score: Score, images: Tensor) -> str | N
 
 def audit(supernet: nn.Module, score: Score, batch: Batch, seed: int, scores: dict[str, Tensor], space: str) -> dict:
     """Judge *scores*: `overflow`, `sound` (the second computation differs by at most TOLERANCE of the largest score
-    and gives the same genotype) or `noise`."""
+    and gives the same genotype) or `noise`.
+
+    Returns verdict, second (how the scores were computed again), overflow (the first module with a value that is not
+    finite, or None), largest and largest_second (largest absolute score of either computation), difference (largest
+    absolute difference, as a share of the largest score), agreement ({gate group: entries that both genotypes share})
+    and seconds."""
     start = time.perf_counter()
     if score.precision == "float32":
         method, (_, second) = "float64", compute(supernet, score, batch, "float64")
@@ -170,9 +175,16 @@ def _finite(value: float) -> float | None:
 def search(
     space: str, options: dict, score: Score, seed: int, device: torch.device = CPU, manifest: Path | None = None
 ) -> dict:
-    """Score the supernet of *seed* and audit the result: the contents of `scores.json`, but for the names.
+    """Score every gate of an untrained supernet once, with the proxy's formula, and audit the scores.
 
-    manifest: of the score's data set, if that is downloaded or a folder.
+    options: size of the supernet of *space*, as under `supernets` in the configuration. seed: of the weights, the gates
+    and the batch, 0 to 2**32 - 1. manifest: of the score's data set, if that is downloaded or
+    a folder.
+
+    Returns the contents of `scores.json`, but for the names: objective (float), scores ({gate group: a row per edge of
+    a float per operation}; None after an overflow), operations (their order), audit (as `audit` returns it), seconds
+    (of scoring alone), peak_memory_mb (above what the process held before). InputError where score, data and supernet
+    do not fit together.
     """
     score.check_supernet(space, **options)
     supernet = build(space, options, seed).to(device)

@@ -1,6 +1,8 @@
 """Figures: from dictionaries to SVG, the same bytes for the same values. Knows no paths of results and no torch."""
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -13,24 +15,32 @@ INK, GREY, PALE = "#222222", "#8a8a8a", "#dddddd"
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 COLOURS = ("#e69f00", "#a87500", "#009e73", "#56b4e9", "#0072b2", "#cc79a7", "#d55e00")
 
-# A matplotlibrc of the user would change the figures. Text stays text, which can be searched and is a third of the
-# size; Verdana is as wide as DejaVu Sans, which not every browser has.
-matplotlib.rcdefaults()
-matplotlib.rcParams.update(
-    {
-        "svg.fonttype": "none",
-        "svg.hashsalt": "freedarts",
-        "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "sans-serif"],
-        "font.size": 8,
-        "axes.titlesize": 9,
-        "axes.titleweight": "bold",
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "text.color": INK,
-    }
-)
+# Text stays text, which can be searched and is a third of the size; Verdana is as wide as DejaVu Sans, which not every
+# browser has.
+STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "freedarts",
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "sans-serif"],
+    "font.size": 8,
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "text.color": INK,
+}
 
 
+@contextmanager
+def styled() -> Iterator[None]:
+    """Inside, or in a function that it decorates, figures look the same whatever the user's matplotlibrc or notebook
+    has set; afterwards that is as it was."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)
+        yield
+
+
+@styled()
 def write_svg(path: Path, figure: Figure) -> None:
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})

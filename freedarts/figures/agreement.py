@@ -7,13 +7,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from freedarts import spaces
-from freedarts.figures import COLOURS, INK
+from freedarts.figures import COLOURS, INK, styled
 from freedarts.genotype import Refused, agreement
 
 BAR, PLOT, LETTER = 0.26, 3.0, 0.07  # inches: height of a bar, width of the plots and of a letter
 TITLE = "Entries that the genotypes of two seeds share"
 
 
+@styled()
 def draw(genotypes: dict[tuple[str, str], dict[int, object]]) -> Figure:
     """genotypes: (supernet, source) -> seed -> genotype. A source with fewer than two genotypes has no bar."""
     shares: dict[str, dict[str, tuple[list[float], float]]] = {}

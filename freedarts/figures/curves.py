@@ -4,12 +4,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
-from freedarts.figures import COLOURS, INK
+from freedarts.figures import COLOURS, INK, styled
 
 Case = tuple[str, str, str, int, int]
 STYLES = ("--", ":", "-.")
 
 
+@styled()
 def draw(trainings: dict[Case, list[tuple[int, float]]], published: list[dict]) -> Figure:
     """trainings: (task, supernet, source, seed, run) -> (epoch, test error in percent) of each epoch that is done.
     published: resources/curves.yaml. One panel a task that was trained."""

@@ -14,7 +14,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path as Curve
 
 from freedarts import spaces
-from freedarts.figures import GREY, INK, PALE, colour_of, distinct, node_name, seeds_name
+from freedarts.figures import GREY, INK, PALE, colour_of, distinct, node_name, seeds_name, styled
 from freedarts.genotype import Refused
 
 STEP = 1.15  # inches from node to node
@@ -26,6 +26,7 @@ RADIUS = 0.14  # inches from the middle of a node to its edge
 Cell = list[tuple[int, int]]
 
 
+@styled()
 def draw(genotypes: dict[int, object], title: str) -> Figure:
     """genotypes: seed -> genotype of one space, or the reason why there is none; each that differs is drawn once."""
     found = distinct(genotypes)

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path as Curve
 
-from freedarts.figures import GREY, INK
+from freedarts.figures import GREY, INK, styled
 from freedarts.files import InputError
 
 COLUMN, BOX, ROW = 1.9, 1.4, 0.45  # inches
@@ -31,6 +31,7 @@ def parse(dot: str, where: str) -> nx.DiGraph:
     return graph
 
 
+@styled()
 def draw(graph: nx.DiGraph) -> Figure:
     """From left to right, each rule as far to the right as it can be; an arrow that follows from others is left out."""
     layers, segments = _layers(nx.transitive_reduction(graph))

@@ -11,13 +11,14 @@ from matplotlib.colors import Colormap, LogNorm, Normalize, SymLogNorm
 from matplotlib.figure import Figure
 
 from freedarts import spaces
-from freedarts.figures import node_name
+from freedarts.figures import node_name, styled
 from freedarts.genotype import Refused
 
 CELL, ROW, BOTTOM = 0.62, 0.27, 0.6  # inches
 ZERO = "#eeeeee"
 
 
+@styled()
 def draw(searches: dict[int, dict], genotypes: dict[int, object], title: str) -> Figure:
     """searches: seed -> scores.json, of one score on one supernet. genotypes: seed -> what each one selects.
 
