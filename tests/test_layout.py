@@ -19,6 +19,7 @@ LIGHT = (
     "driver",
     "files",
     "genotype",
+    "modules",
     "numbers",
     "plan",
     "protocol",

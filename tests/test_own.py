@@ -47,7 +47,7 @@ def edited(tmp_path, monkeypatch):
     return edit
 
 
-@pytest.mark.parametrize("space", [*SMALL, SPACE])
+@pytest.mark.parametrize("space", ["darts", "nasbench201", SPACE])
 def test_own_score_is_the_sum_of_squares_and_changes_nothing(space):
     score = scores.from_settings(FISHER | {"precision": "float64"})
     network = search.build(space, SMALL.get(space, OPTIONS), 0)
@@ -140,8 +140,8 @@ WRONG_SPACES = [
 @pytest.mark.parametrize(("old", "new", "message"), WRONG_SPACES, ids=[message for *_, message in WRONG_SPACES])
 def test_wrong_space_is_named_with_what_was_expected(edited, old, new, message):
     edited(SPACE, old, new)
+    score = scores.from_settings(FISHER)
     with pytest.raises(InputError, match=f"^{SPACE}: .*{re.escape(message)}"):
-        score = scores.from_settings(FISHER)
         search.search(SPACE, OPTIONS | {"image_size": 32, "classes": 10}, score, 0)
 
 
