@@ -18,12 +18,11 @@ KINDS = ("random", "random-matched", "largest")
 def _derived(space: str, score: Callable[[str, str], float]) -> Genotype:
     """The genotype of scores by (gate group, operation), computed anew for each edge."""
     module = spaces.load(space)
-    return module.derive(
-        {
-            group: [[score(group, operation) for operation in module.OPERATIONS] for _ in range(edges)]
-            for group, edges in module.GATES.items()
-        }
-    )
+    scores = {
+        group: [[score(group, operation) for operation in module.OPERATIONS] for _ in range(edges)]
+        for group, edges in module.GATES.items()
+    }
+    return spaces.derive(module, scores)
 
 
 def uniform(space: str, seed: int) -> Genotype:

@@ -82,8 +82,18 @@ class Catalogue:
             yield f"nasbench201.file: no file or folder {file!r}; allowed: a path, `download` (4.7 GB), null"
         for name, score in config["scores"].items():
             yield from self._unknown_names(f"scores.{name}.overrides", "supernet", score.get("overrides", {}))
+        broken = []
+        for name, score in config["scores"].items():
+            for proxy in {
+                s["proxy"] for s in (score["settings"], *score.get("overrides", {}).values()) if "proxy" in s
+            }:
+                try:
+                    scores.signature(proxy)
+                except InputError as error:
+                    broken.append(name)
+                    yield f"scores.{name}: {error}"
         for supernet in config["supernets"]:
-            for name in config["scores"]:
+            for name in (name for name in config["scores"] if name not in broken):
                 try:
                     scores.from_settings(self.score(supernet, name))
                 except InputError as error:

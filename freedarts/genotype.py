@@ -81,13 +81,13 @@ def derive(search: dict, where: str = "search result") -> Genotype | Refused:
     spaces.check_scores(search["scores"], space.GATES, space.OPERATIONS, f"{where}: scores")
     if search["operations"] != list(space.OPERATIONS):
         raise InputError(f"{where}: operations {search['operations']} are not those of {space.NAME}")
-    return space.derive(search["scores"])
+    return spaces.derive(space, search["scores"])
 
 
 def agreement(first: Genotype | Refused, second: Genotype | Refused) -> dict[str, int] | None:
-    """Entries of `spaces.entries` that two genotypes of one space share, per gate group; None if one is refused."""
+    """Entries of `kept` that two genotypes of one space share, per gate group; None if one is refused."""
     if isinstance(first, Refused) or isinstance(second, Refused):
         return None
     space = spaces.load(first.space)
-    pairs = ((group, space.entries(first)[group], space.entries(second)[group]) for group in space.GATES)
-    return {group: sum(len(a & b) for a, b in zip(ours, theirs, strict=True)) for group, ours, theirs in pairs}
+    ours, theirs = space.kept(first), space.kept(second)
+    return {group: len(set(ours[group]) & set(theirs[group])) for group in space.GATES}

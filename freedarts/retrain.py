@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from tqdm import tqdm
 
-from freedarts import genotype, progress, spaces, tasks, training
+from freedarts import genotype, modules, progress, spaces, tasks, training
 from freedarts.checkpoints import Checkpoints, key
 from freedarts.curves import Curves
 from freedarts.digest import code_digest, commit
@@ -24,10 +24,9 @@ from freedarts.settings import task_faults
 def training_code(space: str, dataset: str) -> str:
     """Digest of the code that a training's result depends on. What only makes files, messages or supernets is left out:
     an edit in it must not cost a GPU-day."""
-    needed = (f"networks.{space}", "training", tasks.module(dataset))
-    unrelated = ("checkpoints", "environment", "files", "genotype", "networks.gated")
-    names = ([f"freedarts.{module}" for module in modules] for modules in (needed, unrelated))
-    return code_digest(*next(names), without=next(names))
+    needed = (modules.source("spaces", space), "freedarts.training", f"freedarts.{tasks.module(dataset)}")
+    unrelated = ("checkpoints", "environment", "files", "genotype", "modules", "networks.gated")
+    return code_digest(*needed, without=[f"freedarts.{name}" for name in unrelated])
 
 
 @dataclass(frozen=True)

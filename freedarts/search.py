@@ -7,13 +7,13 @@ could not tell from the first, and looks for an intermediate value that has left
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from freedarts import genotype, spaces, tasks
+from freedarts import contract, genotype, modules, spaces, tasks
 from freedarts.environment import check_seed, device_name, versions
 from freedarts.files import InputError
 from freedarts.memory import peak_memory
@@ -30,7 +30,10 @@ def build(space: str, options: dict, seed: int) -> nn.Module:
     """The supernet with the release's weights and gate draws for *seed*, on the CPU."""
     check_seed("seed", seed)
     torch.manual_seed(seed)
-    return spaces.load(space).supernet(**options)
+    module = spaces.load(space)
+    supernet = module.supernet(**options)
+    contract.check_supernet(supernet, module)
+    return supernet
 
 
 def ones(supernet: nn.Module) -> Batch:
@@ -95,8 +98,11 @@ def compute(
     images, labels = batch or ones(supernet)
     with prepared(supernet, score, images, precision or score.precision, jitter) as (images, gates):
         labels = None if labels is None else labels.to(images.device)
-        objective, scores = score.module().score(supernet, gates, images, labels, **score.options)
-        return objective.item(), {group: matrix.cpu() for group, matrix in scores.items()}
+        own = modules.is_own(score.proxy)
+        with contract.unchanged(score.proxy, supernet, gates) if own else nullcontext():
+            found = score.module().score(supernet, gates, images, labels, **score.arguments)
+        objective, scores = contract.check_scores(score.proxy, found, gates)
+        return objective.item(), {group: matrix.detach().cpu() for group, matrix in scores.items()}
 
 
 def first_overflow(supernet: nn.Module, score: Score, images: Tensor) -> str | None:
@@ -140,6 +146,8 @@ def audit(supernet: nn.Module, score: Score, batch: Batch, seed: int, scores: di
         method, (_, second) = "float64, every weight times 1 + u * 2^-50", compute(supernet, score, batch, jitter=seed)
     overflow = first_overflow(supernet, score, batch[0])
     if overflow is None and not all(matrix.isfinite().all() for matrix in scores.values()):
+        if modules.is_own(score.proxy):  # an overflow of float32 is none in float64
+            contract.check_finite(score.proxy, second, spaces.load(space).OPERATIONS)
         overflow = "the gradients of the gates"
     result = {"verdict": "overflow", "second": method, "overflow": overflow}
     result |= dict.fromkeys(("largest", "largest_second", "difference", "agreement"))
@@ -152,7 +160,7 @@ def audit(supernet: nn.Module, score: Score, batch: Batch, seed: int, scores: di
             _largest({group: scores[group] - second[group] for group in scores}) / largest if largest else math.inf
         )
         module = spaces.load(space)
-        derived = [module.derive({g: m.tolist() for g, m in matrices.items()}) for matrices in (scores, second)]
+        derived = [spaces.derive(module, {g: m.tolist() for g, m in found.items()}) for found in (scores, second)]
         sound = difference <= TOLERANCE and derived[0] == derived[1]
         result |= {
             "verdict": "sound" if sound else "noise",

@@ -55,7 +55,8 @@ def faults(value: object, definition: str | None = None) -> list[str]:
 
 def supernet_faults(supernet: dict) -> Iterator[str]:
     """What does not fit together in a supernet that is right by the schema."""
-    return spaces.load(supernet["space"]).option_faults(supernet)
+    options = dict(supernet)
+    return spaces.option_faults(options.pop("space"), options)
 
 
 def task_faults(task: dict, images: int | None = None) -> Iterator[str]:
@@ -76,7 +77,7 @@ def task_faults(task: dict, images: int | None = None) -> Iterator[str]:
         if size > images:
             yield f"protocol.batch_size: {size}, but the data set {task['dataset']} has {images} images to train on"
         smallest_batch = images % size or size
-    yield from spaces.load(task["space"]).option_faults(network, final=True, smallest_batch=smallest_batch)
+    yield from spaces.option_faults(task["space"], network, final=True, smallest_batch=smallest_batch)
 
 
 def _data_faults(network: dict, dataset: str) -> Iterator[str]:
@@ -89,7 +90,7 @@ def _data_faults(network: dict, dataset: str) -> Iterator[str]:
 def architecture_score_faults(score: dict) -> Iterator[str]:
     """What does not fit together in a score of whole architectures that is right by the schema."""
     network, data = score["network"], score.get("data")
-    yield from spaces.load("nasbench201").option_faults(network, final=True)
+    yield from spaces.option_faults("nasbench201", network, final=True)
     if data and score["proxy"] not in ("snip", "grasp"):
         yield f"data: with the proxy {score['proxy']!r}, which takes none"
     elif data and (fault := tasks.unknown(data["dataset"])):

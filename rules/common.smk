@@ -9,7 +9,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from freedarts import catalogue as names
-from freedarts import baselines, nasbench201, numbers, status, tasks
+from freedarts import baselines, modules, nasbench201, numbers, status, tasks
 from freedarts.catalogue import Catalogue
 from freedarts.digest import code_digest
 from freedarts.driver import remove_dead_lock, set_job_environment
@@ -47,9 +47,10 @@ wildcard_constraints:
 
 
 @cache
-def code(script, *modules):
+def code(script, *needed):
     """Digest of a script and of the library modules that it depends on; thousands of jobs share a few of them."""
-    return code_digest(BASE / "scripts" / script, *(f"freedarts.{module}" for module in modules))
+    named = (module.split(".", 1) for module in needed)
+    return code_digest(BASE / "scripts" / script, *(modules.source(kind, name) for kind, name in named))
 
 
 # The beginning of a Snakemake call within a job, with the configuration of this one, --config and --configfile

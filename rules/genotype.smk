@@ -73,5 +73,5 @@ for supernet, source, seeds in catalogue.sources():
                 space=space(supernet),
                 code=code("sample.py", f"spaces.{space(supernet)}"),
             shell:
-                "python -m scripts.sample --space {params.space} --kind {params.kind} --match {input} --output {output}"
+                "python -m scripts.sample --space {params.space:q} --kind {params.kind} --match {input} --output {output}"
                 " > {log} 2>&1"

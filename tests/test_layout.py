@@ -21,6 +21,7 @@ LIGHT = (
     "genotype",
     "images",
     "manifest",
+    "modules",
     "numbers",
     "plan",
     "progress",

@@ -146,7 +146,7 @@ def test_all_zero_scores_are_noise():
     ("changes", "message"),
     [
         ({"batch": 1}, "unknown key 'batch'; known: activation, batch_norm"),
-        ({"proxy": "magic"}, "proxy 'magic'; allowed: synflow, synflow_path, snip, grasp"),
+        ({"proxy": "magic"}, "proxy 'magic'; allowed: grasp, snip, synflow, synflow_path, or the path"),
         ({"precision": "float16"}, "precision 'float16'; allowed: float32, float64"),
         ({"gate_scale": 0.1}, "gate_scale 0.1 with gates 'ones'"),
         ({"gates": "normal"}, "gate_scale None with gates 'normal'"),

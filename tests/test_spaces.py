@@ -35,7 +35,7 @@ def test_darts_ties_go_to_the_lower_index():
 
 @pytest.mark.parametrize("name", ["letters", None, ["darts"], "", "__init__"])
 def test_unknown_space_lists_the_known_ones(name):
-    with pytest.raises(InputError, match=r"^here: unknown space .*; known: darts, nasbench201"):
+    with pytest.raises(InputError, match=r"^here: unknown space .*; allowed: darts, mobilenet, nasbench201"):
         spaces.load(name, "here")
 
 

@@ -52,7 +52,7 @@ def _shares(genotypes: list) -> tuple[list[float], float] | None:
     # Of a genotype that leaves blocks out, what it leaves out counts too.
     entries = sum(agreement(genotypes[0], genotypes[0]).values())
     pairs = [sum(agreement(*pair).values()) / entries for pair in combinations(genotypes, 2)]
-    return pairs, sum(space.chance().values()) / entries
+    return pairs, sum(spaces.chance(space).values()) / entries
 
 
 def _bars(axes: Axes, sources: dict[str, tuple[list[float], float]]) -> None:

@@ -1,29 +1,27 @@
-"""The scores' settings. A proxy is a module of this package with a function of the one signature
+"""The scores' settings. A proxy is a module of this package, or a file of the user, with a function of one signature
 
-    score(network, gates, images, labels, **options) -> (objective, {gate group: scores (edges, operations)})
+    score(network, gates, images, labels, *, options …) -> (objective, {gate group: scores (edges, operations)})
+
+It needs a batch of a data set where labels has no default, and an option where that has none. docs/own-score.md.
 
 and, where the network computes with other gates than those that are scored, used(network, gates) -> those.
 
 Imports no torch.
 """
 
-import importlib
+import ast
 from dataclasses import MISSING, dataclass, fields
 
-from freedarts import tasks
+from freedarts import modules, tasks
 from freedarts.files import InputError
 
-PROXIES = ("synflow", "synflow_path", "snip", "grasp")
-LABELLED = ("synflow_path", "snip", "grasp")  # they need a batch of a data set
-OPTIONS = {"synflow": (), "synflow_path": ("step", "flops"), "snip": (), "grasp": ("product", "sign", "step")}
-OPTIONAL = {"grasp": ("step",)}
+OPTIONS = ("product", "sign", "step", "flops")  # which have a setting of their own
 KEYS = {
     "step": {"learning_rate", "weight_decay"},
     "flops": {"weight", "reference", "exponent"},
     "data": {"dataset", "batch_size"},
 }
 ALLOWED = {
-    "proxy": PROXIES,
     "batch_norm": ("identity", "eval", "train"),
     "gates": ("ones", "normal"),
     "positive_gates": (False, True),
@@ -33,6 +31,25 @@ ALLOWED = {
     "product": (None, "gradient", "first-row", "gates"),
     "sign": (None, "negative", "positive", "absolute"),
 }
+PROXY = "score settings: proxy"
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a proxy's function says of itself. options: name -> whether it is needed."""
+
+    labelled: bool
+    options: dict[str, bool]
+
+
+def signature(proxy: str) -> Signature:
+    """Read, not imported, because a score imports torch. InputError if the file has no such function."""
+    found = [node for node in modules.check("scores", proxy, PROXY).body if isinstance(node, ast.FunctionDef)]
+    arguments = next((node.args for node in found if node.name == "score"), None)
+    if arguments is None or len(arguments.posonlyargs + arguments.args) != 4 or arguments.vararg or arguments.kwarg:
+        raise InputError(f"{proxy}: expected a function score(network, gates, images, labels), its options after a `*`")
+    options = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    return Signature(not arguments.defaults, {argument.arg: default is None for argument, default in options})
 
 
 @dataclass(frozen=True)
@@ -52,8 +69,10 @@ class Score:
     sign: str | None = None
     step: dict[str, float] | None = None  # of GraSP and synflow_path: learning_rate and weight_decay
     flops: dict[str, float] | None = None  # of synflow_path: weight, reference and exponent
+    options: dict | None = None  # of a score of the user
 
     def __post_init__(self):
+        function = signature(self.proxy)
         for key, allowed in ALLOWED.items():
             if getattr(self, key) not in allowed:
                 names = ", ".join(str(value) for value in allowed if value is not None)
@@ -63,26 +82,26 @@ class Score:
                 f"score settings: gate_scale {self.gate_scale!r} with gates {self.gates!r}; "
                 "allowed: a positive number with `normal`, none with `ones`"
             )
-        for key in {key: None for options in OPTIONS.values() for key in options}:
-            value = getattr(self, key)
-            if value is not None and key not in OPTIONS[self.proxy]:
+        for key, value in self.arguments.items():
+            if key not in function.options:
                 raise InputError(f"score settings: {key} {value!r} with the proxy {self.proxy!r}, which has none")
-            if value is None and key in OPTIONS[self.proxy] and key not in OPTIONAL.get(self.proxy, ()):
-                raise InputError(f"score settings: no key {key!r}, which the proxy {self.proxy!r} needs")
+        if missing := [key for key, needed in function.options.items() if needed and key not in self.arguments]:
+            raise InputError(f"score settings: no key {missing[0]!r}, which the proxy {self.proxy!r} needs")
         for key, expected in KEYS.items():
             value = getattr(self, key)
             known = expected | ({"part"} if key == "data" else set())
             if value is not None and not expected <= set(value) <= known:
                 raise InputError(f"score settings: {key} has {sorted(value)}, expected {sorted(expected)}")
-        if self.data is None and self.proxy in LABELLED:
+        if self.data is None and function.labelled:
             raise InputError(f"score settings: no key 'data', which the proxy {self.proxy!r} needs")
         if self.data is not None:
             tasks.check_batch(**self.data)
 
     @property
-    def options(self) -> dict:
-        """The settings that the proxy's function takes."""
-        return {key: getattr(self, key) for key in OPTIONS[self.proxy]}
+    def arguments(self) -> dict:
+        """The options of the proxy's function."""
+        own = {key: getattr(self, key) for key in OPTIONS if getattr(self, key) is not None}
+        return own | (self.options or {})
 
     def check_supernet(self, space: str, image_size: int, classes: int, **_) -> None:
         """Raise InputError unless the score and its data fit a supernet with these options."""
@@ -99,7 +118,7 @@ class Score:
 
     def module(self):
         """The proxy's module (imports torch)."""
-        return importlib.import_module(f"{__name__}.{self.proxy}")
+        return modules.load("scores", self.proxy, PROXY)
 
 
 def from_settings(settings: dict) -> Score:

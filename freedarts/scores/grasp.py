@@ -22,8 +22,8 @@ def score(
     images: Tensor,
     labels: Tensor,
     *,
-    product: str = "gradient",
-    sign: str = "negative",
+    product: str,
+    sign: str,
     step: dict[str, float] | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """-gate * (H g), elementwise, with g and H the gradient and the Hessian of the cross-entropy L of a batch (Wang et

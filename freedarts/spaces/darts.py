@@ -89,17 +89,6 @@ def _derive_cell(rows: list[list[float]]) -> Cell:
     return tuple(cell)
 
 
-def entries(genotype: Genotype) -> dict[str, list[set]]:
-    """Per cell, the set of (operation, input) pairs of each node."""
-    return {group: [set(getattr(genotype, group)[2 * node : 2 * node + 2]) for node in range(NODES)] for group in GATES}
-
-
-def chance() -> dict[str, float]:
-    """A node with n inputs keeps each with probability 2/n, with one of seven operations: 2 * (2/n) / 7 shared pairs,
-    summed over the nodes."""
-    return {group: sum(4 / (node + 2) / (len(OPERATIONS) - 1) for node in range(NODES)) for group in GATES}
-
-
 def kept(genotype: Genotype) -> dict[str, list[tuple[int, int]]]:
     return {
         group: [

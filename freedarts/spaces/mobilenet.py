@@ -71,15 +71,6 @@ def derive(scores: dict[str, list[list[float]]]) -> Genotype:
     return Genotype(tuple(max(range(len(row)), key=row.__getitem__) for row in scores["blocks"]))
 
 
-def entries(genotype: Genotype) -> dict[str, list[set]]:
-    """Per block, its id."""
-    return {"blocks": [{identifier} for identifier in genotype.operations]}
-
-
-def chance() -> dict[str, float]:
-    return {"blocks": len(BLOCKS) / len(OPERATIONS)}
-
-
 def kept(genotype: Genotype) -> dict[str, list[tuple[int, int]]]:
     return {"blocks": list(enumerate(genotype.operations))}
 

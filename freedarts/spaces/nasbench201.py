@@ -101,15 +101,6 @@ def derive(scores: dict[str, list[list[float]]]) -> Genotype:
     return Genotype(tuple(OPERATIONS[max(range(len(row)), key=row.__getitem__)] for row in scores["cell"]))
 
 
-def entries(genotype: Genotype) -> dict[str, list[set]]:
-    """Per edge, its operation."""
-    return {"cell": [{operation} for operation in genotype.operations]}
-
-
-def chance() -> dict[str, float]:
-    return {"cell": len(EDGES) / len(OPERATIONS)}
-
-
 def kept(genotype: Genotype) -> dict[str, list[tuple[int, int]]]:
     return {"cell": [(edge, OPERATIONS.index(operation)) for edge, operation in enumerate(genotype.operations)]}
 

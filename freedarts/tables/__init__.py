@@ -158,7 +158,7 @@ def search_table(
                 "shared, published": _agreements(
                     (found, published[seed]) for seed, found in derived.items() if seed in published
                 ),
-                "shared, chance": sum(space.chance().values()),
+                "shared, chance": sum(spaces.chance(space).values()),
                 "of": example and sum(genotype.agreement(example, example).values()),
                 "seconds": statistics.median(result["seconds"] for result in results.values()),
                 "memory, MB": statistics.median(result["peak_memory_mb"] for result in results.values()),

@@ -1,0 +1,208 @@
+"""A score and a space of the user: the examples through the workflow, and files that are refused."""
+
+import csv
+import random
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from freedarts import baselines, genotype, scores, search, spaces
+from freedarts.costs import costs
+from freedarts.files import InputError
+from tests.conftest import ROOT
+from tests.test_genotype import random_scores
+from tests.test_networks import SMALL
+from tests.test_scores import batch
+from tests.test_search import fingerprint
+from tests.test_workflow import copy_project, planned, snakemake
+
+CONFIG = yaml.safe_load((ROOT / "config" / "examples" / "own.yaml").read_text())
+FISHER = CONFIG["scores"]["fisher-digits-b8"]["settings"]
+SPACE = "examples/chain.py"
+OPTIONS = {"channels": 8, "image_size": 16, "classes": 5}
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.fixture
+def edited(tmp_path, monkeypatch):
+    """An example with a part of its text replaced, in the current folder."""
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    monkeypatch.chdir(tmp_path)
+
+    def edit(name: str, old: str, new: str) -> None:
+        text = Path(name).read_text()
+        assert old in text
+        Path(name).write_text(text.replace(old, new))
+
+    return edit
+
+
+@pytest.mark.parametrize("space", ["darts", "nasbench201", SPACE])
+def test_own_score_is_the_sum_of_squares_and_changes_nothing(space):
+    score = scores.from_settings(FISHER | {"precision": "float64"})
+    network = search.build(space, SMALL.get(space, OPTIONS), 0)
+    images, labels = batch(space) if space in SMALL else batch("darts")
+    before, state = fingerprint(network), torch.get_rng_state()
+    objective, found = search.compute(network, score, (images, labels))
+    again = search.compute(network, score, (images, labels))
+    assert objective == again[0]
+    assert all(torch.equal(found[group], again[1][group]) for group in found)
+    for (was, *rest), (now, *others) in zip(before, fingerprint(network), strict=True):
+        assert torch.equal(was, now)
+        assert rest == others
+    assert torch.equal(torch.get_rng_state(), state)
+    assert {group: matrix.shape for group, matrix in found.items()} == {
+        g: d.shape for g, d in network.gate_draws.items()
+    }
+    # Where all images are one, the sum over n of g_n^2 is n times that of the mean loss, which SNIP takes.
+    same = images[:1].expand_as(images), labels[:1].expand_as(labels)
+    _, snip = search.compute(
+        network, scores.from_settings(FISHER | {"proxy": "snip", "batch_norm": "eval"}), same, "float64"
+    )
+    _, ours = search.compute(network, scores.from_settings(FISHER | {"batch_norm": "eval"}), same, "float64")
+    for group in ours:
+        torch.testing.assert_close(ours[group], len(images) * snip[group] ** 2, rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("proxy", ["synflow", "snip"])
+def test_own_space_takes_every_score_and_its_genotypes_are_whole(proxy):
+    space = spaces.load(SPACE)
+    score = scores.from_settings(FISHER | {"proxy": proxy, "precision": "float64"})
+    network = search.build(SPACE, OPTIONS, 0)
+    _, found = search.compute(network, score, batch("darts"))
+    assert found["layers"].shape == (4, 3)
+    derived = spaces.derive(space, random_scores(space, random.Random(0)))
+    assert genotype.parse(derived.to_json(), "here") == derived
+    sizes = [costs(g, OPTIONS)["parameters"] for g in (baselines.largest(SPACE), baselines.uniform(SPACE, 1))]
+    assert sizes[0] > sizes[1]
+    logits, head = space.network(derived, **OPTIONS)(torch.randn(2, 3, 16, 16))
+    assert (logits.shape, head) == ((2, 5), None)
+
+
+RETURN = "return losses.mean(), total"
+WRONG_SCORES = [
+    (RETURN, "return total", "score returns a dict, expected (objective, scores)"),
+    (RETURN, "return 1.0, total", "objective is a float, expected a tensor"),
+    (RETURN, "return losses.mean(), {}", "scores are [], expected a dictionary with the keys ['layers']"),
+    (
+        RETURN,
+        "return losses.mean(), {g: t[:, :1] for g, t in total.items()}",
+        "shape (4, 1), expected numbers of the shape (4, 3)",
+    ),
+    (
+        RETURN,
+        "return losses.mean(), {g: t / 0 for g, t in total.items()}",
+        "is inf, though the network's values are finite",
+    ),
+    ("    losses =", "    network.classifier.weight.data.mul_(2)\n    losses =", "score changes classifier.weight"),
+    ("    losses =", "    network.eval()\n    losses =", "score changes the mode of the network"),
+    ("    losses =", "    gates['layers'].data.abs_()\n    losses =", "score changes the gates layers"),
+    (
+        "    losses =",
+        "    network.layers[0][0][2].running_mean.add_(1)\n    losses =",
+        "score changes layers.0.0.2.running_mean",
+    ),
+    ("def score(", "def scores(", "expected a function score(network, gates, images, labels)"),
+    ("def score(", "def score(more, ", "expected a function score(network, gates, images, labels)"),
+    ("def score(", "def score((", "not valid Python"),
+    ("import torch\n", "import no_such_module\n", "cannot be imported (ModuleNotFoundError"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "message"), WRONG_SCORES, ids=[message for *_, message in WRONG_SCORES])
+def test_wrong_score_is_named_with_what_was_expected(edited, old, new, message):
+    edited("examples/fisher.py", old, new)
+    with pytest.raises(InputError, match=f"^examples/fisher.py: .*{re.escape(message)}"):
+        search.search(SPACE, OPTIONS | {"image_size": 32, "classes": 10}, scores.from_settings(FISHER), 0)
+
+
+WRONG_SPACES = [
+    ("OPERATIONS[row.index(max(row))]", "'double'", "derive: widths[0]: 'double'; allowed: quarter"),
+    ("OPERATIONS.index(width))", "7)", "derive: kept holds (0, 7) in layers"),
+    ("def kept(", "def keeps(", "no kept; docs/own-space.md"),
+    ("torch.randn(LAYERS,", "torch.randn(3,", "gate_draws of the shapes {'layers': (3, 3)}, expected"),
+    ("padding=1, bias=False", "padding=1", "has a bias or does not pad with zeros"),
+    ('LARGEST = "whole"', 'LARGEST = "double"', "'double' in LARGEST or CANDIDATES is not in OPERATIONS"),
+    ("def parse(", "def parse((", "not valid Python"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "message"), WRONG_SPACES, ids=[message for *_, message in WRONG_SPACES])
+def test_wrong_space_is_named_with_what_was_expected(edited, old, new, message):
+    edited(SPACE, old, new)
+    score = scores.from_settings(FISHER)
+    with pytest.raises(InputError, match=f"^{SPACE}: .*{re.escape(message)}"):
+        search.search(SPACE, OPTIONS | {"image_size": 32, "classes": 10}, score, 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (OPTIONS | {"cells": 3}, "cells: unknown key; allowed: channels, image_size, classes"),
+        ({"image_size": 16, "classes": 5}, "channels: no such key"),
+        (OPTIONS | {"channels": "8"}, "channels: '8'; allowed: int"),
+        (OPTIONS | {"channels": 6}, "channels: 6; allowed: multiples of 4, which has a quarter"),
+    ],
+)
+def test_options_are_those_of_the_functions(options, message):
+    assert list(spaces.option_faults(SPACE, options)) == [message]
+    assert list(spaces.option_faults(SPACE, options, final=True)) == [message]
+
+
+def test_missing_file_is_named():
+    with pytest.raises(InputError, match=r"^no/such.py: No such file or directory, expected a Python file"):
+        scores.from_settings(FISHER | {"proxy": "no/such.py"})
+    assert next(spaces.option_faults("no/such.py", OPTIONS)).startswith("no/such.py: No such file")
+
+
+def test_planning_runs_no_torch(edited):
+    code = f"import sys; from freedarts import scores, spaces; scores.from_settings({FISHER!r})\n"
+    code += f"spaces.load({SPACE!r}); print('torch' in sys.modules)"
+
+    def run():
+        return subprocess.run(
+            [sys.executable, "-c", code], text=True, capture_output=True, env={"PYTHONPATH": str(ROOT)}
+        )
+
+    assert run().stdout == "False\n"
+    edited(SPACE, "from dataclasses import dataclass\n", "import torch\nfrom dataclasses import dataclass\n")
+    assert f"{SPACE}: imports torch, which planning would wait for" in run().stderr
+
+
+@pytest.mark.workflow
+def test_examples_run_through_the_workflow(tmp_path):
+    project = copy_project(tmp_path / "project")
+    shutil.copytree(ROOT / "examples", project / "examples")
+    path = project / "config" / "config.yaml"  # without the sources of the other spaces, which take a minute
+    config = yaml.safe_load(path.read_text()) | {"sources": {}}
+    del config["readings"]["random"]
+    path.write_text(yaml.safe_dump(config))
+    overlay = ("--configfile", "config/examples/own.yaml")
+    snakemake(
+        project,
+        "results/tables.md",
+        "results/figures/scores/chain/fisher-digits-b8.svg",
+        "results/figures/genotypes/chain/random-chain.svg",
+        *overlay,
+    )
+    with (project / "results" / "tables.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    shown = {(row["table"], row["value"]) for row in rows}
+    assert {("search", "2 sound"), ("search", "fisher-digits-b8"), ("retraining", "digits-chain")} <= shown
+    sources = ("fisher-digits-b8", "random-chain", "random-matched-chain")
+    assert {(table, source) for table in ("stability", "costs") for source in sources} <= shown
+    with (project / "examples" / "fisher.py").open("a") as file:
+        file.write("\nEDITED = 1\n")
+    names = planned(project, "results/tables.md", *overlay)
+    again = {name for name in names if name.startswith("results/search")}
+    assert again == {f"results/search/chain/fisher-digits-b8/seed{seed}/scores.json" for seed in (0, 1)}
