@@ -18,6 +18,9 @@ from torch.autograd import Function
 from freedarts.networks import tangents
 
 
+IMAGES = 16  # that a convolution's backward pass takes at a time
+
+
 class _Convolution(Function):
     """conv2d that keeps the weight and the input's shape, not the input."""
 
@@ -30,7 +33,12 @@ class _Convolution(Function):
     @staticmethod
     def backward(ctx, gradient: Tensor):
         (weight,) = ctx.saved_tensors
-        return torch.nn.grad.conv2d_input(ctx.shape, weight, gradient, *ctx.options), *[None] * 5
+        # In parts: PyTorch's own computation makes an input of ctx.shape that it does not need, and copies in a layout
+        # of its own, which for a large batch is most of the memory in use.
+        out = gradient.new_empty(ctx.shape)
+        for part, slopes in zip(out.split(IMAGES), gradient.split(IMAGES), strict=True):
+            part.copy_(torch.nn.grad.conv2d_input(part.shape, weight, slopes, *ctx.options))
+        return out, *[None] * 5
 
 
 class _Depthwise(Function):
