@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from freedarts import modules
 from freedarts.files import run, write_text
 from freedarts.settings import SCHEMA, read_yaml
 
@@ -22,6 +23,7 @@ for, and which ones there are: [config/README.md](../config/README.md).
 *default* is what holds where a key is left out: –, the key is optional and has none. Keys outside of named entries and
 lists are set in [config/config.yaml](../config/config.yaml). Keys that are not listed are refused.
 """
+OWN = "that is a file of your own"
 TYPES = {"object": "mapping", "array": "list", "boolean": "true or false", "string": "text", "null": "null"}
 HEADER = "| key | value | default | description |\n|---|---|---|---|"
 
@@ -48,7 +50,7 @@ def configuration() -> str:
         first, *keys = _merged(_keys(Key(name, entry, True, []), whole["$defs"], {}))
         parts.append(f"## {name}\n\n{first.schema['description']}\n")
         parts.append(HEADER)
-        parts += [_row(key, name, defaults, whole["$defs"]["space"]["enum"]) for key in keys or [first]]
+        parts += [_row(key, name, defaults, [*modules.known("spaces"), OWN]) for key in keys or [first]]
         parts.append("")
     return "\n".join(parts)
 
@@ -69,7 +71,10 @@ def _keys(key: Key, definitions: dict, seen: dict[str, str]) -> Iterator[Key]:
     yield key
     variants = [(key.schema, key.spaces)]
     for variant in key.schema.get("allOf", ()):
-        variants.append((variant["then"], [variant["if"]["properties"]["space"]["const"]]))
+        if "then" in variant:
+            variants.append((variant["then"], [variant["if"]["properties"]["space"]["const"]]))
+        else:
+            variants.append((variant["else"], [OWN]))
     for variant, spaces in variants:
         for name, inner in variant.get("properties", {}).items():
             if isinstance(inner, dict):
