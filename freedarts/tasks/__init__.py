@@ -57,6 +57,7 @@ BUILT_IN = tuple(DATASETS)
 PARTS = ("train", "test")
 DOWNLOADED = ("cifar10", "cifar100")
 FOLDERS = ("imagenet",)  # image folders that the user puts, or links, into data/
+IN_DATA = (*DOWNLOADED, *FOLDERS)
 
 
 def register(own: dict[str, Facts]) -> None:
@@ -79,7 +80,7 @@ def same_classes(folder: Path, train: Iterable[str], test: Iterable[str], test_n
 
 
 def needs_manifest(dataset: str) -> bool:
-    return dataset in (*DOWNLOADED, *FOLDERS) or dataset not in BUILT_IN
+    return dataset in IN_DATA or dataset not in BUILT_IN
 
 
 def identity(manifest: Path | None) -> str:
