@@ -23,7 +23,7 @@ report: $(VENV)/.installed
 	snakemake results/report.html
 
 test: $(VENV)/.installed
-	pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 slurm: $(VENV)/.installed
 	pytest -m slurm

@@ -58,13 +58,10 @@ SEARCH_RESULT = {
 }
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """With several processes, those who share a long run share a process, and the longest run begins first."""
-    quick = [item for item in items if "quick" in item.fixturenames]
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("quick" if item in quick else item.path.stem))
-    items.sort(key=lambda item: (item not in quick, not item.get_closest_marker("workflow")))
+    """The longest run begins first, so that other processes work beside it."""
+    items.sort(key=lambda item: not item.get_closest_marker("workflow"))
+    items.sort(key=lambda item: item.path.stem != "test_workflow")
 
 
 @pytest.fixture(autouse=True, scope="session")

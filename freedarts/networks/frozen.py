@@ -17,7 +17,6 @@ from torch.autograd import Function
 
 from freedarts.networks import tangents
 
-
 IMAGES = 16  # that a convolution's backward pass takes at a time
 
 
