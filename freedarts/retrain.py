@@ -10,11 +10,11 @@ import torch
 from safetensors.torch import save_file
 from tqdm import tqdm
 
-from freedarts import genotype, spaces, tasks, training
+from freedarts import distributed, genotype, spaces, tasks, training
 from freedarts.checkpoints import Checkpoints, key
 from freedarts.curves import Curves
 from freedarts.digest import code_digest
-from freedarts.environment import check_seed, commit, device_name, versions
+from freedarts.environment import Engine, check_seed, commit, device_name, versions
 from freedarts.files import InputError, replace_file, write_json, write_text
 from freedarts.preflight import preflight
 from freedarts.protocol import Protocol
@@ -25,7 +25,7 @@ def training_code(space: str, dataset: str) -> str:
     """Digest of the code that a training's result depends on. What only makes files, messages or supernets is left out:
     an edit in it must not cost a GPU-day."""
     needed = (f"networks.{space}", "training", f"tasks.{dataset}")
-    unrelated = ("checkpoints", "environment", "files", "genotype", "networks.gated")
+    unrelated = ("checkpoints", "driver", "environment", "files", "genotype", "networks.gated")
     names = ([f"freedarts.{module}" for module in modules] for modules in (needed, unrelated))
     return code_digest(*next(names), without=next(names))
 
@@ -42,21 +42,22 @@ class Run:
     workers: int = 0  # processes that read images
 
 
-def retrain(
-    run: Run, device: torch.device, bf16: bool, checkpoints: Path, stop: Callable[[], bool], output: Path
-) -> None:
+def retrain(run: Run, engine: Engine, checkpoints: Path, stop: Callable[[], bool], output: Path) -> None:
     """Train, or go on; write history, protocol and weights beside *output* and the metrics to it, last, so that they
-    vouch for the rest. A training that is complete in *checkpoints* writes its results again without an epoch."""
-    settings = run.settings
+    vouch for the rest. A training that is complete in *checkpoints* writes its results again without an epoch.
+
+    Of several processes the first keeps checkpoints and writes."""
+    settings, device = run.settings, engine.device
     check_seed("run", run.seed)
     found = genotype.read_trainable(run.genotype, settings["space"])
     space = spaces.load(found.space)
     protocol = Protocol(**settings["protocol"])
-    data = tasks.load(settings["dataset"], run.data and run.data.with_suffix(""), run.workers, protocol.color_jitter)
+    workers = -(-run.workers // engine.processes)
+    data = tasks.load(settings["dataset"], run.data and run.data.with_suffix(""), workers, protocol.color_jitter)
     if data.classes != settings["network"]["classes"]:
         classes = settings["network"]["classes"]
         raise InputError(f"task {run.task}: the network has {classes} classes, the data {data.classes}")
-    if odd := list(task_faults(settings, len(data.train_labels))):
+    if odd := list(task_faults(settings, len(data.train_labels), engine.processes)):
         raise InputError(f"task {run.task}: {odd[0]}")
 
     torch.manual_seed(run.seed)
@@ -64,23 +65,29 @@ def retrain(
     manifest = run.data.read_text(encoding="utf-8") if run.data else ""
     about = {"genotype": json.dumps(found.to_json()), "settings": json.dumps(settings, sort_keys=True)}
     code = training_code(found.space, settings["dataset"])
-    name = key(*about.values(), str(run.seed), manifest, code, device.type, str(bf16))
-    kept = Checkpoints(checkpoints / name)
-    if device.type == "cuda":
-        print(json.dumps(preflight(network, data.classes, protocol, device, bf16)), flush=True)
-    curves = Curves(output.with_name("tensorboard"))
-    history = training.train(
-        network,
-        data,
-        protocol,
-        run.seed,
-        device,
-        kept,
-        stop,
-        partial(tqdm, desc=run.task, unit="epoch"),
-        bf16,
-        curves.show,
-    )
+    how = (device.type, str(engine.bf16), str(engine.compiled), str(engine.processes))
+    first = distributed.rank() == 0
+    kept = Checkpoints(checkpoints / key(*about.values(), str(run.seed), manifest, code, *how)) if first else None
+    if first and device.type == "cuda":
+        print(json.dumps(preflight(network, data.classes, protocol, engine)), flush=True)
+    with distributed.joined(engine.processes, device) as group:
+        curves = Curves(output.with_name("tensorboard")) if first else None
+        history = training.train(
+            network,
+            data,
+            protocol,
+            run.seed,
+            device,
+            kept,
+            stop,
+            partial(tqdm, desc=run.task, unit="epoch", disable=not first),
+            engine.bf16,
+            curves.show if curves else lambda history: None,
+            engine.compiled,
+            group,
+        )
+    if not curves:
+        return
     curves.close()
 
     header = ",".join(history[0])
@@ -98,8 +105,10 @@ def retrain(
         "parameters": sum(p.numel() for name, p in network.named_parameters() if "auxiliary" not in name),
         "images_per_second": len(history) * len(data.train_labels) / sum(row["train_seconds"] for row in history),
         "hours": hours,
-        "gpu_hours": hours if device.type == "cuda" else 0.0,
-        "precision": "bf16" if bf16 else "float32",
+        "gpu_hours": hours * engine.processes if device.type == "cuda" else 0.0,
+        "precision": "bf16" if engine.bf16 else "float32",
+        "compiled": engine.compiled,
+        "processes": engine.processes,
         "device": device_name(device),
         "versions": versions(),
         "commit": commit(),
