@@ -7,7 +7,7 @@ from pathlib import Path
 from freedarts.files import InputError, run, write_text
 
 MARKERS = re.compile(r"(<!-- results[^\n]*-->\n).*?(<!-- results end -->)", re.DOTALL)
-SECTIONS = ("Searches", "The numbers that the paper prints", "Retraining")
+SECTIONS = ("In short", "Searches", "The numbers that the paper prints", "Retraining")
 
 
 def main() -> None:

@@ -80,7 +80,7 @@ def test_tables_of_good_results(script, results):
     assert ("retraining", "error, last epoch", "5.0") in {(row["table"], row["column"], row["value"]) for row in rows}
     text = (results / "out" / "tables.md").read_text(encoding="utf-8")
     assert text.startswith("# ")
-    assert text.count("\n## ") == 7
+    assert text.count("\n## ") == 8
 
 
 @pytest.mark.parametrize(
@@ -120,15 +120,15 @@ def test_readme_takes_the_tables_between_its_markers(script, results):
     assert text.startswith("before\n<!-- results: by make -->\n")
     assert text.endswith("<!-- results end -->\nafter\n")
     assert "stale" not in text
-    assert text.count("\n### ") == 3
+    assert text.count("\n### ") == 4
 
 
 @pytest.mark.parametrize(
     ("tables_text", "readme_text", "message"),
     [
-        ("# x\n", "<!-- results -->\n<!-- results end -->\n", "tables.md: no section 'Searches'"),
+        ("# x\n", "<!-- results -->\n<!-- results end -->\n", "tables.md: no section 'In short'"),
         (
-            "# x\n\n## Searches\n\n## The numbers that the paper prints\n\n## Retraining\n",
+            "# x\n\n## In short\n\n## Searches\n\n## The numbers that the paper prints\n\n## Retraining\n",
             "no markers\n",
             "README.md: expected one pair of markers",
         ),

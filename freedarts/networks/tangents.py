@@ -19,21 +19,26 @@ class _Rectify(Function):
 
     @staticmethod
     def forward(ctx, x: Tensor, ceiling: float) -> Tensor:
-        value, tangent = x.chunk(2)
-        value = value.clamp(0, ceiling)
-        ctx.save_for_backward(value)
+        (value, tangent), out = x.chunk(2), torch.empty_like(x)
+        rectified, passed = out.chunk(2)
+        torch.clamp(value, 0, ceiling, out=rectified)
+        _pass(tangent, rectified, ceiling, passed)
+        ctx.save_for_backward(out)  # as the next layer does; the value alone would be one more tensor
         ctx.ceiling = ceiling
-        return torch.cat([value, _passed(tangent, value, ceiling)])
+        return out
 
     @staticmethod
     def backward(ctx, gradient: Tensor):
-        (value,) = ctx.saved_tensors
-        return torch.cat([_passed(half, value, ctx.ceiling) for half in gradient.chunk(2)]), None
+        (out,) = ctx.saved_tensors
+        value, passed = out.chunk(2)[0], torch.empty_like(gradient)
+        for half, target in zip(gradient.chunk(2), passed.chunk(2), strict=True):
+            _pass(half, value, ctx.ceiling, target)
+        return passed, None
 
 
-def _passed(x: Tensor, value: Tensor, ceiling: float) -> Tensor:
-    """x where *value* is above 0 and below the ceiling, else 0."""
-    return torch.ops.aten.hardtanh_backward(x, value, 0, ceiling)
+def _pass(x: Tensor, value: Tensor, ceiling: float, out: Tensor) -> None:
+    """Into *out*, x where *value* is above 0 and below the ceiling, else 0."""
+    torch.ops.aten.hardtanh_backward.grad_input(x, value, 0, ceiling, grad_input=out)
 
 
 def rectify(x: Tensor, batch: int | None, ceiling: float = math.inf) -> Tensor:
@@ -57,13 +62,12 @@ class _Normalise(Function):
         out = torch.cat([y, tangent])
         tangent = out[len(y) :]
         tangent.sub_(_mean(tangent)).addcmul_(y, _mean(y, tangent), value=-1).mul_(scale)
-        ctx.save_for_backward(y, x, scale)
+        ctx.save_for_backward(y, x[len(y) :].clone(), scale)  # a view would keep all of x
         return out
 
     @staticmethod
     def backward(ctx, gradient: Tensor):
-        y, x, s = ctx.saved_tensors
-        tangent = x[len(y) :]
+        y, tangent, s = ctx.saved_tensors
         p, q = gradient.chunk(2)
         mean, along, mean_q, along_q = _mean(tangent), _mean(y, tangent), _mean(q), _mean(y, q)
         out = torch.empty_like(gradient)

@@ -9,6 +9,7 @@ from itertools import combinations
 import pandas as pd
 
 from freedarts import genotype, spaces
+from freedarts.tables.summary import in_short
 
 MISSING = "–"
 INTRODUCTION = """# FreeDARTS, reproduced
@@ -76,7 +77,8 @@ class Table:
 
 
 def markdown(tables: Iterable[Table]) -> str:
-    return INTRODUCTION + "\n" + "\n".join(table.markdown() for table in tables)
+    tables = list(tables)
+    return "\n".join([INTRODUCTION, in_short(tables), *(table.markdown() for table in tables)])
 
 
 def csv(tables: Iterable[Table]) -> str:

@@ -1,0 +1,82 @@
+"""What the tables say, in a few sentences that are computed from their rows."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+
+SIGNIFICANT = 0.05
+
+
+def in_short(tables: Iterable) -> str:
+    """A section of Markdown with one item for each table that has something to say. tables: of freedarts.tables."""
+    rows = defaultdict(list, {table.name: table.rows for table in tables})
+    items = [
+        *_objectives(rows["search"]),
+        *_verdicts(rows["search"]),
+        *_agreement(rows["stability"]),
+        *_correlation(rows["correlation"]),
+        *_costs(rows["costs"]),
+        *_numbers(rows["numbers"]),
+    ]
+    return "## In short\n\n" + "\n".join(f"- {item}" for item in items or ["Nothing has run."]) + "\n"
+
+
+def _objectives(searches: list[dict]) -> Iterator[str]:
+    printed = [row for row in searches if row["printed"] is not None and row["objective, seed 0"] is not None]
+    if printed:
+        same = sum(f"{row['objective, seed 0']:.4f}" == f"{row['printed']:.4f}" for row in printed)
+        yield f"Supernets: {same} of {len(printed)} objectives that the release printed come out to the last digit."
+
+
+def _verdicts(searches: list[dict]) -> Iterator[str]:
+    verdicts: Counter = Counter()
+    noise, left_out = [], []
+    for row in searches:
+        if not row["n"]:
+            left_out.append(f"`{row['score']}` on `{row['supernet']}`")
+            continue
+        for part in row["verdict"].split(", "):
+            count, verdict = part.split()
+            verdicts[verdict] += int(count)
+            if verdict == "noise":
+                noise.append(f"`{row['score']}` on `{row['supernet']}` ({count} of {row['n']})")
+    if verdicts:
+        found = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
+        yield f"Audit of {verdicts.total()} searches: {found}."
+    if noise:
+        yield f"Rounding noise, so that the selected genotypes say nothing: {_listed(noise)}."
+    if left_out:
+        yield f"Not searched, for want of images: {_listed(left_out)}."
+
+
+def _agreement(sources: list[dict]) -> Iterator[str]:
+    published = [row for row in sources if row["source"].startswith("published-")]
+    if published:
+        more = [f"`{r['source']}` on `{r['supernet']}`" for r in published if r["entries, p"] < SIGNIFICANT]
+        yield (
+            f"Published genotypes: in {len(published) - len(more)} of {len(published)} sets the seeds agree no more"
+            f" than random genotypes do (p ≥ {SIGNIFICANT})" + (f"; in {_listed(more)} they do." if more else ".")
+        )
+
+
+def _correlation(scores: list[dict]) -> Iterator[str]:
+    for row in scores:
+        if row.get("ρ") is not None:
+            yield f"Rank correlation with the accuracy on {row['data set']}: `{row['score']}` ρ = {row['ρ']:.2f}."
+
+
+def _costs(costs: list[dict]) -> Iterator[str]:
+    checks = [row["check"] for row in costs if row["check"] and row["check"] not in ("no genotype", "not recomputable")]
+    if checks:
+        exact = checks.count("exact")
+        yield f"Costs: {exact} of {len(checks)} rows with published parameters and multiply-adds are exact."
+
+
+def _numbers(numbers: list[dict]) -> Iterator[str]:
+    if numbers:
+        verdicts = Counter(row["verdict"].split(";")[0].split(":")[0].split(" (")[0] for row in numbers)
+        found = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
+        yield f"The {len(numbers)} test errors that the paper prints: {found}."
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
