@@ -65,7 +65,7 @@ def test_two_processes_take_the_steps_of_one(tmp_path):
 
 
 def two(folder: Path, output: str = "metrics.json", **changes) -> subprocess.Popen:
-    return start(folder, output, options=("--processes", "2"), **changes)
+    return start(folder, output, options=("--processes", "2"), **{"epochs": 3} | changes)
 
 
 @pytest.fixture(scope="module")
@@ -99,9 +99,9 @@ def test_killed_and_stopped_training_of_two_ends_bit_equal(tmp_path, uninterrupt
 
 
 def test_second_group_on_one_training_stops_with_one_message(tmp_path):
-    process = two(tmp_path)
+    process = two(tmp_path, epochs=100)
     wait_for_checkpoints(tmp_path, 1)
-    second = two(tmp_path, "second.json")
+    second = two(tmp_path, "second.json", epochs=100)
     output, _ = second.communicate()
     assert second.returncode == 1
     assert output.count("error: ") == 1
@@ -116,7 +116,7 @@ def children(process: subprocess.Popen) -> list[int]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc")
 def test_training_ends_when_one_of_its_processes_dies(tmp_path):
-    process = two(tmp_path)
+    process = two(tmp_path, epochs=100)
     wait_for_checkpoints(tmp_path, 1)
     (other,) = children(process)
     subprocess.run(["kill", "-9", str(other)], check=True)
