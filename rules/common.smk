@@ -7,7 +7,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from freedarts import catalogue as names
-from freedarts import baselines, nasbench201, numbers, tasks
+from freedarts import baselines, cluster, nasbench201, numbers, tasks
 from freedarts.catalogue import Catalogue
 from freedarts.digest import code_digest
 from freedarts.driver import remove_dead_lock, set_job_environment
@@ -20,11 +20,23 @@ HERE = Path(os.path.relpath(BASE))
 set_job_environment(BASE)
 if workflow.is_main_process:
     driver = remove_dead_lock(Path(".snakemake"), keep=not workflow.dryrun)
+    if driver:
+        cluster.cancel_orphans(os.path.realpath("."))
 
 try:
     catalogue = Catalogue(config, HERE / "resources")
 except InputError as error:
     raise WorkflowError(str(error))
+
+
+# Before anything is submitted, for otherwise every job would be refused, and again with each retry.
+onstart:
+    if workflow.executor_plugin.name == "slurm":
+        submitted = (job for job in workflow.dag.needrun_jobs() if not workflow.is_local(job.rule))
+        try:
+            cluster.check((job.rule.name, job.threads, dict(job.resources.items())) for job in submitted)
+        except InputError as error:
+            raise WorkflowError(str(error))
 
 
 wildcard_constraints:
