@@ -35,7 +35,7 @@ def measure(way: str, settings: dict, threads: int) -> None:
     build, compute = (search.build, search.compute) if way == "ours" else (plain_supernet, plain_score)
     options = settings["supernet"]
     supernet = build(options.pop("space"), options, 0)
-    if score.data and score.data["dataset"] in (*tasks.DOWNLOADED, *tasks.FOLDERS):
+    if score.data and score.data["dataset"] in tasks.IN_DATA:
         size = score.data["batch_size"]
         batch = torch.randn(size, *supernet.image_shape), torch.randint(options["classes"], (size,))
     else:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from itertools import product
 from pathlib import Path
 
-from freedarts import numbers, scores, settings
+from freedarts import numbers, scores, settings, tasks
 from freedarts.files import InputError
 from freedarts.nasbench201 import DOWNLOAD, TABLE
 
@@ -169,7 +169,9 @@ class Catalogue:
             raise InputError(
                 f"source {source!r} has no genotypes of {supernet!r}, but of: {', '.join(entry['supernets'])}"
             )
-        selected = [entry for entry in self.config["search"] if (supernet, source) in _searches(entry)]
+        selected = [
+            entry for entry in self.config["search"] if supernet in entry["supernets"] and source in entry["scores"]
+        ]
         if not selected:
             raise InputError(f"score {source!r} on {supernet!r} is not selected under search")
         if folder := self._missing_folder(supernet, source, selected):
@@ -178,9 +180,9 @@ class Catalogue:
 
     def _missing_folder(self, supernet: str, score: str, entries: list[dict]) -> Path | None:
         """The folder of images without which *entries*, which select a search, leave it out."""
-        data = self.score(supernet, score).get("data")
-        folder = data and Path("data", data["dataset"])
-        return folder if data and not folder.is_dir() and all(entry.get("optional") for entry in entries) else None
+        dataset = self.score(supernet, score).get("data", {}).get("dataset")
+        folder = Path("data", dataset) if dataset in tasks.IN_DATA else None
+        return folder if folder and not folder.is_dir() and all(entry.get("optional") for entry in entries) else None
 
     def resource(self, supernet: str, source: str, seed: int) -> Path:
         """The file with a published genotype. InputError if there is none."""
@@ -277,7 +279,7 @@ class Catalogue:
         """The entries that select each search."""
         found: dict[tuple[str, str], list[dict]] = {}
         for entry in self.config["search"]:
-            for pair in _searches(entry):
+            for pair in product(entry["supernets"], entry["scores"]):
                 found.setdefault(pair, []).append(entry)
         return found
 
@@ -337,10 +339,6 @@ class Catalogue:
             for run in range(entry["runs"])
         }
         return list(dict.fromkeys([*wanted, *cases]))
-
-
-def _searches(entry: dict) -> list[tuple[str, str]]:
-    return list(product(entry["supernets"], entry["scores"]))
 
 
 def _unknown(where: str, kind: str, name: str, known) -> str:

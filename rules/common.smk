@@ -81,7 +81,7 @@ def benchmark_file(wildcards):
 
 def manifest(dataset):
     """The manifest of a data set, where it lies in data/."""
-    return [f"data/{dataset}.json"] if dataset in (*tasks.DOWNLOADED, *tasks.FOLDERS) else []
+    return [f"data/{dataset}.json"] if dataset in tasks.IN_DATA else []
 
 
 def task_dataset(wildcards):

@@ -60,8 +60,7 @@ SEARCH_RESULT = {
 
 def pytest_collection_modifyitems(items):
     """The longest run begins first, so that other processes work beside it."""
-    items.sort(key=lambda item: not item.get_closest_marker("workflow"))
-    items.sort(key=lambda item: item.path.stem != "test_workflow")
+    items.sort(key=lambda item: (item.path.stem != "test_workflow", not item.get_closest_marker("workflow")))
 
 
 @pytest.fixture(autouse=True, scope="session")

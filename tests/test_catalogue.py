@@ -194,3 +194,9 @@ def test_optional_search_waits_for_its_images(config, tmp_path, monkeypatch):
 def test_search_that_is_also_selected_without_optional_is_not_left_out(config):
     config["search"].append({"supernets": ["mobilenet"], "scores": ["synflow-released"], "seeds": 1})
     assert Catalogue(config, ROOT / "resources").left_out() == []
+
+
+def test_optional_search_on_data_that_come_with_the_packages_is_not_left_out(config):
+    config["search"] = [{"supernets": ["darts-8"], "scores": ["snip-digits-b8"], "seeds": 1, "optional": True}]
+    config["costs"], config["retrain"] = [], []
+    assert Catalogue(config, ROOT / "resources").searches() == [("darts-8", "snip-digits-b8", [0])]

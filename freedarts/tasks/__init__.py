@@ -38,6 +38,7 @@ DATASETS = {
 PARTS = ("train", "test")
 DOWNLOADED = ("cifar10", "cifar100")
 FOLDERS = ("imagenet",)  # image folders that the user puts, or links, into data/
+IN_DATA = (*DOWNLOADED, *FOLDERS)
 
 
 def identity(images: Tensor) -> Tensor:
@@ -94,7 +95,7 @@ def _module(dataset: str):
 
 def load(dataset: str, folder: Path | None = None, workers: int = 0, color_jitter: bool = False) -> Data:
     """For image folders, workers: processes that read images; color_jitter: whether to change their colors."""
-    if folder is None and dataset in (*DOWNLOADED, *FOLDERS):
+    if folder is None and dataset in IN_DATA:
         raise InputError(f"--data: the manifest of {dataset} is needed, as `snakemake data/{dataset}.json` makes it")
     module = _module(dataset)
     return module.load(folder, workers, color_jitter) if dataset in FOLDERS else module.load(folder)
