@@ -53,9 +53,8 @@ def faults(finished: list[Job], digests: dict[str, str] | None = None) -> Iterat
         for name in job.outputs:
             if name not in present and (present or name in used) and name != DOWNLOAD:
                 yield job, f"{name}: deleted"
-        for name in present:
-            if reason := _unreadable(Path(name)):
-                yield job, reason
+        unreadable = {name: reason for name in present if (reason := _unreadable(Path(name)))}
+        yield from ((job, reason) for reason in unreadable.values())
         changed = {
             name
             for other, name in consumers
@@ -64,7 +63,7 @@ def faults(finished: list[Job], digests: dict[str, str] | None = None) -> Iterat
         # What was made again after the tables is not what the manifest holds.
         listed = [name for name in present if name in digests and job.made <= tables]
         changed |= {name for name in listed if manifest.digest(Path(name)) != digests[name]}
-        yield from ((job, f"{name}: changed since it was made") for name in sorted(changed))
+        yield from ((job, f"{name}: changed since it was made") for name in sorted(changed - set(unreadable)))
 
 
 def _unreadable(path: Path) -> str | None:

@@ -6,19 +6,22 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 import yaml
 
 from freedarts import baselines, genotype, scores, search, spaces
 from freedarts.costs import costs
+from freedarts.derivatives import gradient
 from freedarts.files import InputError
 from tests.conftest import ROOT
 from tests.test_genotype import random_scores
 from tests.test_networks import SMALL
-from tests.test_scores import batch
+from tests.test_scores import GRASP, batch
 from tests.test_search import fingerprint
 from tests.test_workflow import copy_project, planned, snakemake
 
@@ -74,10 +77,11 @@ def test_own_score_is_the_sum_of_squares_and_changes_nothing(space):
         torch.testing.assert_close(ours[group], len(images) * snip[group] ** 2, rtol=1e-6, atol=1e-12)
 
 
-@pytest.mark.parametrize("proxy", ["synflow", "snip"])
+@pytest.mark.parametrize("proxy", ["synflow", "snip", "grasp"])
 def test_own_space_takes_every_score_and_its_genotypes_are_whole(proxy):
     space = spaces.load(SPACE)
-    score = scores.from_settings(FISHER | {"proxy": proxy, "precision": "float64"})
+    options = GRASP if proxy == "grasp" else {"proxy": proxy}
+    score = scores.from_settings(FISHER | options | {"precision": "float64"})
     network = search.build(SPACE, OPTIONS, 0)
     _, found = search.compute(network, score, batch("darts"))
     assert found["layers"].shape == (4, 3)
@@ -87,6 +91,21 @@ def test_own_space_takes_every_score_and_its_genotypes_are_whole(proxy):
     assert sizes[0] > sizes[1]
     logits, head = space.network(derived, **OPTIONS)(torch.randn(2, 3, 16, 16))
     assert (logits.shape, head) == ((2, 5), None)
+
+
+def test_grasp_on_layers_of_any_kind_is_the_definition(edited):
+    """Against central differences of the gradient."""
+    edited(SPACE, "nn.ReLU()", "nn.Tanh()")
+    score, network = scores.from_settings(GRASP), search.build(SPACE, OPTIONS, 0)
+    images, labels = batch("darts")
+    _, found = search.compute(network, score, (images, labels))
+    with search.prepared(network, score, images, "float64") as (images, gates):
+        loss = partial(F.cross_entropy, target=labels)
+        slope = gradient(network, gates, images, loss)[1]["layers"]
+        moved = [(gates["layers"] + step * slope).detach().requires_grad_() for step in (1e-5, -1e-5)]
+        after = [gradient(network, {"layers": gate}, images, loss)[1]["layers"] for gate in moved]
+        expected = -gates["layers"].detach() * (after[0] - after[1]) / 2e-5
+    torch.testing.assert_close(found["layers"], expected, rtol=0, atol=1e-6 * expected.abs().max().item())
 
 
 RETURN = "return losses.mean(), total"

@@ -109,6 +109,8 @@ class Supernet(nn.Module):
     does. The gates themselves are an argument of `forward`.
     """
 
+    takes_stacks = True
+
     def __init__(self, channels: int, cells: int, stem_kind: str, image_size: int, classes: int):
         super().__init__()
         self.image_shape = (3, image_size, image_size)

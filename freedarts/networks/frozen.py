@@ -35,7 +35,8 @@ class _Convolution(Function):
         # In parts: PyTorch's own computation makes an input of ctx.shape that it does not need, and copies in a layout
         # of its own, which for a large batch is most of the memory in use.
         out = gradient.new_empty(ctx.shape)
-        for part, slopes in zip(out.split(IMAGES), gradient.split(IMAGES), strict=True):
+        for start in range(0, len(out), IMAGES):
+            part, slopes = out[start : start + IMAGES], gradient[start : start + IMAGES]
             part.copy_(torch.nn.grad.conv2d_input(part.shape, weight, slopes, *ctx.options))
         return out, *[None] * 5
 

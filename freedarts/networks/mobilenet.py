@@ -74,6 +74,8 @@ class Supernet(nn.Module):
     weight from U(-1, 1) / sqrt(inputs); its bias is 0. As in the release PyTorch's own initialisation is drawn before.
     """
 
+    takes_stacks = True
+
     def __init__(self, channels: int, image_size: int, classes: int):
         super().__init__()
         self.image_shape = (3, image_size, image_size)

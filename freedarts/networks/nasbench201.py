@@ -76,6 +76,8 @@ class SupernetCell(nn.Module):
 class Supernet(Skeleton):
     """All operations at once, gates used as they are. `forward(images, gates)`; gate_draws as in the DARTS supernet."""
 
+    takes_stacks = True
+
     def __init__(self, channels: int, cells_per_stage: int, image_size: int, classes: int):
         super().__init__(channels, cells_per_stage, classes, SupernetCell)
         self.image_shape = (3, image_size, image_size)
