@@ -65,7 +65,7 @@ class Plain:
 
     def epoch(self, epoch: int) -> float:
         self.network.train()
-        self.network.drop_path = self.protocol.drop_path_at(epoch)
+        self.network.drop_path = training.drop_path(self.protocol.drop_path_at(epoch), self.device)
         start = time.perf_counter()
         for inputs, labels in self.loader:
             inputs, labels = inputs.to(self.device), labels.to(self.device)

@@ -62,10 +62,13 @@ class Checkpoints:
 class StopSignals:
     """Notes SIGTERM (preemption, scancel, the time limit) and SIGUSR1 (its warning) instead of dying of them."""
 
+    NUMBERS = (signal.SIGTERM, signal.SIGUSR1)
+
     def __init__(self):
         self.received = False
-        for number in (signal.SIGTERM, signal.SIGUSR1):
+        for number in self.NUMBERS:
             signal.signal(number, self._note)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self.NUMBERS)
 
     def _note(self, number: int, frame: object) -> None:
         self.received = True

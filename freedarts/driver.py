@@ -26,8 +26,14 @@ def set_job_environment(base: Path) -> None:
 def stop_with_driver() -> None:
     """Let this process, if it is the child of a Snakemake, get a SIGTERM when that dies, were it by kill -9: its next
     attempt must not find this one at work. Linux only; elsewhere such a job runs to its end."""
-    if sys.platform == "linux" and os.environ.get(DRIVER) == str(os.getppid()):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.environ.get(DRIVER) == str(os.getppid()):
+        end_with_parent(signal.SIGTERM)
+
+
+def end_with_parent(number: int) -> None:
+    """Let this process get the signal *number* when its parent dies, however that ends; on Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
 
 
 def remove_dead_lock(folder: Path, keep: bool) -> IO | None:

@@ -35,8 +35,8 @@ def pending(summary: str) -> list[Pending]:
 
 
 def measured(tasks: dict[str, dict], folder: Path) -> dict[str, tuple[float, str]]:
-    """Seconds of an epoch of each task that was trained on the kind of device that it asks for, the median of the
-    finished trainings in *folder*, and how it was found."""
+    """Seconds of an epoch, of all GPUs together, of each task that was trained on the kind of device that it asks for,
+    the median of the finished trainings in *folder*, and how it was found."""
     found = {}
     for task, settings in tasks.items():
         seconds, devices = [], set()
@@ -45,7 +45,7 @@ def measured(tasks: dict[str, dict], folder: Path) -> dict[str, tuple[float, str
             with suppress(InputError, TypeError, ZeroDivisionError):
                 metrics = read_json(path, ("hours", "gpu_hours", "epochs", "device"))
                 if bool(metrics["gpu_hours"]) == bool(settings["gpus"]):
-                    seconds.append(3600 * metrics["hours"] / metrics["epochs"])
+                    seconds.append(3600 * (metrics["gpu_hours"] or metrics["hours"]) / metrics["epochs"])
                     devices.add(metrics["device"])
         if seconds:
             found[task] = statistics.median(seconds), f"measured here, n = {len(seconds)}, {', '.join(sorted(devices))}"

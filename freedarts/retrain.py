@@ -10,11 +10,11 @@ import torch
 from safetensors.torch import save_file
 from tqdm import tqdm
 
-from freedarts import genotype, modules, progress, spaces, tasks, training
+from freedarts import distributed, genotype, modules, progress, spaces, tasks, training
 from freedarts.checkpoints import Checkpoints, key
 from freedarts.curves import Curves
 from freedarts.digest import code_digest, commit
-from freedarts.environment import check_seed, device_name, versions
+from freedarts.environment import Engine, check_seed, device_name, versions
 from freedarts.files import InputError, replace_file, write_json, write_text
 from freedarts.preflight import preflight
 from freedarts.protocol import Protocol
@@ -25,7 +25,7 @@ def training_code(space: str, dataset: str) -> str:
     """Digest of the code that a training's result depends on. What only makes files, messages or supernets is left out:
     an edit in it must not cost a GPU-day."""
     needed = (modules.source("spaces", space), "freedarts.training", f"freedarts.{tasks.module(dataset)}")
-    unrelated = ("checkpoints", "environment", "files", "genotype", "modules", "networks.gated")
+    unrelated = ("checkpoints", "driver", "environment", "files", "genotype", "modules", "networks.gated")
     return code_digest(*needed, without=[f"freedarts.{name}" for name in unrelated])
 
 
@@ -41,49 +41,58 @@ class Run:
     workers: int = 0  # processes that read images
 
 
-def retrain(
-    run: Run, device: torch.device, bf16: bool, checkpoints: Path, stop: Callable[[], bool], output: Path
-) -> None:
+def retrain(run: Run, engine: Engine, checkpoints: Path, stop: Callable[[], bool], output: Path) -> None:
     """Train, or go on; write history, protocol and weights beside *output* and the metrics to it, last, so that they
-    vouch for the rest. A training that is complete in *checkpoints* writes its results again without an epoch."""
-    settings = run.settings
+    vouch for the rest. A training that is complete in *checkpoints* writes its results again without an epoch.
+
+    Of several processes the first keeps checkpoints and writes."""
+    settings, device = run.settings, engine.device
     check_seed("run", run.seed)
     found = genotype.read_trainable(run.genotype, settings["space"])
     space = spaces.load(found.space)
     protocol = Protocol(**settings["protocol"])
-    data = tasks.load(settings["dataset"], run.data, run.workers, protocol.color_jitter)
+    workers = -(-run.workers // engine.processes)
+    data = tasks.load(settings["dataset"], run.data, workers, protocol.color_jitter)
     if data.classes != settings["network"]["classes"]:
         classes = settings["network"]["classes"]
         raise InputError(f"task {run.task}: the network has {classes} classes, the data {data.classes}")
-    if odd := list(task_faults(settings, len(data.train_labels))):
+    if odd := list(task_faults(settings, len(data.train_labels), engine.processes)):
         raise InputError(f"task {run.task}: {odd[0]}")
 
     torch.manual_seed(run.seed)
     network = space.network(found, **settings["network"])
     about = {"genotype": json.dumps(found.to_json()), "settings": json.dumps(settings, sort_keys=True)}
     code = training_code(found.space, settings["dataset"])
-    name = key(*about.values(), str(run.seed), tasks.identity(run.data), code, device.type, str(bf16))
-    kept = Checkpoints(checkpoints / name)
-    if device.type == "cuda":
-        print(json.dumps(preflight(network, data.classes, protocol, device, bf16)), flush=True)
-    curves = Curves(output.with_name("tensorboard"))
+    how = (device.type, str(engine.bf16), str(engine.compiled), str(engine.processes))
+    name = key(*about.values(), str(run.seed), tasks.identity(run.data), code, *how)
+    first = distributed.rank() == 0
+    kept = Checkpoints(checkpoints / name) if first else None
+    if first and device.type == "cuda":
+        print(json.dumps(preflight(network, data.classes, protocol, engine)), flush=True)
+    with distributed.joined(engine.processes, device) as group:
+        curves = Curves(output.with_name("tensorboard")) if first else None
 
-    def show(history: list[dict]) -> None:
-        curves.show(history)
-        progress.write(output.parent, history, protocol.epochs)
+        def show(history: list[dict]) -> None:
+            if curves:
+                curves.show(history)
+                progress.write(output.parent, history, protocol.epochs)
 
-    history = training.train(
-        network,
-        data,
-        protocol,
-        run.seed,
-        device,
-        kept,
-        stop,
-        partial(tqdm, desc=run.task, unit="epoch"),
-        bf16,
-        show,
-    )
+        history = training.train(
+            network,
+            data,
+            protocol,
+            run.seed,
+            device,
+            kept,
+            stop,
+            partial(tqdm, desc=run.task, unit="epoch", disable=not first),
+            engine.bf16,
+            show,
+            engine.compiled,
+            group,
+        )
+    if not curves:
+        return
     curves.close()
 
     header = ",".join(history[0])
@@ -101,8 +110,10 @@ def retrain(
         "parameters": sum(p.numel() for name, p in network.named_parameters() if "auxiliary" not in name),
         "images_per_second": len(history) * len(data.train_labels) / sum(row["train_seconds"] for row in history),
         "hours": hours,
-        "gpu_hours": hours if device.type == "cuda" else 0.0,
-        "precision": "bf16" if bf16 else "float32",
+        "gpu_hours": hours * engine.processes if device.type == "cuda" else 0.0,
+        "precision": "bf16" if engine.bf16 else "float32",
+        "compiled": engine.compiled,
+        "processes": engine.processes,
         "device": device_name(device),
         "versions": versions(),
         "commit": commit(),

@@ -59,9 +59,9 @@ def supernet_faults(supernet: dict) -> Iterator[str]:
     return spaces.option_faults(options.pop("space"), options)
 
 
-def task_faults(task: dict, images: int | None = None) -> Iterator[str]:
+def task_faults(task: dict, images: int | None = None, processes: int | None = None) -> Iterator[str]:
     """What does not fit together in a task that is right by the schema; images: how many there are to train on, where
-    the data set does not say."""
+    the data set does not say; processes: that share every batch, where the task does not."""
     network = task["network"]
     smallest_batch = None
     if "dataset" in task:
@@ -76,7 +76,10 @@ def task_faults(task: dict, images: int | None = None) -> Iterator[str]:
         size = task["protocol"]["batch_size"]
         if size > images:
             yield f"protocol.batch_size: {size}, but the data set {task['dataset']} has {images} images to train on"
-        smallest_batch = images % size or size
+        processes = processes or task.get("gpus") or 1
+        smallest_batch = (images % size or size) // processes
+        if not smallest_batch:
+            yield f"gpus: {processes}, but the last batch has {images % size or size} images for them"
     yield from spaces.option_faults(task["space"], network, final=True, smallest_batch=smallest_batch)
 
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import random
 import re
 import subprocess
 import tempfile
@@ -39,36 +40,47 @@ def _uuids() -> list[str]:
     return re.findall(r"^GPU \d+: .*\(UUID: (GPU-[^)]+)\)", done.stdout, re.MULTILINE)
 
 
-def take(devices: dict[str, str], folder: Path = FOLDER, seconds: float = float("inf")) -> tuple[str, IO]:
-    """The first of *devices* (see `visible`) that no other job has, waiting for up to *seconds* until there is one.
+def take(
+    devices: dict[str, str], count: int = 1, folder: Path = FOLDER, seconds: float = float("inf")
+) -> tuple[list[str], list[IO]]:
+    """The first *count* of *devices* (see `visible`) that no other job has, waiting for up to *seconds* until there are
+    so many. Those that are not enough are given back: two jobs must not wait for each other's.
 
-    It is this process's for as long as the returned file is open: the kernel releases the lock of a process that ends,
-    however it ends. Raises InputError when the time is up.
+    They are this process's for as long as the returned files are open: the kernel releases the locks of a process that
+    ends, however it ends. Raises InputError when the time is up.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     deadline = time.monotonic() + seconds
     said = False
     while True:
+        taken = {}
         for device, lock in devices.items():
             file = (folder / lock.replace("/", "_")).open("a")
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return device, file
+                taken[device] = file
             except BlockingIOError:
                 file.close()
+            if len(taken) == count:
+                return list(taken), list(taken.values())
+        for file in taken.values():
+            file.close()
         if time.monotonic() >= deadline:
             raise InputError(f"GPU {', '.join(devices)}: in use by other jobs")
         if not said:
             print(f"GPU {', '.join(devices)}: in use by other jobs; this one waits", flush=True)
             said = True
-        time.sleep(0.2)
+        time.sleep(random.uniform(0.1, 0.3))  # two jobs that try at the same time must not do so again
 
 
-def claim(folder: Path = FOLDER) -> IO | None:
-    """Take one of the visible GPUs and hide the others from this process; before CUDA is used. None if there is none.
-    The returned file must be kept open as long as the GPU is used."""
+def claim(count: int = 1, folder: Path = FOLDER) -> list[IO]:
+    """Take *count* of the visible GPUs and hide the others from this process; before CUDA is used. Nothing if there is
+    none. The returned files must be kept open as long as the GPUs are used."""
     devices = visible()
     if not devices:
-        return None
-    os.environ[VARIABLE], file = take(devices, folder)
-    return file
+        return []
+    if count > len(devices):
+        raise InputError(f"--gpus {count}: only {len(devices)} can be used here ({', '.join(devices)})")
+    taken, files = take(devices, count, folder)
+    os.environ[VARIABLE] = ",".join(taken)
+    return files

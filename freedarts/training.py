@@ -2,6 +2,7 @@
 
 import math
 import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -10,11 +11,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from freedarts.checkpoints import Checkpoints, Interrupted
+from freedarts.distributed import ALONE, Group
 from freedarts.files import InputError
 from freedarts.protocol import ALL, INTENDED, Protocol
 from freedarts.tasks import Data
 
 SAVE_EVERY = 600  # seconds between checkpoints within an epoch
+GO_ON, SAVE, STOP = range(3)  # what the processes of a training agree on after each step
 
 
 def epoch_seed(seed: int, epoch: int) -> int:
@@ -41,10 +44,22 @@ def optimizer(network: nn.Module, protocol: Protocol) -> torch.optim.Optimizer:
     return torch.optim.SGD(options, protocol.learning_rate, protocol.momentum)
 
 
+def drop_path(probability: float, device: torch.device) -> Tensor | None:
+    """As the networks take it."""
+    return torch.tensor(probability, device=device) if probability else None
+
+
 def step(
-    network: nn.Module, optimizer: torch.optim.Optimizer, protocol: Protocol, inputs: Tensor, labels: Tensor, bf16: bool
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    protocol: Protocol,
+    inputs: Tensor,
+    labels: Tensor,
+    bf16: bool,
+    weight: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
-    """One step of a training. Returns the logits, and the mean loss without the auxiliary head's part."""
+    """One step of a training; weight: of the images in the mean over several processes. Returns the logits, and the
+    mean loss without the auxiliary head's part."""
     with torch.autocast(labels.device.type, torch.bfloat16, enabled=bf16):
         logits, auxiliary = network(inputs.contiguous(memory_format=torch.channels_last))
         loss = F.cross_entropy(logits, labels, label_smoothing=protocol.label_smoothing)
@@ -53,7 +68,7 @@ def step(
             extra = F.cross_entropy(auxiliary, labels, label_smoothing=protocol.label_smoothing)
             total = loss + protocol.auxiliary_weight * extra
     optimizer.zero_grad()
-    total.backward()
+    (total if weight == 1.0 else weight * total).backward()
     nn.utils.clip_grad_norm_(network.parameters(), protocol.gradient_clip)
     optimizer.step()
     return logits.detach(), loss.detach()
@@ -61,7 +76,7 @@ def step(
 
 @dataclass
 class State:
-    """Where a training stands: the next step of an epoch, what was summed up in that epoch, and the history."""
+    """Where a training stands: the next step of an epoch, what this process summed up in it, and the history."""
 
     epoch: int
     step: int
@@ -82,96 +97,131 @@ def train(
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
     bf16: bool = False,
     report: Callable[[list[dict]], None] = lambda history: None,
+    compiled: bool = False,
+    group: Group = ALONE,
 ) -> list[dict]:
     """Train *network* in place and test it after every epoch. Returns the history, one row an epoch.
 
     With *checkpoints* it goes on where the last one stands, and saves after every epoch, every SAVE_EVERY seconds and
     when stop() turns true; then it raises Interrupted. progress wraps the epochs to come, to show them; report gets the
-    history before the first of them and after each. bf16: automatic mixed precision with bfloat16. Errors are in
-    percent, losses are means, seconds are wall time of this training.
+    history before the first of them and after each. bf16: automatic mixed precision with bfloat16; compiled: whether
+    whole batches run through torch.compile. Errors are in percent, losses are means, seconds are wall time of this
+    training.
+
+    In a *group* of processes every one is called alike, checkpoints apart, which rank 0 has. It alone tests the network
+    and has the history.
     """
-    torch.manual_seed(seed)
+    torch.manual_seed(zlib.crc32(f"rank {group.rank} {seed}".encode()) if group.rank else seed)
     network.to(device, memory_format=torch.channels_last)
     data = data.to(device)
     sgd = optimizer(network, protocol)
     state = State(0, 0, 0.0, 0, 0.0, [])
-    if checkpoints and (saved := checkpoints.load()):
-        state = _restore(saved, network, sgd, device)
+    if saved := group.share(checkpoints and checkpoints.load()):
+        state = _restore(saved, network, sgd, device, group.rank)
+    model = group.wrap(network)
+    fast = torch.compile(model) if compiled else model
     images = len(data.train_labels)
     steps = math.ceil(images / protocol.batch_size)
 
     def save() -> None:
+        ranks = group.gather(_own(state, device))
         if checkpoints:
-            checkpoints.save(_snapshot(state, network, sgd, device), state.epoch * steps + state.step)
+            checkpoints.save(_snapshot(state, ranks, network, sgd), state.epoch * steps + state.step)
 
     report(state.history)
     for epoch in progress(range(state.epoch, protocol.epochs)):
         network.train()
-        network.drop_path = protocol.drop_path_at(epoch)
+        network.drop_path = drop_path(protocol.drop_path_at(epoch), device)
         start = saved_at = time.perf_counter()
         earlier = state.seconds
         loss_sum, wrong = (torch.tensor(value, device=device) for value in (state.loss, state.wrong))
         batches = epoch_order(images, seed, epoch if protocol.reshuffle else 0).split(protocol.batch_size)[state.step :]
-        for inputs, labels in data.train_batches(batches, seed=epoch_seed(seed, epoch)):
+        loader = data.train_batches(map(group.part, batches), seed=epoch_seed(seed, epoch))
+        for batch, (inputs, labels) in zip(batches, loader, strict=True):
             rate = protocol.learning_rate_at(epoch, state.step, images)
-            for group in sgd.param_groups:
-                group["lr"] = rate
-            logits, loss = step(network, sgd, protocol, inputs, labels, bf16)
+            for parameters in sgd.param_groups:
+                parameters["lr"] = rate
+            # The last, smaller batch would be compiled a second time.
+            called = fast if len(batch) == protocol.batch_size else model
+            weight = group.size * len(labels) / len(batch)
+            logits, loss = step(called, sgd, protocol, inputs, labels, bf16, weight)
             loss_sum += loss * len(labels)
             wrong += (logits.argmax(1) != labels).sum()
             state.step += 1
             now = time.perf_counter()
-            if stop() or (checkpoints and now - saved_at > SAVE_EVERY):
+            due = checkpoints and now - saved_at > SAVE_EVERY
+            if order := group.largest(STOP if stop() else SAVE if due else GO_ON):
                 state.loss, state.wrong, state.seconds = loss_sum.item(), wrong.item(), earlier + now - start
                 save()
                 saved_at = now
-                if stop():
+                if order == STOP:
                     raise Interrupted(f"stopped in epoch {epoch}, step {state.step} of {steps}")
+        losses, counts = zip(*group.gather((loss_sum.item(), wrong.item())), strict=True)
         row = {
             "epoch": epoch,
             "learning_rate": protocol.learning_rate_at(epoch, steps - 1, images),
-            "train_loss": loss_sum.item() / images,
-            "train_error": 100 * wrong.item() / images,
+            "train_loss": sum(losses) / images,
+            "train_error": 100 * sum(counts) / images,
             "train_seconds": earlier + time.perf_counter() - start,
         }
-        row |= evaluate(network, data.test_batches(), bf16)
-        row["seconds"] = earlier + time.perf_counter() - start
-        for loss in ("train_loss", "test_loss"):
-            if not math.isfinite(row[loss]):
-                raise InputError(f"{loss} is {row[loss]} in epoch {epoch}: the training has diverged")
+        if group.rank == 0:
+            row |= evaluate(network, data.test_batches(), bf16)
+            row["seconds"] = earlier + time.perf_counter() - start
+            for loss in ("train_loss", "test_loss"):
+                if not math.isfinite(row[loss]):
+                    raise InputError(f"{loss} is {row[loss]} in epoch {epoch}: the training has diverged")
         state = State(epoch + 1, 0, 0.0, 0, 0.0, [*state.history, row])
         save()
         report(state.history)
     return state.history
 
 
-def _snapshot(state: State, network: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device) -> dict:
+def _own(state: State, device: torch.device) -> dict:
+    """What each process of a training has to itself."""
     return {
-        "state": vars(state),
-        "network": network.state_dict(),
-        "optimizer": optimizer.state_dict(),
+        "loss": state.loss,
+        "wrong": state.wrong,
         "random": torch.get_rng_state(),
         "random_cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
     }
 
 
-def _restore(saved: dict, network: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device) -> State:
+def _snapshot(state: State, ranks: list[dict], network: nn.Module, optimizer: torch.optim.Optimizer) -> dict:
+    """Of batch norm the statistics of rank 0, which alone are used."""
+    return {
+        "state": vars(state),
+        "ranks": ranks,
+        "network": network.state_dict(),
+        "optimizer": optimizer.state_dict(),
+    }
+
+
+def _restore(
+    saved: dict, network: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device, rank: int
+) -> State:
     network.load_state_dict(saved["network"])
     optimizer.load_state_dict(saved["optimizer"])
-    torch.set_rng_state(saved["random"])
+    own = saved["ranks"][rank]
+    torch.set_rng_state(own["random"])
     if device.type == "cuda":
-        torch.cuda.set_rng_state(saved["random_cuda"], device)
-    return State(**saved["state"])
+        torch.cuda.set_rng_state(own["random_cuda"], device)
+    return State(**saved["state"] | {"loss": own["loss"], "wrong": own["wrong"]})
 
 
 @torch.no_grad()
 def evaluate(network: nn.Module, batches: Iterator[tuple[Tensor, Tensor]], bf16: bool = False) -> dict[str, float]:
-    """Top-1 and top-5 error in percent and mean cross-entropy, in evaluation mode."""
+    """Top-1 and top-5 error in percent and mean cross-entropy, in evaluation mode.
+
+    The kernels are not chosen by measurement and not compiled, so that another process on such a device gets the same
+    errors."""
     network.eval().to(memory_format=torch.channels_last)
     wrong1 = wrong5 = total = 0
     loss = 0.0
     for inputs, labels in batches:
-        with torch.autocast(labels.device.type, torch.bfloat16, enabled=bf16):
+        with (
+            torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
+            torch.autocast(labels.device.type, torch.bfloat16, enabled=bf16),
+        ):
             logits, _ = network(inputs.contiguous(memory_format=torch.channels_last))
         hits = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
         wrong1 += (~hits[:, 0]).sum().item()

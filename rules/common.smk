@@ -134,14 +134,19 @@ def gpus(wildcards):
     return catalogue.config["tasks"][wildcards.task].get("gpus", 0)
 
 
+def one_gpu(wildcards):
+    """A test needs no more."""
+    return min(1, gpus(wildcards))
+
+
 def training_memory(wildcards):
     """MB; each of the processes that read an image folder has two batches ready."""
     task = catalogue.config["tasks"][wildcards.task]
     facts = tasks.DATASETS.get(task.get("dataset"))
     if facts is None or facts.held:
-        return (4000 if gpus(wildcards) else 2000) + 2 * (facts.megabytes if facts else 0)
+        return 4000 * gpus(wildcards) + (0 if gpus(wildcards) else 2000) + 2 * (facts.megabytes if facts else 0)
     image = 3 * task["network"]["image_size"] ** 2 * 4
-    return 6000 + 16 * task["protocol"]["batch_size"] * image // 10**6
+    return 6000 * max(1, gpus(wildcards)) + 16 * task["protocol"]["batch_size"] * image // 10**6
 
 
 @planned

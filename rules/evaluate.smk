@@ -25,10 +25,10 @@ rule evaluate:
     resources:
         mem_mb=lambda wildcards, attempt: training_memory(wildcards) * attempt,
         runtime=60,
-        gpu=gpus,
+        gpu=one_gpu,
     params:
         settings=training,
-        gpus=gpus,
+        gpus=one_gpu,
         data=lambda wildcards, input: f"--data {input.data}" if input.data else "",
         metrics=lambda wildcards, input: f"--metrics {input.metrics}" if "metrics" in input.keys() else "",
         code=lambda wildcards: code(

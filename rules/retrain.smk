@@ -23,7 +23,7 @@ rule retrain:
         "results/benchmarks/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}.tsv"
     conda:
         "../envs/freedarts.yaml"
-    threads: lambda wildcards: 8 if gpus(wildcards) else 1
+    threads: lambda wildcards: 8 * gpus(wildcards) or 1
     resources:
         mem_mb=lambda wildcards, attempt: training_memory(wildcards) * attempt,
         runtime=lambda wildcards, attempt: (2000 if gpus(wildcards) else 20) * attempt,

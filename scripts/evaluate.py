@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from freedarts import evaluation, tasks
-from freedarts.environment import set_up, use_bf16
+from freedarts.environment import add_options, engine
 from freedarts.files import run, write_json
 
 
@@ -18,18 +18,15 @@ def main() -> None:
     parser.add_argument("--settings", help="JSON: space, dataset, network and protocol of the task; for the same")
     parser.add_argument("--metrics", type=Path, help="metrics.json of the training, whose error must come out again")
     parser.add_argument("--data", type=Path, help="manifest of the data set, for all but digits")
-    parser.add_argument("--gpus", type=int, choices=(0, 1), default=0, help="0 (default): the CPU")
-    parser.add_argument("--precision", choices=("auto", "bf16", "float32"), default="auto", help="auto: bf16 on a GPU")
+    add_options(parser)
     parser.add_argument("--workers", type=int, default=0, help="processes that read images (default 0), for ImageNet")
-    parser.add_argument("--threads", type=int, default=1, help="of the CPU (default 1)")
     parser.add_argument("--output", required=True, type=Path, help="errors, JSON")
     arguments = parser.parse_args()
 
-    device = set_up("cuda" if arguments.gpus else "cpu", arguments.threads)
-    bf16 = use_bf16(arguments.precision, device)
+    chosen = engine(arguments)
     tasks.register_manifest(arguments.data)
     network, settings = evaluation.network(arguments.weights, arguments.genotype, arguments.settings)
-    result = evaluation.evaluate(network, settings, arguments.data, arguments.workers, device, bf16)
+    result = evaluation.evaluate(network, settings, arguments.data, arguments.workers, chosen)
     if arguments.metrics:
         evaluation.compare(result, arguments.metrics, str(arguments.weights))
     write_json(arguments.output, result)

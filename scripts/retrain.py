@@ -7,10 +7,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from freedarts import tasks
+from freedarts import distributed, tasks
 from freedarts.checkpoints import Interrupted, StopSignals
 from freedarts.driver import stop_with_driver
-from freedarts.environment import set_up, use_bf16
+from freedarts.environment import add_options, engine
 from freedarts.files import run
 from freedarts.retrain import Run, retrain
 from freedarts.settings import parse
@@ -24,22 +24,19 @@ def main() -> None:
     parser.add_argument("--settings", required=True, help="JSON: space, dataset, network and protocol of the task")
     parser.add_argument("--data", type=Path, help="manifest of the data set, for all but digits")
     parser.add_argument("--checkpoints", type=Path, default=Path("checkpoints"), help="folder (default checkpoints)")
-    parser.add_argument("--gpus", type=int, choices=(0, 1), default=0, help="0 (default): the CPU")
-    parser.add_argument("--precision", choices=("auto", "bf16", "float32"), default="auto", help="auto: bf16 on a GPU")
+    add_options(parser, several=True)
     parser.add_argument("--workers", type=int, default=0, help="processes that read images (default 0), for ImageNet")
-    parser.add_argument("--threads", type=int, default=1, help="of the CPU (default 1); results depend on it")
     parser.add_argument("--output", required=True, type=Path, help="metrics.json")
     arguments = parser.parse_args()
 
-    device = set_up("cuda" if arguments.gpus else "cpu", arguments.threads)
-    bf16 = use_bf16(arguments.precision, device)
+    chosen = engine(arguments, distributed.rank())
     tasks.register_manifest(arguments.data)
     settings = parse(arguments.settings, "retrain_settings")
     signals = StopSignals()
     stop_with_driver()
     job = Run(arguments.genotype, arguments.task, settings, arguments.run, arguments.data, arguments.workers)
     try:
-        retrain(job, device, bf16, arguments.checkpoints, lambda: signals.received, arguments.output)
+        retrain(job, chosen, arguments.checkpoints, lambda: signals.received, arguments.output)
     except Interrupted as interrupted:
         print(interrupted, file=sys.stderr)
         sys.exit(75)

@@ -143,6 +143,6 @@ print(json.dumps(changed))
     )
     assert {name for name, comment in changing if not comment} == {
         *("networks/darts", "networks/layers", "spaces/__init__", "spaces/darts"),
-        *("tasks/__init__", "tasks/cifar", "tasks/cifar10", "training", "protocol"),
+        *("tasks/__init__", "tasks/cifar", "tasks/cifar10", "training", "protocol", "distributed"),
     }
     assert not [name for name, comment in changing if comment]

@@ -4,13 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from freedarts import genotype, spaces, weights
+from freedarts import evaluation, genotype, spaces, weights
 from freedarts.files import InputError
 from tests import released
 from tests.conftest import ROOT, TINY_TASK, assert_refused, options, write
@@ -43,6 +44,17 @@ def test_another_process_gets_the_same_errors_to_the_last_digit(tmp_path):
     assert done.returncode == 1
     assert f"test_error is {result['test_error']} (cpu" in done.stderr
     assert not (tmp_path / "second.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("device", "error", "fits"), [("A", 2.5, True), ("A", 2.51, False), ("B", 2.59, True), ("B", 2.7, False)]
+)
+def test_errors_may_differ_a_little_on_another_device(tmp_path, device, error, fits):
+    made = {"device": "A", "precision": "bf16", "versions": {"torch": "2"}}
+    metrics = write(tmp_path / "metrics.json", made | {"error_last": 2.5, "top5_error_last": 0.1})
+    found = made | {"device": device, "test_error": error, "test_top5_error": 0.1}
+    with nullcontext() if fits else pytest.raises(InputError, match=f"test_error is {error} "):
+        evaluation.compare(found, metrics, "weights")
 
 
 @pytest.mark.parametrize("imagenet", [False, True])

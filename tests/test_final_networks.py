@@ -61,7 +61,7 @@ def test_drop_path_drops_whole_images():
     cell = pools()
     torch.manual_seed(0)
     x = torch.rand(4000, 4, 3, 3) + 1
-    ratio = cell.edge(cell.operations[0], x, 0.3) / cell.operations[0](x)
+    ratio = cell.edge(cell.operations[0], x, torch.tensor(0.3)) / cell.operations[0](x)
     kept = (ratio[:, 0, 0, 0] > 0).float()
     torch.testing.assert_close(ratio, kept.view(-1, 1, 1, 1).expand_as(ratio) / 0.7)
     assert kept.mean().item() == pytest.approx(0.7, abs=4 * (0.3 * 0.7 / 4000) ** 0.5)
@@ -70,10 +70,10 @@ def test_drop_path_drops_whole_images():
 def test_drop_path_spares_evaluation_and_draws_nothing_there():
     torch.manual_seed(0)
     x, cell = torch.rand(50, 4, 8, 8), pools()
-    assert not torch.equal(cell(x, x, 0.9), cell(x, x, 0.0))
+    assert not torch.equal(cell(x, x, torch.tensor(0.9)), cell(x, x, None))
     state = torch.get_rng_state()
     cell.eval()
-    assert torch.equal(cell(x, x, 0.9), cell(x, x, 0.0))
+    assert torch.equal(cell(x, x, torch.tensor(0.9)), cell(x, x, None))
     assert torch.equal(torch.get_rng_state(), state)
 
 

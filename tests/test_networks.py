@@ -127,7 +127,7 @@ def test_auxiliary_head_and_drop_path_are_off_when_testing():
     images = torch.randn(4, 3, 32, 32)
     logits, auxiliary = network(images)
     assert logits.shape == auxiliary.shape == (4, 5)
-    network.drop_path = 0.5
+    network.drop_path = torch.tensor(0.5)
     network.eval()
     assert network(images)[1] is None
     assert torch.equal(network(images)[0], network(images)[0])
@@ -136,10 +136,10 @@ def test_auxiliary_head_and_drop_path_are_off_when_testing():
 def test_drop_path_keeps_the_expectation_and_spares_identities():
     cell = darts.Network(GENOTYPE, **SMALL["darts"], auxiliary=False).cells[0]
     torch.manual_seed(0)
-    dropped = cell.edge(nn.ReLU(), torch.ones(10000, 1, 1, 1), 0.2).flatten()
+    dropped = cell.edge(nn.ReLU(), torch.ones(10000, 1, 1, 1), torch.tensor(0.2)).flatten()
     assert set(dropped.tolist()) == {0.0, 1.25}
     assert dropped.mean() == pytest.approx(1, abs=0.02)
-    assert torch.equal(cell.edge(nn.Identity(), dropped, 0.9), dropped)
+    assert torch.equal(cell.edge(nn.Identity(), dropped, torch.tensor(0.9)), dropped)
 
 
 def test_nasbench201_network_of_the_empty_cell_gives_constant_logits():

@@ -3,16 +3,18 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 
 from freedarts import preflight, retrain, spaces, training
+from freedarts.environment import Engine
 from freedarts.files import InputError
 from freedarts.protocol import Protocol
 from tests.conftest import ROOT, TINY_TASK, assert_refused, options
 
-CPU = torch.device("cpu")
+CPU = Engine(torch.device("cpu"))
 PROTOCOL = Protocol(**TINY_TASK["protocol"])
 GENOTYPE = ROOT / "resources/genotypes/notebook-snip/nasbench201/seed4.json"
 GIVEN = {"--genotype": GENOTYPE, "--settings": json.dumps(TINY_TASK), "--output": "out/preflight.json"}
@@ -54,24 +56,29 @@ ERRORS = [
 def test_largest_batch_that_fits_is_named(error, room):
     message = f"protocol.batch_size: 32 images do not fit into the memory of cpu .*, but {room} do; "
     with pytest.raises(InputError, match=message):
-        preflight.preflight(Limited(room, error), 10, PROTOCOL, CPU, False)
+        preflight.preflight(Limited(room, error), 10, PROTOCOL, CPU)
+
+
+def test_on_several_gpus_the_batch_is_what_they_hold_together():
+    with pytest.raises(InputError, match=r"32 images do not fit into the memory of 2 x cpu .*, but 30 do; "):
+        preflight.preflight(Limited(15, ERRORS[0]), 10, PROTOCOL, replace(CPU, processes=2))
 
 
 def test_not_even_two_images_fit():
     with pytest.raises(InputError, match="nor do 2; "):
-        preflight.preflight(Limited(1, ERRORS[0]), 10, PROTOCOL, CPU, False)
+        preflight.preflight(Limited(1, ERRORS[0]), 10, PROTOCOL, CPU)
 
 
 def test_other_errors_are_not_taken_for_a_lack_of_memory():
     with pytest.raises(RuntimeError, match="a bug"):
-        preflight.preflight(Limited(4, RuntimeError("a bug")), 10, PROTOCOL, CPU, False)
+        preflight.preflight(Limited(4, RuntimeError("a bug")), 10, PROTOCOL, CPU)
 
 
 def test_nothing_is_changed():
     network = small_network()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     state = torch.get_rng_state()
-    found = preflight.preflight(network, 10, PROTOCOL, CPU, False)
+    found = preflight.preflight(network, 10, PROTOCOL, CPU)
     assert found["batch_size"] == 32
     assert found["images_per_second"] > 0
     assert torch.equal(torch.get_rng_state(), state)
@@ -94,7 +101,15 @@ def test_memory_grows_with_the_batch(tmp_path):
 def test_script_writes_the_figures(script, tmp_path):
     assert script("preflight", *options(GIVEN)) == (0, "")
     figures = json.loads((tmp_path / "out/preflight.json").read_text())
-    assert set(figures) == {"batch_size", "peak_memory_mb", "images_per_second", "precision", "device"}
+    assert set(figures) == {
+        "batch_size",
+        "peak_memory_mb",
+        "images_per_second",
+        "precision",
+        "compiled",
+        "device",
+        "processes",
+    }
 
 
 def test_script_names_the_largest_batch(script, monkeypatch):
@@ -112,12 +127,12 @@ def test_script_names_the_largest_batch(script, monkeypatch):
 def test_training_on_a_gpu_begins_with_a_preflight(tmp_path, monkeypatch):
     """There is no GPU here: the preflight is where the training would first use it."""
 
-    def refuse(network, classes, protocol, device, bf16):
-        assert (classes, protocol, device.type) == (10, PROTOCOL, "cuda")
+    def refuse(network, classes, protocol, engine):
+        assert (classes, protocol, engine.device.type) == (10, PROTOCOL, "cuda")
         raise InputError("does not fit")
 
     monkeypatch.setattr(retrain, "preflight", refuse)
     job = retrain.Run(GENOTYPE, "tiny", TINY_TASK, 0)
     with pytest.raises(InputError, match="does not fit"):
-        retrain.retrain(job, torch.device("cuda"), False, tmp_path, lambda: False, tmp_path / "out" / "metrics.json")
+        retrain.retrain(job, Engine(torch.device("cuda")), tmp_path, lambda: False, tmp_path / "out" / "metrics.json")
     assert not (tmp_path / "out").exists()

@@ -18,7 +18,7 @@ PROTOCOL = TINY_TASK["protocol"] | {"epochs": 4, "batch_size": 64, "label_smooth
 TIMES = ("images_per_second", "hours", "commit")
 
 
-def start(folder: Path, output: str = "metrics.json", **changes) -> subprocess.Popen:
+def start(folder: Path, output: str = "metrics.json", options: tuple = (), **changes) -> subprocess.Popen:
     genotype = folder / "genotype.json"
     genotype.write_text(
         '{"space": "nasbench201", '
@@ -26,7 +26,7 @@ def start(folder: Path, output: str = "metrics.json", **changes) -> subprocess.P
     )
     settings = TINY_TASK | {"protocol": PROTOCOL | changes}
     arguments = ["--genotype", genotype, "--task", "tiny", "--run", "3", "--settings", json.dumps(settings)]
-    arguments += ["--checkpoints", folder / "checkpoints", "--output", folder / output]
+    arguments += ["--checkpoints", folder / "checkpoints", "--output", folder / output, *options]
     return subprocess.Popen(
         [sys.executable, "-m", "scripts.retrain", *map(str, arguments)],
         cwd=ROOT,

@@ -19,19 +19,21 @@ from pathlib import Path
 from freedarts import slots
 
 folder = Path(sys.argv[1])
-held = slots.claim(folder / "locks")
+held = slots.claim(int(sys.argv[3]), folder / "locks")
 device = os.environ["CUDA_VISIBLE_DEVICES"]
-mark = folder / f"uses-{device}"
-mark.mkdir()  # fails where another job uses the device
+marks = [folder / f"uses-{each}" for each in device.split(",")]
+for mark in marks:
+    mark.mkdir()  # fails where another job uses the device
 print(device, flush=True)
 time.sleep(float(sys.argv[2]))
-mark.rmdir()
+for mark in marks:
+    mark.rmdir()
 """
 
 
-def job(folder: Path, devices: str, seconds: float) -> subprocess.Popen:
+def job(folder: Path, devices: str, seconds: float, count: int = 1) -> subprocess.Popen:
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": devices}
-    command = [sys.executable, "-c", JOB, str(folder), str(seconds)]
+    command = [sys.executable, "-c", JOB, str(folder), str(seconds), str(count)]
     return subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stdout=-1, stderr=-1)
 
 
@@ -41,6 +43,19 @@ def test_nine_jobs_share_three_devices(tmp_path):
     assert [process.returncode for process in jobs] == [0] * 9, outputs
     used = [output.splitlines()[-1] for output, _ in outputs]
     assert set(used) == {"0", "1", "2"}
+
+
+def test_jobs_that_want_several_devices_do_not_wait_for_each_other_for_ever(tmp_path):
+    jobs = [job(tmp_path, devices, 0.2, 2) for devices in ("0,1,2", "2,1,0") * 3]
+    outputs = [process.communicate(timeout=60) for process in jobs]
+    assert [process.returncode for process in jobs] == [0] * 6, outputs
+    assert all(len(output.splitlines()[-1].split(",")) == 2 for output, _ in outputs)
+
+
+def test_more_devices_than_there_are_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    with pytest.raises(InputError, match=r"--gpus 3: only 2 can be used here \(0, 1\)"):
+        slots.claim(3, tmp_path / "locks")
 
 
 def test_jobs_take_only_what_they_may_see(tmp_path):
@@ -55,7 +70,7 @@ def test_device_of_a_killed_job_is_free(tmp_path, number):
     first = job(tmp_path, "0", 60)
     assert first.stdout.readline() == "0\n"
     with pytest.raises(InputError, match="GPU 0: in use by other jobs"):
-        slots.take({"0": "0"}, tmp_path / "locks", seconds=0)
+        slots.take({"0": "0"}, 1, tmp_path / "locks", seconds=0)
     (tmp_path / "uses-0").rmdir()
     second = job(tmp_path, "0", 0)
     assert second.stdout.readline() == "GPU 0: in use by other jobs; this one waits\n"
@@ -65,14 +80,14 @@ def test_device_of_a_killed_job_is_free(tmp_path, number):
 
 
 def test_a_device_waits_for_the_time_given(tmp_path):
-    _, held = slots.take({"0": "a"}, tmp_path)
+    _, (held,) = slots.take({"0": "a"}, 1, tmp_path)
     start = time.monotonic()
     with pytest.raises(InputError):
-        slots.take({"0": "a"}, tmp_path, seconds=0.3)
+        slots.take({"0": "a"}, 1, tmp_path, seconds=0.3)
     assert time.monotonic() - start >= 0.3
-    assert slots.take({"0": "a", "1": "b"}, tmp_path)[0] == "1"
+    assert slots.take({"0": "a", "1": "b"}, 1, tmp_path)[0] == ["1"]
     held.close()
-    assert slots.take({"0": "a"}, tmp_path, seconds=0)[0] == "0"
+    assert slots.take({"0": "a"}, 1, tmp_path, seconds=0)[0] == ["0"]
 
 
 @pytest.fixture
@@ -98,7 +113,7 @@ def test_locks_have_the_uuids_of_what_is_visible(driver, tmp_path, monkeypatch):
     assert slots.visible() == {"1": "GPU-b", "GPU-a": "GPU-a", "7": "7"}
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert slots.visible() == {}
-    assert slots.claim(tmp_path / "locks") is None
+    assert slots.claim(1, tmp_path / "locks") == []
 
 
 def test_jobs_that_a_cluster_gave_a_gpu_each_do_not_wait_for_each_other(driver, tmp_path, monkeypatch):
@@ -107,10 +122,10 @@ def test_jobs_that_a_cluster_gave_a_gpu_each_do_not_wait_for_each_other(driver, 
     for uuid in ("GPU-a", "GPU-b"):
         driver(uuid)
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-        held.append(slots.take(slots.visible(), tmp_path / "locks", seconds=0))
-    assert [device for device, _ in held] == ["0", "0"]
+        held.append(slots.take(slots.visible(), 1, tmp_path / "locks", seconds=0))
+    assert [devices for devices, _ in held] == [["0"], ["0"]]
     with pytest.raises(InputError, match="in use by other jobs"):
-        slots.take(slots.visible(), tmp_path / "locks", seconds=0)
+        slots.take(slots.visible(), 1, tmp_path / "locks", seconds=0)
 
 
 def test_without_the_driver_there_are_none(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from freedarts import spaces, tasks, training
+from freedarts.environment import Engine
 from freedarts.files import InputError
 from freedarts.retrain import Run, retrain
 from freedarts.spaces import nasbench201
@@ -76,7 +77,7 @@ def job(tmp_path):
         if content:
             genotype.write_text(json.dumps(content))
         arguments = Run(genotype, "tiny", settings | changes, seed)
-        retrain(arguments, CPU, False, tmp_path / "checkpoints", lambda: False, tmp_path / "out" / "metrics.json")
+        retrain(arguments, Engine(CPU), tmp_path / "checkpoints", lambda: False, tmp_path / "out" / "metrics.json")
 
     return run
 

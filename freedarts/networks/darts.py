@@ -141,20 +141,21 @@ class Cell(nn.Module):
         )
         self.sources = [source for _, source in entries]
 
-    def forward(self, before: Tensor, last: Tensor, drop_path: float) -> Tensor:
+    def forward(self, before: Tensor, last: Tensor, drop_path: Tensor | None) -> Tensor:
         states = [self.preprocess0(before), self.preprocess1(last)]
         pairs = list(zip(self.operations, self.sources, strict=True))
         for pair in zip(pairs[::2], pairs[1::2], strict=True):
             states.append(sum(self.edge(operation, states[source], drop_path) for operation, source in pair))
         return torch.cat(states[2:], dim=1)
 
-    def edge(self, operation: nn.Module, x: Tensor, drop_path: float) -> Tensor:
+    def edge(self, operation: nn.Module, x: Tensor, drop_path: Tensor | None) -> Tensor:
         """Output of an operation; while training, dropped for a random part of the images (Larsson et al., 2017)."""
         x = operation(x)
-        if not self.training or drop_path == 0.0 or isinstance(operation, nn.Identity):
+        if not self.training or drop_path is None or isinstance(operation, nn.Identity):
             return x
         keep = 1.0 - drop_path
-        return x * x.new_empty(x.shape[0], 1, 1, 1).bernoulli_(keep).div_(keep)
+        kept = torch.rand(x.shape[0], 1, 1, 1, device=x.device) < keep
+        return x * (kept / keep).to(x.dtype)
 
 
 def auxiliary_head(kind: str, channels: int, classes: int) -> nn.Sequential:
@@ -175,7 +176,8 @@ def auxiliary_head(kind: str, channels: int, classes: int) -> nn.Sequential:
 
 
 class Network(nn.Module):
-    """The network that is trained for a genotype (DARTS), `drop_path` being the probability to drop an edge's output.
+    """The network that is trained for a genotype (DARTS). `drop_path`: the probability to drop an edge's output, a
+    tensor without dimensions (a number would be compiled into the code, anew in every epoch); None for 0.
 
     Its auxiliary head is used in training mode only.
     """
@@ -192,7 +194,7 @@ class Network(nn.Module):
     ):
         super().__init__()
         self.image_shape = (3, image_size, image_size)
-        self.drop_path = 0.0
+        self.drop_path: Tensor | None = None
         width = 3 * channels if stem_kind == "cifar" else channels
         self.stem0, self.stem1 = stem(stem_kind, width)
         self.cells = nn.ModuleList(

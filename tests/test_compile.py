@@ -1,0 +1,58 @@
+"""Compiled batches give what the others do, and a growing drop path compiles nothing anew."""
+
+import shutil
+
+import pytest
+import torch
+import torch._dynamo
+
+from freedarts import training
+from freedarts.training import Protocol
+from tests.test_training_step import build, data  # noqa: F401, a fixture
+
+CPU = torch.device("cpu")
+
+
+class Small(torch.nn.Module):
+    """What takes a compiler seconds."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(1)
+        self.conv, self.norm = torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4)
+        self.classifier = torch.nn.Linear(4, 10)
+
+    def forward(self, images):
+        return self.classifier(self.norm(self.conv(images)).relu().mean((2, 3))), None
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="compiling for a CPU needs g++")
+def test_compiled_training_equals_the_other_and_compiles_one_graph(data):  # noqa: F811
+    """The last, smaller batches and the tests are not compiled."""
+    protocol = Protocol(3, 24, 0.05, "cosine", 0.9, 0.01, 0.5, 0.0, 0.0, 0.1)
+    eager, compiled = Small(), Small()
+    rows = training.train(eager, data, protocol, 5, CPU)
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    for found, expected in zip(training.train(compiled, data, protocol, 5, CPU, compiled=True), rows, strict=True):
+        assert found["train_loss"] == pytest.approx(expected["train_loss"], rel=1e-4)
+        assert found["test_loss"] == pytest.approx(expected["test_loss"], rel=1e-4)
+    torch.testing.assert_close(compiled.state_dict(), eager.state_dict(), rtol=1e-3, atol=1e-4)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
+
+
+def test_drop_path_does_not_compile_every_epoch(data):  # noqa: F811
+    """Traced as for any compiler, but run as it is, which takes no minutes."""
+    network, graphs = build("darts"), []
+
+    def count(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    torch._dynamo.reset()
+    called = torch.compile(network.train(), backend=count)
+    for epoch in range(5):
+        network.drop_path = training.drop_path(0.1 * epoch, CPU)
+        called(data.train_images[:24])
+    assert len(graphs) == 2
+    assert set(network.state_dict()) == set(build("darts").state_dict())

@@ -1,0 +1,134 @@
+"""Several processes that share every batch train as one does, and are killed, stopped and fail as one."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import torch.multiprocessing as mp
+from safetensors.torch import load_file
+
+from freedarts import spaces, tasks, training
+from freedarts.distributed import Group
+from freedarts.spaces import nasbench201
+from tests.conftest import TINY_TASK
+from tests.test_resume import PROTOCOL, result, start, wait_for_checkpoints
+
+CPU = torch.device("cpu")
+LOSSES = training.Protocol(2, 25, 0.05, "cosine", 0.9, 0.01, 0.5, 0.0, 0.0, 0.1)  # the last batch of 60 has 10
+
+
+class Without(torch.nn.Module):
+    """No batch norm, which would see each process's images apart; and a layer that leads nowhere."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(1)
+        self.layers = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3072, 20), torch.nn.ReLU())
+        self.classifier, self.unused = torch.nn.Linear(20, 10), torch.nn.Linear(3, 3)
+
+    def forward(self, images):
+        return self.classifier(self.layers(images)), None
+
+
+def data() -> tasks.Data:
+    digits = tasks.load("digits")
+    return tasks.Data(
+        *(part[:60].contiguous() for part in (digits.train_images, digits.train_labels)),
+        *(part[:40] for part in (digits.test_images, digits.test_labels)),
+        10,
+    )
+
+
+def member(rank: int, folder: Path) -> None:
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
+    network = Without()
+    history = training.train(network, data(), LOSSES, 3, CPU, group=Group(rank, 2))
+    torch.save((history, network.state_dict()), folder / f"{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_take_the_steps_of_one(tmp_path):
+    network = Without()
+    expected = training.train(network, data(), LOSSES, 3, CPU)
+    mp.spawn(member, (tmp_path,), nprocs=2)
+    (history, weights), (_, others) = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
+    torch.testing.assert_close(weights, network.state_dict(), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(weights, others, rtol=0, atol=0)
+    for found, row in zip(history, expected, strict=True):
+        for key in ("learning_rate", "train_loss", "train_error", "test_loss", "test_error", "test_top5_error"):
+            assert found[key] == pytest.approx(row[key], rel=1e-5), key
+
+
+def two(folder: Path, output: str = "metrics.json", **changes) -> subprocess.Popen:
+    return start(folder, output, options=("--processes", "2"), **{"epochs": 3} | changes)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    process = two(folder)
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    return result(folder)
+
+
+def test_killed_and_stopped_training_of_two_ends_bit_equal(tmp_path, uninterrupted):
+    process = two(tmp_path)
+    wait_for_checkpoints(tmp_path, 1)
+    process.kill()
+    process.communicate()  # returns when the other process, which has the same output, has ended too
+    process = two(tmp_path)
+    wait_for_checkpoints(tmp_path, 2)
+    process.send_signal(signal.SIGUSR1)
+    output, _ = process.communicate()
+    assert process.returncode == 75, output
+    process = two(tmp_path)
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    assert result(tmp_path) == uninterrupted
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["processes"] == 2
+    assert len(load_file(tmp_path / "weights.safetensors")) == len(
+        spaces.load("nasbench201").network(nasbench201.from_index(6818), **TINY_TASK["network"]).state_dict()
+    )
+
+
+def test_second_group_on_one_training_stops_with_one_message(tmp_path):
+    process = two(tmp_path, epochs=100)
+    wait_for_checkpoints(tmp_path, 1)
+    second = two(tmp_path, "second.json", epochs=100)
+    output, _ = second.communicate()
+    assert second.returncode == 1
+    assert output.count("error: ") == 1
+    assert "another process is at work on it" in output
+    process.kill()
+    process.communicate()
+
+
+def children(process: subprocess.Popen) -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc")
+def test_training_ends_when_one_of_its_processes_dies(tmp_path):
+    process = two(tmp_path, epochs=100)
+    wait_for_checkpoints(tmp_path, 1)
+    (other,) = children(process)
+    subprocess.run(["kill", "-9", str(other)], check=True)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "error: process 1 of the training got signal 9" in output
+    assert "Traceback" not in output
+
+
+def test_batch_too_small_for_the_processes_is_refused_once(tmp_path):
+    process = start(tmp_path, options=("--processes", "9"), **PROTOCOL | {"batch_size": 8})
+    output, _ = process.communicate()
+    assert process.returncode == 1
+    assert output.count("error: ") == 1
+    assert "gpus: 9, but the last batch has 5 images for them" in output
