@@ -78,6 +78,11 @@ def _trial(
     except RuntimeError as error:
         if isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
             return None
+        if compiled and isinstance(error, torch._dynamo.exc.TorchDynamoException):
+            reason = " ".join(str(error).strip().splitlines()[:2])
+            raise InputError(
+                f"torch.compile fails here ({reason}); `compile: false` in the task, or --compile no, trains without it"
+            ) from error
         raise
 
 

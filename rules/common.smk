@@ -134,6 +134,17 @@ def gpus(wildcards):
     return catalogue.config["tasks"][wildcards.task].get("gpus", 0)
 
 
+def precision(wildcards):
+    chosen = catalogue.config["tasks"][wildcards.task].get("precision")
+    return f"--precision {chosen}" if chosen else ""
+
+
+def engine(wildcards):
+    """Options of a training: what its task says beside the protocol."""
+    compiled = catalogue.config["tasks"][wildcards.task].get("compile", "auto")
+    return precision(wildcards) + {True: " --compile yes", False: " --compile no"}.get(compiled, "")
+
+
 def one_gpu(wildcards):
     """A test needs no more."""
     return min(1, gpus(wildcards))

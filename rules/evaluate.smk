@@ -29,6 +29,7 @@ rule evaluate:
     params:
         settings=training,
         gpus=one_gpu,
+        precision=precision,
         data=lambda wildcards, input: f"--data {input.data}" if input.data else "",
         metrics=lambda wildcards, input: f"--metrics {input.metrics}" if "metrics" in input.keys() else "",
         code=lambda wildcards: code(
@@ -38,5 +39,5 @@ rule evaluate:
         ),
     shell:
         "python -m scripts.evaluate --weights {input.weights} --genotype {input.genotype}"
-        " --settings {params.settings:q} {params.metrics} {params.data} --gpus {params.gpus} --workers {threads}"
+        " --settings {params.settings:q} {params.metrics} {params.data} --gpus {params.gpus} {params.precision} --workers {threads}"
         " --output {output} > {log} 2>&1"

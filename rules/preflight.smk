@@ -23,8 +23,9 @@ rule preflight:
     params:
         settings=training,
         gpus=gpus,
+        engine=engine,
         data=lambda wildcards, input: f"--data {input.data}" if input.data else "",
         code=lambda wildcards: code("preflight.py", f"spaces.{space(wildcards.supernet)}"),
     shell:
-        "python -m scripts.preflight --genotype {input.genotype} --settings {params.settings:q} {params.data} --gpus {params.gpus}"
+        "python -m scripts.preflight --genotype {input.genotype} --settings {params.settings:q} {params.data} --gpus {params.gpus} {params.engine}"
         " --output {output} > {log} 2>&1"

@@ -31,6 +31,7 @@ rule retrain:
     params:
         settings=training,
         gpus=gpus,  # not the resource: a profile may ask for it in another form
+        engine=engine,
         data=lambda wildcards, input: f"--data {input.data}" if input.data else "",
         code=lambda wildcards: code(
             "retrain.py",
@@ -39,6 +40,6 @@ rule retrain:
         ),
     shell:  # exec: a stop signal to all processes of the job must not end a shell around the training first
         "exec python -m scripts.retrain --genotype {input.genotype} --task {wildcards.task} --run {wildcards.run}"
-        " --settings {params.settings:q} {params.data} --gpus {params.gpus}"
+        " --settings {params.settings:q} {params.data} --gpus {params.gpus} {params.engine}"
         " --workers {threads}"
         " --output {output.metrics} > {log} 2>&1"

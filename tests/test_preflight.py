@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from freedarts import preflight, retrain, spaces, training
 from freedarts.environment import Engine
 from freedarts.files import InputError
 from freedarts.protocol import Protocol
-from tests.conftest import ROOT, TINY_TASK, assert_refused, options
+from tests.conftest import ROOT, TINY_TASK, assert_refused, options, write
 
 CPU = Engine(torch.device("cpu"))
 PROTOCOL = Protocol(**TINY_TASK["protocol"])
@@ -72,6 +73,15 @@ def test_not_even_two_images_fit():
 def test_other_errors_are_not_taken_for_a_lack_of_memory():
     with pytest.raises(RuntimeError, match="a bug"):
         preflight.preflight(Limited(4, RuntimeError("a bug")), 10, PROTOCOL, CPU)
+
+
+def test_compiler_that_fails_is_named_with_the_way_out(monkeypatch):
+    def broken(graph, inputs):
+        raise RuntimeError("no C++ compiler")
+
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=broken))
+    with pytest.raises(InputError, match=r"torch.compile fails here .*no C.. compiler.*`compile: false` in the task"):
+        preflight.preflight(small_network(), 10, PROTOCOL, replace(CPU, compiled=True))
 
 
 def test_nothing_is_changed():
@@ -136,3 +146,26 @@ def test_training_on_a_gpu_begins_with_a_preflight(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="does not fit"):
         retrain.retrain(job, Engine(torch.device("cuda")), tmp_path, lambda: False, tmp_path / "out" / "metrics.json")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.workflow
+def test_a_task_says_on_what_and_how_it_is_trained(tmp_path):
+    overlay = {
+        "tasks": {"tiny": TINY_TASK | {"gpus": 2, "precision": "float32", "compile": False}},
+        **{"search": [], "costs": []},
+        "sources": {"notebook-snip": {"supernets": ["nasbench201"], "seeds": [4]}},
+        "retrain": [{"task": "tiny", "supernet": "nasbench201", "source": "notebook-snip", "runs": 1}],
+    }
+    config = write(tmp_path / "overlay.json", overlay)
+    targets = [f"results/{kind}/tiny/nasbench201/notebook-snip/seed4" for kind in ("retrain", "preflight", "evaluate")]
+    command = [sys.executable, "-m", "snakemake", f"{targets[0]}/run0/metrics.json", f"{targets[1]}.json"]
+    command += [f"{targets[2]}/run0.json", "--snakefile", ROOT / "Snakefile", "-n", "-p", "--configfile", config]
+    done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True)
+    said = done.stdout + done.stderr
+    for script, expected in {
+        "retrain": "--gpus 2 --precision float32 --compile no ",
+        "preflight": "--gpus 2 --precision float32 --compile no ",
+        "evaluate": "--gpus 1 --precision float32 ",
+    }.items():
+        (line,) = [line for line in said.splitlines() if f"-m scripts.{script} " in line]
+        assert expected in line
