@@ -9,7 +9,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from freedarts import catalogue as names
-from freedarts import baselines, modules, nasbench201, numbers, status, tasks
+from freedarts import baselines, cluster, modules, nasbench201, numbers, status, tasks
 from freedarts.catalogue import Catalogue
 from freedarts.digest import code_digest
 from freedarts.driver import remove_dead_lock, set_job_environment
@@ -22,6 +22,8 @@ HERE = Path(os.path.relpath(BASE))
 set_job_environment(BASE)
 if workflow.is_main_process:
     driver = remove_dead_lock(Path(".snakemake"), keep=not workflow.dryrun)
+    if driver:
+        cluster.cancel_orphans(os.path.realpath("."))
 
 try:
     catalogue = Catalogue(config, HERE / "resources")
@@ -35,6 +37,16 @@ SAMPLED = [
     if catalogue.kind(source) in baselines.KINDS
     for seed in seeds
 ]
+
+
+# Before anything is submitted, for otherwise every job would be refused, and again with each retry.
+onstart:
+    if workflow.executor_plugin.name == "slurm":
+        submitted = (job for job in workflow.dag.needrun_jobs() if not workflow.is_local(job.rule))
+        try:
+            cluster.check((job.rule.name, job.threads, dict(job.resources.items())) for job in submitted)
+        except InputError as error:
+            raise WorkflowError(str(error))
 
 
 wildcard_constraints:

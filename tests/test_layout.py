@@ -15,6 +15,7 @@ from tests.conftest import ROOT
 LIGHT = (
     "baselines",
     "catalogue",
+    "cluster",
     "digest",
     "driver",
     "files",

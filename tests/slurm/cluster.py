@@ -1,4 +1,6 @@
-"""A real SLURM on this one machine, with a cpu and a gpu partition and two GPUs that are only names.
+"""A real SLURM on this one machine: two nodes, with three GPUs and one, that are only names.
+
+Jobs in the partition `urgent` take the places of those in `gpu`; `closed` only queues. None is the default.
 
     python -m tests.slurm.cluster up FOLDER
     python -m tests.slurm.cluster down FOLDER
@@ -19,28 +21,29 @@ from pathlib import Path
 
 PACKAGES = ("slurmctld", "slurmd", "slurm-client", "munge")
 LINK = Path("/etc/slurm/slurm.conf")
-DAEMONS = ("slurmd", "slurmctld", "munged")
+NODES = {"node0": 3, "node1": 1}  # GPUs
+DAEMONS = (*(f"slurmd-{node}" for node in NODES), "slurmctld", "munged")
 SLURM_CONF = """\
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={ports[0]}
-SlurmdPort={ports[1]}
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge.socket
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/slurmd.log
+SlurmdLogFile={folder}/slurmd-%n.log
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool-%n
 MpiDefault=none
 # Without systemd and its cgroups, and without the right to raise limits, as in a container.
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 PropagateResourceLimits=NONE
 ReturnToService=2
+EnforcePartLimits=ALL
 SlurmdTimeout=10
 SchedulerParameters=sched_min_interval=200000,bf_interval=2,batch_sched_delay=0
 SelectType=select/cons_tres
@@ -52,9 +55,16 @@ MinJobAge=3600
 KillWait=20
 AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
-NodeName={host} NodeAddr=127.0.0.1 CPUs=16 Sockets=1 CoresPerSocket=16 ThreadsPerCore=1 RealMemory=64000 Gres=gpu:2
-PartitionName=cpu Nodes={host} Default=YES MaxTime=1-0 State=UP
-PartitionName=gpu Nodes={host} MaxTime=1-0 State=UP
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+NodeName=DEFAULT CPUs=16 Sockets=1 CoresPerSocket=16 ThreadsPerCore=1 RealMemory=64000
+NodeName=node0 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} Gres=gpu:{gpus[node0]} Weight=1
+NodeName=node1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} Gres=gpu:{gpus[node1]} Weight=2
+PartitionName=DEFAULT MaxTime=1-0 State=UP
+PartitionName=cpu Nodes=node0
+PartitionName=gpu Nodes=node0,node1 PriorityTier=1
+PartitionName=urgent Nodes=node0 PriorityTier=2
+PartitionName=closed Nodes=node0 State=DOWN
 """
 
 
@@ -115,19 +125,21 @@ class Cluster:
     def up(self) -> None:
         """OSError where something does not start within half a minute."""
         install()
-        for name in ("state", "spool"):
+        for name in ("state", *(f"spool-{node}" for node in NODES)):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        configuration = SLURM_CONF.format(folder=self.folder, host=self.host, ports=free_ports(2))
+        ports = free_ports(1 + len(NODES))
+        configuration = SLURM_CONF.format(folder=self.folder, host=self.host, ports=ports, gpus=NODES)
         (self.folder / "slurm.conf").write_text(configuration)
         LINK.unlink(missing_ok=True)  # of a cluster whose folder is gone
         LINK.symlink_to(self.folder / "slurm.conf")
         # slurmd counts a GPU only if it is a device: these are twins of /dev/null.
-        gpus = [self.folder / f"gpu{index}" for index in range(2)]
-        for gpu in gpus:
-            if not gpu.exists():
-                os.mknod(gpu, 0o20666, os.makedev(1, 3))
-        lines = [f"NodeName={self.host} Name=gpu File={gpu}\n" for gpu in gpus]
-        (self.folder / "gres.conf").write_text("".join(["AutoDetect=off\n", *lines]))
+        lines = ["AutoDetect=off\n"]
+        for node, count in NODES.items():
+            for gpu in (self.folder / f"gpu-{node}-{index}" for index in range(count)):
+                if not gpu.exists():
+                    os.mknod(gpu, 0o20666, os.makedev(1, 3))
+                lines.append(f"NodeName={node} Name=gpu File={gpu}\n")
+        (self.folder / "gres.conf").write_text("".join(lines))
         key = self.folder / "munge.key"
         key.write_bytes(os.urandom(128))
         key.chmod(0o400)
@@ -137,11 +149,15 @@ class Cluster:
             *("--pid-file", f"{munge}d.pid", "--log-file", f"{munge}.log", "--seed-file", f"{munge}.seed"),
         )
         self.call("slurmctld", "-i")
-        self.start_node()
+        for node in NODES:
+            self.start_node(node)
 
-    def start_node(self) -> None:
-        self.call("slurmd", "-N", self.host)
-        self.wait_until(lambda: self.call("sinfo", "-h", "-N", "-o", "%T").split()[0] in ("idle", "mixed", "allocated"))
+    def start_node(self, node: str) -> None:
+        self.call("slurmd", "-N", node)
+        self.wait_until(lambda: self.state(node) in ("idle", "mixed", "allocated"))
+
+    def state(self, node: str) -> str:
+        return self.call("sinfo", "-h", "-n", node, "-o", "%T").split()[0]
 
     def wait_until(self, ready, seconds: float = 30) -> None:
         deadline = time.monotonic() + seconds
@@ -164,13 +180,14 @@ class Cluster:
         return sorted(records, key=lambda record: int(record["JobId"]))
 
     def stop(self, daemon: str, number: int = signal.SIGTERM) -> None:
-        """End a daemon that this cluster started, and wait for its end."""
+        """End a daemon that this cluster started, `slurmd-node0` for example, and wait for its end."""
         file = self.folder / f"{daemon}.pid"
         pid = int(file.read_text()) if file.exists() and file.read_text().strip() else 0
         name = Path(f"/proc/{pid}/comm")
-        if pid and name.exists() and name.read_text().strip() == daemon:
+        program = daemon.split("-")[0]
+        if pid and name.exists() and name.read_text().strip() == program:
             os.kill(pid, number)
-            self.wait_until(lambda: not name.exists() or name.read_text().strip() != daemon)
+            self.wait_until(lambda: not name.exists() or name.read_text().strip() != program)
 
     def down(self) -> None:
         if (self.folder / "slurm.conf").exists() and (self.folder / "slurmctld.pid").exists():

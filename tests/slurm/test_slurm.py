@@ -100,8 +100,8 @@ def run(cluster, tmp_path_factory):
         driver = subprocess.Popen(arguments, cwd=folder, stdout=output, stderr=output)
     try:
         wait_until(lambda: limited.checkpoint(folder) and cancelled.checkpoint(folder), driver, log)
-        cluster.stop("slurmd", signal.SIGKILL)
-        cluster.start_node()
+        cluster.stop("slurmd-node0", signal.SIGKILL)
+        cluster.start_node("node0")
         cluster.call("scancel", cancelled.attempts()[0]["JobId"])
         cluster.call("scontrol", "update", f"JobId={limited.attempts()[0]['JobId']}", "TimeLimit=1")
         assert driver.wait(timeout=180) == 0, log.read_text()[-5000:]

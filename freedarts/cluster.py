@@ -1,0 +1,99 @@
+"""A SLURM site: whether it takes our jobs, asked before any is submitted, and the jobs a dead driver left there."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import time
+from collections.abc import Iterable, Mapping
+
+from freedarts.files import InputError
+
+PROFILE = "profiles/slurm/config.yaml"
+JOB_NAMES = "freedarts_"  # slurm-jobname-prefix of the profile
+WAIT = 90  # seconds that cancelled jobs get to save and end; sites grant 30 (KillWait)
+
+# Words of sbatch's refusal, and what to change for it. The first that fits counts.
+ADVICE = {
+    "artition": "slurm_partition; partitions here: {partitions}",
+    "ccount": "slurm_account under default-resources; `sacctmgr show associations user=$USER` lists yours",
+    "qos|QOS": "qos under default-resources",
+    "gres|GRES": "gpu_model, or gpu: 0 and gres, under the rule; GPUs here: {gpus}",
+    "time limit": "runtime (minutes) under the rule, to what the partition allows",
+    "node configuration": "what no node there has: gpu, gpu_model or gres under the rule (GPUs here: {gpus}),"
+    " or mem_mb and threads",
+    "contact|respond": "nothing: SLURM does not answer, try again later",
+}
+
+
+def request(threads: int, resources: Mapping[str, object]) -> tuple[str, ...]:
+    """Options of sbatch, as the executor plugin gives them."""
+    flags = {"slurm_partition": "-p", "slurm_account": "-A", "qos": "-q", "constraint": "-C", "runtime": "-t"}
+    flags |= {"mem_mb": "--mem", "gres": "--gres"}
+    found = [f"--cpus-per-task={threads}"]
+    for name, flag in flags.items():
+        if resources.get(name):
+            found += [flag, str(resources[name])]
+    gpus, model = resources.get("gpu"), resources.get("gpu_model")
+    if gpus or model:
+        found.append(f"--gpus={f'{model}:' if model else ''}{gpus or 1}")
+    return (*found, *shlex.split(str(resources.get("slurm_extra") or "")))
+
+
+def check(jobs: Iterable[tuple[str, int, Mapping[str, object]]]) -> None:
+    """Ask SLURM about every different request of the *jobs*: name of the rule, threads, resources.
+
+    Raises InputError with SLURM's refusal and the entry of the profile that is to change.
+    """
+    requests = {request(threads, resources): rule for rule, threads, resources in jobs}
+    if requests and not shutil.which("sbatch"):
+        raise InputError(
+            "no SLURM here: there is no sbatch on the path; start on a login node, or leave out --workflow-profile"
+        )
+    for options, rule in requests.items():
+        done = subprocess.run(["sbatch", "--test-only", *options, "--wrap", "true"], text=True, capture_output=True)
+        if done.returncode:
+            said = done.stderr.strip().splitlines()
+            lines = " ".join(line.removeprefix("sbatch: error: ").removeprefix("allocation failure: ") for line in said)
+            raise InputError(
+                f"SLURM refuses jobs of {rule}: {lines}\n  change in {PROFILE}: {advice(lines)}\n"
+                f"  it was asked: sbatch {shlex.join(options)}"
+            )
+
+
+def advice(refusal: str) -> str:
+    for words, text in ADVICE.items():
+        if re.search(words, refusal):
+            return text.format(partitions=_listed("%R"), gpus=_listed("%R %G"))
+    return "the entry that asks for this, under default-resources or under the rule"
+
+
+def _listed(columns: str) -> str:
+    done = subprocess.run(["sinfo", "--noheader", "--format", columns], text=True, capture_output=True)
+    return ", ".join(dict.fromkeys(line.strip() for line in done.stdout.splitlines())) or "none"
+
+
+def cancel_orphans(folder: str) -> None:
+    """Cancel the jobs that a dead driver of this workflow in *folder* left in the queue, and wait until they have saved
+    and gone: they would be at work on what the new driver submits. To be called by the only living driver there."""
+    if not shutil.which("squeue"):
+        return
+    deadline = time.monotonic() + WAIT
+    told = False
+    while (found := _orphans(folder)) and time.monotonic() < deadline:
+        if not told:
+            print(f"SLURM jobs of a dead driver are cancelled: {' '.join(found)}", flush=True)
+            subprocess.run(["scancel", *found], capture_output=True)
+            told = True
+        time.sleep(1)
+
+
+def _orphans(folder: str) -> list[str]:
+    command = ["squeue", "--me", "--noheader", "--format", "%i|%j|%Z"]
+    try:
+        done = subprocess.run(command, text=True, capture_output=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    rows = (line.split("|", 2) for line in done.stdout.splitlines())
+    return [number for number, name, where in rows if name.startswith(JOB_NAMES) and os.path.realpath(where) == folder]
