@@ -16,13 +16,14 @@ WAIT = 90  # seconds that cancelled jobs get to save and end; sites grant 30 (Ki
 
 # Words of sbatch's refusal, and what to change for it. The first that fits counts.
 ADVICE = {
+    r"ccount\b": "slurm_account under default-resources; `sacctmgr show associations user=$USER` lists yours",
     "artition": "slurm_partition; partitions here: {partitions}",
-    "ccount": "slurm_account under default-resources; `sacctmgr show associations user=$USER` lists yours",
     "qos|QOS": "qos under default-resources",
     "gres|GRES": "gpu_model, or gpu: 0 and gres, under the rule; GPUs here: {gpus}",
     "time limit": "runtime (minutes) under the rule, to what the partition allows",
     "node configuration": "what no node there has: gpu, gpu_model or gres under the rule (GPUs here: {gpus}),"
     " or mem_mb and threads",
+    "feature": "constraint under default-resources or under the rule",
     "contact|respond": "nothing: SLURM does not answer, try again later",
 }
 

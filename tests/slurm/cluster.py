@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 PACKAGES = ("slurmctld", "slurmd", "slurm-client", "munge")
@@ -158,6 +159,15 @@ class Cluster:
 
     def state(self, node: str) -> str:
         return self.call("sinfo", "-h", "-n", node, "-o", "%T").split()[0]
+
+    def lose_node(self, node: str, job: str) -> None:
+        """As if *node*, on which *job* runs, lost its power."""
+        self.stop(f"slurmd-{node}", signal.SIGKILL)
+        for path in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                name, environment = (path / "cmdline").read_bytes(), (path / "environ").read_bytes()
+                if f"[{job}.".encode() in name or f"\0SLURM_JOB_ID={job}\0".encode() in b"\0" + environment:
+                    os.kill(int(path.name), signal.SIGKILL)
 
     def wait_until(self, ready, seconds: float = 30) -> None:
         deadline = time.monotonic() + seconds

@@ -1,9 +1,15 @@
 """A small selection through a real SLURM with faults in its way, and the same locally: the results are the same."""
 
+import csv
+import io
+import os
+import re
 import shutil
 import signal
 import subprocess
 import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -11,15 +17,18 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+from freedarts.checkpoints import DIGEST_SIZE
 from tests.conftest import TINY_TASK
 from tests.slurm import cluster as slurm
 from tests.test_workflow import command, copy_project, snakemake, table
 
 pytestmark = pytest.mark.slurm
 
-EPOCHS = 30  # longer than it takes until SLURM looks at time limits
+EPOCHS = 6
 SCORES = ("synflow", "synflow-released")
-METRICS = "results/retrain/tiny/nasbench201/{}/seed0/run0"
+CASES = [(score, seed) for score in SCORES for seed in range(2)]
+METRICS = "results/retrain/tiny/nasbench201/{}/seed{}/run0/metrics.json"
+PROFILE = ("--workflow-profile", "profiles/slurm")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +49,7 @@ def cluster(tmp_path_factory):
 
 
 def project(folder: Path) -> Path:
-    """A selection of four searches and two trainings. They train on the CPU, for the GPUs of SLURM are only names, but
+    """A selection of four searches and four trainings. They train on the CPU, for the GPUs of SLURM are only names, but
     ask for one and for two threads, as trainings on a GPU do."""
     copy_project(folder)
     file = folder / "config" / "config.yaml"
@@ -49,7 +58,7 @@ def project(folder: Path) -> Path:
     config |= {"sources": {}, "tasks": {"tiny": task}, "correlation": [], "costs": []}
     del config["readings"]["random"]
     config["search"] = [{"supernets": ["nasbench201"], "scores": list(SCORES), "seeds": 2}]
-    chosen = {"task": "tiny", "supernet": "nasbench201", "seeds": [0], "runs": 1}
+    chosen = {"task": "tiny", "supernet": "nasbench201", "seeds": [0, 1], "runs": 1}
     config["retrain"] = [chosen | {"source": score} for score in SCORES]
     file.write_text(yaml.safe_dump(config))
     file = folder / "profiles" / "slurm" / "config.yaml"
@@ -68,47 +77,124 @@ def local(tmp_path_factory) -> Path:
     return folder
 
 
-class Trainings:
-    """SLURM's records of the attempts at one training."""
+@contextmanager
+def driver(folder: Path, *arguments: str):
+    """A driver at work on the project in *folder*, and its log; it is ended."""
+    log = folder / "driver.log"
+    with log.open("a") as output:
+        process = subprocess.Popen(command(*PROFILE, *arguments), cwd=folder, stdout=output, stderr=output)
+    try:
+        yield process, log
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
 
-    def __init__(self, cluster: slurm.Cluster, score: str):
-        self.cluster, self.comment = cluster, f"rule_retrain_wildcards_tiny_nasbench201_{score}_0_0"
+
+def wait_until(ready, process: subprocess.Popen, log: Path, seconds: float = 180) -> None:
+    deadline = time.monotonic() + seconds
+    while not ready():
+        assert process.poll() is None, log.read_text()[-5000:]
+        assert time.monotonic() < deadline, log.read_text()[-5000:]
+        time.sleep(0.1)
+
+
+class Training:
+    """SLURM's records of the attempts at one training, and its process."""
+
+    def __init__(self, cluster: slurm.Cluster, folder: Path, score: str, seed: int):
+        self.cluster, self.folder = cluster, folder
+        self.comment = f"rule_retrain_wildcards_tiny_nasbench201_{score}_{seed}_0"
+        self.output = METRICS.format(score, seed)
+        self.pid, self.seconds = 0, []  # of the process that stands still, and of each of its epochs
 
     def attempts(self) -> list[dict[str, str]]:
         return [job for job in self.cluster.jobs() if job["Comment"] == self.comment]
 
-    def checkpoint(self, folder: Path) -> bool:
-        attempts = self.attempts()
-        return bool(attempts) and attempts[0]["JobState"] == "RUNNING" and any(folder.glob("checkpoints/*/step*.pt"))
+    def job(self) -> dict[str, str]:
+        return self.attempts()[0]
+
+    def process(self) -> int:
+        """0 if there is none."""
+        for path in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                words = (path / "cmdline").read_bytes().decode().split("\0")
+                if "scripts.retrain" in words and self.output in words and (path / "cwd").resolve() == self.folder:
+                    return int(path.name)
+        return 0
+
+    def hold(self) -> bool:
+        """Let the training stand still once it has a checkpoint; whether it does."""
+        if not self.pid and (pid := self.process()):
+            with suppress(OSError):
+                opened = {path.resolve().parent for path in Path(f"/proc/{pid}/fd").iterdir()}
+                for path in (
+                    path for folder in opened if folder.parent.name == "checkpoints" for path in folder.glob("step*.pt")
+                ):
+                    os.kill(pid, signal.SIGSTOP)
+                    state = torch.load(io.BytesIO(path.read_bytes()[DIGEST_SIZE:]), weights_only=True)["state"]
+                    self.pid, self.seconds = pid, [row["seconds"] for row in state["history"]]
+        return bool(self.pid)
+
+    def told_to_stop(self) -> bool:
+        """Whether SIGTERM waits for the training, which stands still."""
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith(("SigPnd", "ShdPnd")) and int(line.split()[1], 16) >> (signal.SIGTERM - 1) & 1:
+                return True
+        return False
+
+    def go_on(self) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGCONT)
 
 
-def wait_until(ready, driver: subprocess.Popen, log: Path, seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not ready():
-        assert driver.poll() is None and time.monotonic() < deadline, log.read_text()[-5000:]  # noqa: PT018
-        time.sleep(0.2)
+@dataclass
+class Faults:
+    """The four trainings under one driver, by what happened to them."""
+
+    folder: Path
+    lost: Training
+    preempted: Training
+    cancelled: Training
+    limited: Training
 
 
 @pytest.fixture(scope="module")
 def run(cluster, tmp_path_factory):
-    """One driver, and what happened under it: a killed slurmd, a cancelled training, a time limit."""
+    """One driver, three trainings on one node, one on the other, each with a fault of its own once it has a checkpoint:
+    its node is lost, another job preempts it, it is cancelled, it meets its time limit. Before these the slurmd of the
+    three is killed and comes back."""
     folder = project(tmp_path_factory.mktemp("project") / "project")
-    log = folder / "driver.log"
-    cancelled, limited = (Trainings(cluster, score) for score in SCORES)
-    arguments = command("--workflow-profile", "profiles/slurm", "results/tables.md")
-    with log.open("w") as output:
-        driver = subprocess.Popen(arguments, cwd=folder, stdout=output, stderr=output)
-    try:
-        wait_until(lambda: limited.checkpoint(folder) and cancelled.checkpoint(folder), driver, log)
+    trainings = [Training(cluster, folder, *case) for case in CASES]
+    with driver(folder, "results/tables.md") as (process, log):
+        wait_until(lambda: sum(training.hold() for training in trainings) == 4, process, log)
         cluster.stop("slurmd-node0", signal.SIGKILL)
         cluster.start_node("node0")
-        cluster.call("scancel", cancelled.attempts()[0]["JobId"])
-        cluster.call("scontrol", "update", f"JobId={limited.attempts()[0]['JobId']}", "TimeLimit=1")
-        assert driver.wait(timeout=180) == 0, log.read_text()[-5000:]
-    finally:
-        if driver.poll() is None:
-            driver.kill()
-    return folder, cancelled.attempts(), limited.attempts()
+        (lost,) = [training for training in trainings if training.job()["NodeList"] == "node1"]
+        left = [training for training in trainings if training is not lost]
+
+        cluster.lose_node("node1", lost.job()["JobId"])
+        cluster.call("sbatch", "-p", "urgent", "--gpus=1", "-o", "/dev/null", "--wrap", "sleep 1")
+        wait_until(lambda: any(training.job()["Restarts"] == "1" for training in left), process, log)
+        (preempted,) = [training for training in left if training.job()["Restarts"] == "1"]
+        cancelled, limited = [training for training in left if training is not preempted]
+        cluster.call("scancel", cancelled.job()["JobId"])
+        cluster.call("scontrol", "update", f"JobId={limited.job()['JobId']}", "TimeLimit=1")
+        wait_until(limited.told_to_stop, process, log)
+        for training in left:
+            training.go_on()
+
+        cluster.wait_until(lambda: cluster.state("node1").startswith("down"), 60)
+        cluster.start_node("node1")
+        for training in (lost, preempted):  # SLURM lets two minutes pass before it starts a job again
+            wait_until(lambda training=training: training.job()["JobState"] == "PENDING", process, log)
+            cluster.call("scontrol", "update", f"JobId={training.job()['JobId']}", "StartTime=now")
+        assert process.wait(timeout=240) == 0, log.read_text()[-5000:]
+    return Faults(folder, lost, preempted, cancelled, limited)
+
+
+def states(training: Training) -> list[tuple[str, str]]:
+    return [(job["JobState"], job["Restarts"]) for job in training.attempts()]
 
 
 def test_searches_share_one_submission_on_the_cpu_partition(run, cluster):
@@ -118,44 +204,101 @@ def test_searches_share_one_submission_on_the_cpu_partition(run, cluster):
 
 
 def test_trainings_run_on_the_gpu_partition_with_their_gpu(run):
-    for attempts in run[1:]:
-        assert [(job["Partition"], job["TresPerJob"]) for job in attempts] == [("gpu", "gres:gpu:1")] * len(attempts)
+    for training in (run.lost, run.preempted, run.cancelled, run.limited):
+        assert {(job["Partition"], job["TresPerJob"]) for job in training.attempts()} == {("gpu", "gres:gpu:1")}
+
+
+def test_preempted_training_and_that_of_a_lost_node_go_back_into_the_queue(run):
+    assert states(run.preempted) == states(run.lost) == [("COMPLETED", "1")]
+
+
+def test_cancelled_training_is_tried_again(run):
+    assert states(run.cancelled) == [("CANCELLED", "0"), ("COMPLETED", "0")]
+
+
+def test_training_at_its_time_limit_saves_before_it(run):
+    assert states(run.limited) == [("FAILED", "0"), ("COMPLETED", "0")]  # not TIMEOUT: it left in time
 
 
 def test_memory_and_time_grow_with_the_attempt(run):
-    for attempts in run[1:]:
+    for training in (run.cancelled, run.limited):
+        attempts = training.attempts()
         assert [job["MinMemoryNode"] for job in attempts] == ["2000M", "4000M"]
         assert attempts[1]["TimeLimit"] == "00:40:00"
 
 
-def test_cancelled_training_saves_and_the_driver_tries_again(run):
-    folder, cancelled, _ = run
-    assert [job["JobState"] for job in cancelled] == ["CANCELLED", "COMPLETED"]
-    assert "stopped in epoch" in (folder / "driver.log").read_text()
-
-
-def test_training_at_its_time_limit_saves_before_it(run):
-    limited = run[2]
-    assert [job["JobState"] for job in limited] == ["FAILED", "COMPLETED"]  # not TIMEOUT: it left in time
+def test_no_training_begins_again(run):
+    """The seconds of the epochs before the fault are those of the first attempt."""
+    for training in (run.lost, run.preempted, run.cancelled, run.limited):
+        with (training.folder / training.output).with_name("history.csv").open() as file:
+            seconds = [float(row["seconds"]) for row in csv.DictReader(file)]
+        assert len(seconds) == EPOCHS
+        assert seconds[: len(training.seconds)] == training.seconds != []
 
 
 def test_results_are_those_of_a_local_run(run, local):
-    assert table(run[0]) == table(local)
-    for score in SCORES:
-        ours, theirs = (load_file(folder / METRICS.format(score) / "weights.safetensors") for folder in (run[0], local))
+    assert table(run.folder) == table(local)
+    for case in CASES:
+        weights = Path(METRICS.format(*case)).with_name("weights.safetensors")
+        ours, theirs = load_file(run.folder / weights), load_file(local / weights)
         assert ours.keys() == theirs.keys()
         assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
 
 
-def test_unknown_partition_is_named(cluster, local, tmp_path):
+def test_jobs_of_a_killed_driver_are_cancelled_at_the_next_start(cluster, local, tmp_path):
     folder = Path(shutil.copytree(local, tmp_path / "project"))
-    arguments = (
-        "--workflow-profile",
-        "profiles/slurm",
-        "--retries",
-        "0",
-        "-f",
-        METRICS.format("synflow") + "/metrics.json",
-    )
-    said = snakemake(folder, *arguments, "--set-resources", "retrain:slurm_partition=fast", check=False)
-    assert "invalid partition specified: fast" in said
+    shutil.rmtree(folder / "checkpoints")
+    training = Training(cluster, folder, *CASES[0])
+    (folder / training.output).unlink()
+    before = len(training.attempts())
+    with driver(folder, training.output) as (process, log):
+        wait_until(training.hold, process, log)
+    training.go_on()  # the driver is dead, and its job has some epochs to go
+    with driver(folder, training.output) as (process, log):
+        assert process.wait(timeout=180) == 0, log.read_text()[-5000:]
+    assert "SLURM jobs of a dead driver are cancelled" in log.read_text()
+    assert [job["JobState"] for job in training.attempts()[before:]] == ["CANCELLED", "COMPLETED"]
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        (
+            "retrain:slurm_partition=fast",
+            "SLURM refuses jobs of retrain: .*artition.*\n.*change in profiles/slurm/config.yaml: slurm_partition; "
+            "partitions here: closed, cpu, gpu, urgent",
+        ),
+        ("retrain:gpu_model=a100", "SLURM refuses jobs of retrain: .*gpu_model.*GPUs here: .*gpu gpu:3"),
+        ("retrain:runtime=9000", "SLURM refuses jobs of retrain: .*runtime .minutes. under the rule"),
+        ("retrain:mem_mb=900000", "SLURM refuses jobs of retrain: .*or mem_mb and threads"),
+    ],
+)
+def test_request_that_the_site_does_not_know_ends_the_start(cluster, local, tmp_path, option, expected):
+    folder = Path(shutil.copytree(local, tmp_path / "project"))
+    (folder / METRICS.format(*CASES[0])).unlink()
+    before = len(cluster.jobs())
+    output = snakemake(folder, *PROFILE, METRICS.format(*CASES[0]), "--set-resources", option, check=False)
+    assert re.search(expected, output, re.DOTALL), output[-3000:]
+    assert len(cluster.jobs()) == before
+
+
+def test_a_hundred_searches_are_few_submissions(cluster, local, tmp_path):
+    folder = Path(shutil.copytree(local, tmp_path / "project"))
+    file = folder / "config" / "config.yaml"
+    config = yaml.safe_load(file.read_text())
+    config |= {"search": [{"supernets": ["nasbench201"], "scores": ["synflow"], "seeds": 100}], "retrain": []}
+    file.write_text(yaml.safe_dump(config))
+    shutil.rmtree(folder / "results" / "search")
+    before = len(cluster.jobs())
+
+    def submitted() -> int:
+        return log.read_text().count("has been submitted with SLURM jobid")
+
+    with driver(folder, "results/tables.md", "--default-resources", "slurm_partition=closed") as (process, log):
+        wait_until(lambda: submitted() >= 4, process, log)
+        time.sleep(5)
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=120)
+    jobs = cluster.jobs()[before:]
+    assert len(jobs) == submitted() == 4
+    assert {job["JobState"] for job in jobs} == {"CANCELLED"}

@@ -1,0 +1,89 @@
+"""What a SLURM site refuses is said with the entry of the profile that is to change; stubs of its commands answer."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+import yaml
+
+from freedarts import cluster
+from freedarts.files import InputError
+from tests.conftest import ROOT
+
+RESOURCES = {"slurm_partition": "gpu", "runtime": 40, "mem_mb": 4000, "gpu": 2, "slurm_extra": "'--signal=TERM@120'"}
+JOB = ("retrain", 8, RESOURCES)
+# What sbatch 22.05 answers to `--test-only`.
+REFUSALS = [
+    ("allocation failure: Invalid account or account/partition combination specified", "slurm_account under"),
+    ("sbatch: error: invalid partition specified: gpu", "slurm_partition; partitions here: cpu, long$"),
+    ("allocation failure: Invalid qos specification", "qos under default-resources"),
+    ("sbatch: error: Invalid generic resource (gres) specification", "gpu_model, or gpu: 0 and gres, .* cpu, long"),
+    ("allocation failure: Requested time limit is invalid (missing or exceeds some limit)", "runtime .minutes."),
+    ("allocation failure: Requested node configuration is not available", "or mem_mb and threads"),
+    ("allocation failure: Invalid feature specification", "constraint under"),
+    ("allocation failure: Unable to contact slurm controller (connect failure)", "nothing: SLURM does not answer"),
+    ("allocation failure: Job violates accounting policy", "the entry that asks for this"),
+]
+
+
+@pytest.fixture
+def stub(tmp_path, monkeypatch):
+    """Write a command that is found first; its calls are noted in calls.txt."""
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+
+    def write(name: str, *lines: str) -> Path:
+        path = tmp_path / name
+        path.write_text("\n".join(["#!/bin/sh", f'echo {name} "$@" >> {tmp_path}/calls.txt', *lines]) + "\n")
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+        return tmp_path / "calls.txt"
+
+    return write
+
+
+@pytest.mark.parametrize(("refusal", "advice"), REFUSALS)
+def test_refusal_names_the_entry_to_change(stub, refusal, advice):
+    stub("sinfo", "echo cpu", "echo long")
+    stub("sbatch", f"echo '{refusal}' >&2", "exit 1")
+    with pytest.raises(
+        InputError, match=rf"(?m)SLURM refuses jobs of retrain: .*\n.*{cluster.PROFILE}: .*{advice}"
+    ) as found:
+        cluster.check([JOB])
+    asked = "it was asked: sbatch --cpus-per-task=8 -p gpu -t 40 --mem 4000 --gpus=2 --signal=TERM@120"
+    assert str(found.value).endswith(asked)
+
+
+def test_like_requests_are_asked_once(stub):
+    calls = stub("sbatch")
+    cluster.check([JOB, JOB, ("search", 1, {"slurm_partition": "cpu"})])
+    assert calls.read_text().count("sbatch --test-only") == 2
+
+
+def test_no_slurm_is_said(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="no SLURM here: there is no sbatch on the path; start on a login node"):
+        cluster.check([JOB])
+    cluster.cancel_orphans(str(tmp_path))  # nothing to ask
+
+
+def test_orphans_are_the_workflows_own_jobs_in_this_folder(stub, tmp_path, capsys):
+    here = tmp_path.resolve()
+    rows = [f"7|freedarts_a|{here}", f"8|freedarts_b|{here}/other", f"9|mine|{here}", f"10_1|freedarts_a|{here}"]
+    stub("squeue", f"test -e {here}/gone || cat {here}/rows")
+    (here / "rows").write_text("\n".join(rows) + "\n")
+    calls = stub("scancel", f"touch {here}/gone")
+    cluster.cancel_orphans(str(here))
+    assert "scancel 7 10_1\n" in calls.read_text()
+    assert "SLURM jobs of a dead driver are cancelled: 7 10_1" in capsys.readouterr().out
+
+
+def test_squeue_that_fails_is_no_obstacle(stub, tmp_path):
+    stub("squeue", "echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2", "exit 1")
+    calls = stub("scancel")
+    cluster.cancel_orphans(str(tmp_path))
+    assert "scancel" not in calls.read_text()
+
+
+def test_names_of_jobs_are_those_of_the_profile():
+    profile = yaml.safe_load((ROOT / cluster.PROFILE).read_text())
+    assert profile["slurm-jobname-prefix"] + "_" == cluster.JOB_NAMES
