@@ -20,6 +20,8 @@ from freedarts.preflight import preflight
 from freedarts.protocol import Protocol
 from freedarts.settings import task_faults
 
+RUNS = 1000  # seeds of trainings for each seed of a search
+
 
 def training_code(space: str, dataset: str) -> str:
     """Digest of the code that a training's result depends on. What only makes files, messages or supernets is left out:
@@ -36,9 +38,16 @@ class Run:
     genotype: Path
     task: str
     settings: dict
-    seed: int
+    run: int
+    search: int = 0  # seed of the search that found the genotype
     data: Path | None = None  # manifest of a data set that was downloaded or is a folder
     workers: int = 0  # processes that read images
+
+    @property
+    def seed(self) -> int:
+        """Of the training. Searches may find one genotype with all their seeds: their trainings are repetitions of each
+        other, not copies, and several may be at work at the same time."""
+        return (RUNS * self.search + self.run) % 2**32
 
 
 def retrain(run: Run, engine: Engine, checkpoints: Path, stop: Callable[[], bool], output: Path) -> None:
@@ -47,7 +56,9 @@ def retrain(run: Run, engine: Engine, checkpoints: Path, stop: Callable[[], bool
 
     Of several processes the first keeps checkpoints and writes."""
     settings, device = run.settings, engine.device
-    check_seed("run", run.seed)
+    check_seed("seed", run.search)
+    if not 0 <= run.run < RUNS:
+        raise InputError(f"run {run.run}; allowed: 0 to {RUNS - 1}")
     found = genotype.read_trainable(run.genotype, settings["space"])
     space = spaces.load(found.space)
     protocol = Protocol(**settings["protocol"])
@@ -104,7 +115,8 @@ def retrain(run: Run, engine: Engine, checkpoints: Path, stop: Callable[[], bool
     hours = sum(row["seconds"] for row in history) / 3600
     metrics = {
         "task": run.task,
-        "run": run.seed,
+        "run": run.run,
+        "training_seed": run.seed,
         **training.summary(history),
         "epochs": len(history),
         "parameters": sum(p.numel() for name, p in network.named_parameters() if "auxiliary" not in name),

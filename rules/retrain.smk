@@ -39,7 +39,7 @@ rule retrain:
             tasks.module(task_dataset(wildcards)),
         ),
     shell:  # exec: a stop signal to all processes of the job must not end a shell around the training first
-        "exec python -m scripts.retrain --genotype {input.genotype} --task {wildcards.task} --run {wildcards.run}"
+        "exec python -m scripts.retrain --genotype {input.genotype} --task {wildcards.task} --run {wildcards.run} --seed {wildcards.seed}"
         " --settings {params.settings:q} {params.data} --gpus {params.gpus} {params.engine}"
         " --workers {threads}"
         " --output {output.metrics} > {log} 2>&1"

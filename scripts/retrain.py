@@ -20,7 +20,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--genotype", required=True, type=Path, help="genotype, JSON")
     parser.add_argument("--task", required=True, help="name of the task")
-    parser.add_argument("--run", required=True, type=int, help="training seed, 0 or above")
+    parser.add_argument("--run", required=True, type=int, help="repetition, 0 to 999")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of the search; the training's is 1000 times that plus --run"
+    )
     parser.add_argument("--settings", required=True, help="JSON: space, dataset, network and protocol of the task")
     parser.add_argument("--data", type=Path, help="manifest of the data set, for all but digits")
     parser.add_argument("--checkpoints", type=Path, default=Path("checkpoints"), help="folder (default checkpoints)")
@@ -34,7 +37,8 @@ def main() -> None:
     settings = parse(arguments.settings, "retrain_settings")
     signals = StopSignals()
     stop_with_driver()
-    job = Run(arguments.genotype, arguments.task, settings, arguments.run, arguments.data, arguments.workers)
+    which = (arguments.genotype, arguments.task, settings, arguments.run, arguments.seed)
+    job = Run(*which, arguments.data, arguments.workers)
     try:
         retrain(job, chosen, arguments.checkpoints, lambda: signals.received, arguments.output)
     except Interrupted as interrupted:

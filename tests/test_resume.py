@@ -128,6 +128,16 @@ def test_changed_protocol_starts_anew(tmp_path):
     assert float(rate) == 0.06
 
 
+def test_one_genotype_of_two_searches_is_trained_twice_at_the_same_time(tmp_path):
+    others = [start(tmp_path, f"{seed}/metrics.json", ("--seed", str(seed)), epochs=1) for seed in range(2)]
+    for process in others:
+        output, _ = process.communicate()
+        assert process.returncode == 0, output
+    found = [json.loads((tmp_path / f"{seed}/metrics.json").read_text()) for seed in range(2)]
+    assert [(metrics["run"], metrics["training_seed"]) for metrics in found] == [(3, 3), (3, 1003)]
+    assert (tmp_path / "0/weights.safetensors").read_bytes() != (tmp_path / "1/weights.safetensors").read_bytes()
+
+
 def test_second_process_on_the_same_training_stops(tmp_path):
     finish(tmp_path, epochs=1)
     (folder,) = (tmp_path / "checkpoints").iterdir()

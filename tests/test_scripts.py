@@ -198,7 +198,9 @@ CIFAR = TINY_TASK | {"dataset": "cifar10"}
 @pytest.mark.parametrize(
     ("settings", "changes", "message"),
     [
-        (TINY_TASK, {"--run": -1}, "run -1; allowed: 0 to 4294967295"),
+        (TINY_TASK, {"--run": -1}, "run -1; allowed: 0 to 999"),
+        (TINY_TASK, {"--run": 1000}, "run 1000; allowed: 0 to 999"),
+        (TINY_TASK, {"--seed": -1}, "seed -1; allowed: 0 to 4294967295"),
         (TINY_TASK, {"--gpus": 1}, "no CUDA device is available"),
         (TINY_TASK, {"--threads": 0}, "--threads 0; allowed: 1 and above"),
         (CIFAR, {}, "--data: the manifest of cifar10 is needed, as `snakemake data/cifar10.json` makes it"),

@@ -96,7 +96,7 @@ def test_saved_weights_give_the_same_error(job, digits, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"seed": -1}, "run -1; allowed: 0 to 4294967295"),
+        ({"seed": -1}, "run -1; allowed: 0 to 999"),
         ({"content": {"space": "nasbench201", "refused": "overflow in cells.3"}}, "there is nothing to train"),
         ({"space": "darts"}, "is a genotype of nasbench201, expected darts"),
         ({"network": NETWORK | {"classes": 11}}, "the network has 11 classes, the data 10"),
