@@ -70,7 +70,7 @@ def _layers(graph: nx.DiGraph) -> tuple[list[list], list[tuple]]:
     backwards = list(nx.topological_generations(graph.reverse()))
     column = {rule: len(backwards) - 1 - place for place, layer in enumerate(backwards) for rule in layer}
     lines = nx.DiGraph()
-    for source, target in graph.edges:
+    for source, target in sorted(graph.edges):  # the reduction has them in the order of a set
         between = [(source, target, place) for place in range(column[source] + 1, column[target])]
         column |= {node: node[2] for node in between}
         nx.add_path(lines, [source, *between, target])
