@@ -137,9 +137,7 @@ class Catalogue:
             if name not in self.numbers:
                 yield _unknown("numbers", "number", name, self.numbers)
                 continue
-            task = self.numbers[name]["reproduced_by"]["task"]
-            if "protocol" not in config["tasks"].get(task, {}):
-                yield f"numbers: {name} is of the task {task!r}, which the configuration has no protocol for"
+            yield from self.number_faults(name)
         for index, entry in enumerate(config["correlation"]):
             yield from self._unknown_names(f"correlation[{index}]", "architecture_score", entry["scores"])
 
@@ -168,6 +166,23 @@ class Catalogue:
     def _unknown_names(self, where: str, kind: str, names: Iterable[str]) -> Iterator[str]:
         known = self.config[f"{kind}s"]
         return (_unknown(where, kind.replace("_", " "), name, known) for name in names if name not in known)
+
+    def number_faults(self, name: str) -> Iterator[str]:
+        """Why the trainings that would reproduce a figure cannot be, a line each."""
+        figure, where = self.numbers[name], f"numbers: {name}"
+        wanted = figure["reproduced_by"]
+        faults = list(self._combination_faults(where, wanted["task"], wanted["supernet"], wanted["source"]))
+        yield from faults
+        if faults:
+            return
+        task = self.config["tasks"][wanted["task"]]
+        if "protocol" not in task:
+            yield f"{where}: the task {wanted['task']!r} has no protocol to train with"
+        elif (dataset := figure["dataset"].replace("-", "").lower()) != task["dataset"]:
+            yield f"{where}: is of {dataset}, but the task {wanted['task']!r} of {task['dataset']}"
+        available = self.seeds(wanted["supernet"], wanted["source"])
+        for seed in set(wanted["seeds"]) - set(available):
+            yield f"{where}: no seed {seed} of {wanted['source']} on {wanted['supernet']}; there are: {available}"
 
     def _combination_faults(self, where: str, task: str, supernet: str, source: str) -> Iterator[str]:
         config = self.config

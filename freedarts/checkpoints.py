@@ -33,6 +33,11 @@ class Checkpoints:
             fcntl.flock(self._holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise InputError(f"{folder}: another process is at work on it; this one stops") from None
+        except OSError as error:
+            raise InputError(
+                f"{folder}: its file system has no locks ({error.strerror}), which keep a second process out; have it"
+                " on another one, by a link `checkpoints` or with --checkpoints"
+            ) from None
 
     def _files(self) -> list[Path]:
         """Newest first."""

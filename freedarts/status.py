@@ -45,13 +45,16 @@ def training(case: numbers.Training, epochs: int | None, seconds: float | None, 
     try:
         if path.exists():
             metrics = read_json(path, METRICS_KEYS)
-            if odd := [key for key in METRICS_KEYS if key.startswith("error") and type(metrics[key]) is not float]:
-                raise InputError(f"{path}: {odd[0]} is {metrics[odd[0]]!r}, expected a number")
+            for key in (key for key in METRICS_KEYS if "error" in key):
+                if type(metrics[key]) is not float or not 0 <= metrics[key] <= 100:
+                    raise InputError(f"{path}: {key} is {metrics[key]!r}, expected percent")
             return Training(case, FINISHED, f"error {metrics['error_last']:.2f} %", metrics)
         begun = path.with_name(progress.NAME)
         if not begun.exists():
             return Training(case, MISSING, hours=whole)
         found = read_json(begun, progress.KEYS)
+        if type(found["epoch"]) is not int or type(found["epochs"]) is not int:
+            raise InputError(f"{begun}: epoch {found['epoch']!r} of {found['epochs']!r}, expected numbers")
         age = now - begun.stat().st_mtime
         # An epoch may take longer than the last one; after twice its time nobody works on it.
         state = RUNNING if age < 60 + 2 * (found["seconds"] or seconds or 3600) else STOPPED

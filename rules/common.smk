@@ -20,10 +20,9 @@ BASE = Path(workflow.basedir)
 HERE = Path(os.path.relpath(BASE))
 
 set_job_environment(BASE)
+driver = None
 if workflow.is_main_process:
     driver = remove_dead_lock(Path(".snakemake"), keep=not workflow.dryrun)
-    if driver:
-        cluster.cancel_orphans(os.path.realpath("."))
 
 try:
     catalogue = Catalogue(config, HERE / "resources")
@@ -39,14 +38,15 @@ SAMPLED = [
 ]
 
 
-# Before anything is submitted, for otherwise every job would be refused, and again with each retry.
 onstart:
     if workflow.executor_plugin.name == "slurm":
-        submitted = (job for job in workflow.dag.needrun_jobs() if not workflow.is_local(job.rule))
-        try:
+        submitted = [job for job in workflow.dag.needrun_jobs() if not workflow.is_local(job.rule)]
+        try:  # otherwise every job would be refused, and again with each retry
             cluster.check((job.rule.name, job.threads, dict(job.resources.items())) for job in submitted)
         except InputError as error:
             raise WorkflowError(str(error))
+        if submitted and driver:  # a plan, or a look at the status, cancels nothing
+            cluster.cancel_orphans(os.path.realpath("."))
 
 
 wildcard_constraints:
@@ -190,8 +190,11 @@ def trained(wildcards):
     return {"weights": "data/weights/{task}/{supernet}/{source}/seed{seed}/{name}.pt".format(**wildcards)}
 
 
+@planned
 def evidence(wildcards):
     """All that a figure of the paper is judged by."""
+    for fault in catalogue.number_faults(wildcards.number):
+        raise InputError(fault)
     figure, readings = catalogue.numbers[wildcards.number], catalogue.config["readings"]
     wanted = figure["reproduced_by"]
     searched = readings["searched"]["source"]

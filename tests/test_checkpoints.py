@@ -1,9 +1,13 @@
 """Checkpoints: two are kept, a damaged one is skipped, wherever the damage is."""
 
+import errno
+import fcntl
+
 import pytest
 import torch
 
 from freedarts.checkpoints import Checkpoints
+from freedarts.files import InputError
 
 
 def state(value: float) -> dict:
@@ -38,3 +42,12 @@ def test_without_a_whole_one_there_is_none(checkpoints, tmp_path, length):
     for path in tmp_path.glob("*.pt"):
         path.write_bytes(path.read_bytes()[:length])
     assert checkpoints.load() is None
+
+
+def test_file_system_without_locks_is_named_with_the_way_out(tmp_path, monkeypatch):
+    def without(file, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", without)
+    with pytest.raises(InputError, match=rf"{tmp_path}: its file system has no locks .*--checkpoints"):
+        Checkpoints(tmp_path)

@@ -10,8 +10,10 @@ import yaml
 from freedarts import cluster
 from freedarts.files import InputError
 from tests.conftest import ROOT
+from tests.test_workflow import copy_project, snakemake
 
 RESOURCES = {"slurm_partition": "gpu", "runtime": 40, "mem_mb": 4000, "gpu": 2, "slurm_extra": "'--signal=TERM@120'"}
+PROFILE = ("--workflow-profile", "profiles/slurm")
 JOB = ("retrain", 8, RESOURCES)
 # What sbatch 22.05 answers to `--test-only`.
 REFUSALS = [
@@ -87,3 +89,15 @@ def test_squeue_that_fails_is_no_obstacle(stub, tmp_path):
 def test_names_of_jobs_are_those_of_the_profile():
     profile = yaml.safe_load((ROOT / cluster.PROFILE).read_text())
     assert profile["slurm-jobname-prefix"] + "_" == cluster.JOB_NAMES
+
+
+@pytest.mark.workflow
+def test_orphans_are_cancelled_by_nothing_but_a_start_that_submits(stub, tmp_path):
+    """tests/slurm has that start."""
+    project = copy_project(tmp_path / "project")
+    stub("squeue", f"echo '7|freedarts_a|{project.resolve()}'")
+    stub("sbatch")
+    calls = stub("scancel")
+    for arguments in (("results/status.md", "-n"), ("results/status.md",)):
+        snakemake(project, *PROFILE, *arguments)
+    assert not calls.exists()

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from freedarts import genotype, numbers
+from freedarts.catalogue import Catalogue
 from freedarts.files import InputError
 from freedarts.tables.numbers import numbers_table
 from tests.conftest import ROOT, SEARCH_RESULT, write
@@ -132,6 +133,26 @@ def test_bad_numbers_are_named(tmp_path, change, message):
     path.write_text(yaml.safe_dump([DAGGER | change, FREEDARTS]), encoding="utf-8")
     with pytest.raises(InputError, match=message.replace("(", "\\(")):
         numbers.read(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"task": "cifar100-c38"}, "is of cifar10, but the task 'cifar100-c38' of cifar100"),
+        ({"task": "nothing"}, "unknown task 'nothing'"),
+        ({"task": "imagenet-cost"}, "unknown task 'imagenet-cost'"),
+        ({"supernet": "darts-30"}, "unknown supernet 'darts-30'"),
+        ({"supernet": "nasbench201"}, "task 'cifar10-c38' trains the space darts, 'nasbench201' is of nasbench201"),
+        ({"source": "published"}, "unknown source 'published'"),
+        ({"seeds": [1, 77]}, "no seed 77 of published-synflow on darts-20; there are: [0, 1, 2, 3, 4]"),
+    ],
+)
+def test_number_that_nothing_can_reproduce_is_named(config, change, message):
+    catalogue = Catalogue(config, ROOT / "resources")
+    assert not [fault for name in catalogue.numbers for fault in catalogue.number_faults(name)]
+    catalogue.numbers[DAGGER["id"]] = DAGGER | {"reproduced_by": DAGGER["reproduced_by"] | change}
+    faults = list(catalogue.number_faults(DAGGER["id"]))
+    assert f"numbers: {DAGGER['id']}: {message}" in faults[0]
 
 
 def test_script_writes_one_number(script, results_of_dagger):

@@ -75,12 +75,16 @@ def test_status_of_all_results_needs_nothing_and_shows_the_last_epoch_not_the_be
     [
         ("{", "not valid JSON"),
         ({"error_last": 2.5}, "no key 'error_best'"),
-        (METRICS | {"error_last": "2.5"}, "error_last is '2.5', expected a number"),
+        (METRICS | {"error_last": "2.5"}, "error_last is '2.5', expected percent"),
+        (METRICS | {"error_last": -2.5}, "error_last is -2.5, expected percent"),
+        (METRICS | {"top5_error_last": None}, "top5_error_last is None, expected percent"),
+        (None, "cannot be read (Is a directory)"),
     ],
 )
 def test_broken_result_spoils_its_line_only(content, why):
     finished(2.5, 2.5, 2.5)
-    write(Path(FOLDER.format(1), "metrics.json"), content)
+    path = Path(FOLDER.format(1), "metrics.json")
+    write(path, content) if content else (path.unlink(), path.mkdir())
     write(Path(SEARCH.format(0)), "[]")
     write(Path(SEARCH.format(1)), SEARCH_RESULT)
     found = text()
@@ -89,7 +93,9 @@ def test_broken_result_spoils_its_line_only(content, why):
     assert f"- a on nasbench201: 1 of 2 finished\n  - broken: {SEARCH.format(0)}: holds a list" in found
 
 
-@pytest.mark.parametrize("content", ["{", {"epoch": 1}, dict.fromkeys(progress.KEYS, "x")])
+@pytest.mark.parametrize(
+    "content", ["{", {"epoch": 1}, dict.fromkeys(progress.KEYS, "x"), dict.fromkeys(progress.KEYS)]
+)
 def test_broken_progress_spoils_its_line_only(content):
     finished(2.5)
     write(Path(FOLDER.format(1), progress.NAME), content)

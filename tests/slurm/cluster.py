@@ -200,13 +200,15 @@ class Cluster:
             self.wait_until(lambda: not name.exists() or name.read_text().strip() != program)
 
     def down(self) -> None:
-        if (self.folder / "slurm.conf").exists() and (self.folder / "slurmctld.pid").exists():
-            subprocess.run(["scancel", "--user", "root"], env=self.environment, capture_output=True)
-            self.wait_until(lambda: not self.call("squeue", "-h"))
-        for daemon in DAEMONS:
-            self.stop(daemon)
-        if LINK.is_symlink() and LINK.readlink() == self.folder / "slurm.conf":
-            LINK.unlink()
+        try:
+            if (self.folder / "slurm.conf").exists() and (self.folder / "slurmctld.pid").exists():
+                subprocess.run(["scancel", "--user", "root"], env=self.environment, capture_output=True)
+                self.wait_until(lambda: not self.call("squeue", "-h"))
+            for daemon in DAEMONS:
+                self.stop(daemon)
+        finally:
+            if LINK.is_symlink() and LINK.readlink() == self.folder / "slurm.conf":
+                LINK.unlink()
 
 
 if __name__ == "__main__":
