@@ -7,7 +7,8 @@ from freedarts.settings import read_yaml
 from freedarts.tables.correlation import correlation_table
 from freedarts.tables.latex import latex
 from freedarts.tables.nasbench201 import nasbench201_table
-from freedarts.tables.numbers import numbers_table
+from freedarts.tables.numbers import numbers_table, paper_table
+from freedarts.tables.provenance import provenance_table
 from freedarts.tables.stability import stability_table
 
 PUBLISHED = ("numbers", "objectives", "costs", "nasbench201")  # files of resources/ that the tables read
@@ -25,7 +26,12 @@ def build(selected: dict, published: dict[str, Path]) -> dict[str, str]:
     correlations = results.correlations(selected["correlations"], selected["benchmark"])
     trainings = results.trainings(selected["trainings"])
     figures = numbers.read(published["numbers"])
+    kinds = {
+        "searches": [result for found in searches.values() for result in found.values()],
+        "trainings": list(trainings.values()),
+    }
     made = [
+        paper_table(figures, selected["readings"], trainings),
         numbers_table(figures, selected["readings"], trainings, searches, genotypes, selected["tasks"]),
         tables.search_table(searches, genotypes, read_yaml(published["objectives"]), selected["left_out"]),
         stability_table(genotypes),
@@ -33,5 +39,6 @@ def build(selected: dict, published: dict[str, Path]) -> dict[str, str]:
         correlation_table(correlations),
         tables.cost_table(costs, read_yaml(published["costs"])),
         tables.training_table(trainings),
+        provenance_table(kinds),
     ]
     return {".csv": tables.csv(made), ".tex": latex(made), ".md": tables.markdown(made)}

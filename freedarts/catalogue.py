@@ -116,18 +116,7 @@ class Catalogue:
                     for source in entry["sources"]:
                         yield from self._combination_faults(f"costs[{index}]", task, supernet, source)
         for index, entry in enumerate(config["retrain"]):
-            where = f"retrain[{index}]"
-            faults = list(self._combination_faults(where, entry["task"], entry["supernet"], entry["source"]))
-            yield from faults
-            if faults:
-                continue
-            if "protocol" not in config["tasks"][entry["task"]]:
-                yield f"{where}: task {entry['task']!r} has no protocol to train with"
-            available = self.seeds(entry["supernet"], entry["source"])
-            for seed in entry.get("seeds", []):
-                if seed not in available:
-                    yield f"{where}: no seed {seed} of {entry['source']} on {entry['supernet']}; there are: {available}"
-
+            yield from self._training_faults(f"retrain[{index}]", entry)
         for name, reading in config["readings"].items():
             searched = name == "searched"
             known = [*config["scores"], *([] if searched else config["sources"])]
@@ -171,18 +160,23 @@ class Catalogue:
         """Why the trainings that would reproduce a figure cannot be, a line each."""
         figure, where = self.numbers[name], f"numbers: {name}"
         wanted = figure["reproduced_by"]
-        faults = list(self._combination_faults(where, wanted["task"], wanted["supernet"], wanted["source"]))
+        yield from self._training_faults(where, wanted)
+        found = self.config["tasks"].get(wanted["task"], {}).get("dataset")
+        if found and found != (dataset := figure["dataset"].replace("-", "").lower()):
+            yield f"{where}: is of {dataset}, but the task {wanted['task']!r} of {found}"
+
+    def _training_faults(self, where: str, entry: dict) -> Iterator[str]:
+        """entry: task, supernet, source and, where not all are trained, seeds."""
+        faults = list(self._combination_faults(where, entry["task"], entry["supernet"], entry["source"]))
         yield from faults
         if faults:
             return
-        task = self.config["tasks"][wanted["task"]]
-        if "protocol" not in task:
-            yield f"{where}: the task {wanted['task']!r} has no protocol to train with"
-        elif (dataset := figure["dataset"].replace("-", "").lower()) != task["dataset"]:
-            yield f"{where}: is of {dataset}, but the task {wanted['task']!r} of {task['dataset']}"
-        available = self.seeds(wanted["supernet"], wanted["source"])
-        for seed in set(wanted["seeds"]) - set(available):
-            yield f"{where}: no seed {seed} of {wanted['source']} on {wanted['supernet']}; there are: {available}"
+        if "protocol" not in self.config["tasks"][entry["task"]]:
+            yield f"{where}: task {entry['task']!r} has no protocol to train with"
+        available = self.seeds(entry["supernet"], entry["source"])
+        for seed in entry.get("seeds", []):
+            if seed not in available:
+                yield f"{where}: no seed {seed} of {entry['source']} on {entry['supernet']}; there are: {available}"
 
     def _combination_faults(self, where: str, task: str, supernet: str, source: str) -> Iterator[str]:
         config = self.config

@@ -12,7 +12,8 @@ import yaml
 from freedarts import genotype, numbers
 from freedarts.catalogue import Catalogue
 from freedarts.files import InputError
-from freedarts.tables.numbers import numbers_table
+from freedarts.tables.numbers import numbers_table, paper_table
+from freedarts.tables.provenance import provenance_table
 from tests.conftest import ROOT, SEARCH_RESULT, write
 from tests.test_tables import METRICS
 
@@ -90,6 +91,40 @@ def test_table_counts_published_genotypes_alone_for_its_verdict():
     assert row(ours)["searched"].values == (3.0,)
     assert row(ours)["verdict"].startswith("not run; `snakemake")
     assert "cannot be trained" in row({}, "imagenet/freedarts-top1")["verdict"]
+
+
+def test_table_in_the_papers_layout_has_each_figure_once(shared):
+    facts = json.loads((shared / "facts" / "published.json").read_text())["published_table"]
+    table = paper_table(list(NUMBERS.values()), READINGS, runs(2.4, 2.5))
+    paper = {row["method"]: row for row in table.rows if row["errors"] == "paper"}
+    assert list(paper) == ["FreeDARTS", "FreeDARTS†", "FreeDARTS‡", "FreeDARTS‡ (MobileNet space)"]
+    for row, (cifar, imagenet) in zip(
+        paper.values(), zip(facts["cifar_error"].values(), facts["imagenet_error_top1_top5"].values(), strict=True),
+        strict=False,
+    ):  # fmt: skip
+        assert {data: row[f"{data} top-1"] for data in cifar} == cifar
+        assert [row["ImageNet top-1"], row["ImageNet top-5"]] == imagenet
+    _, cells = table.printed()
+    here = cells[
+        table.rows.index(next(row for row in table.rows if row["method"] == "FreeDARTS†" and row["errors"] == "here"))
+    ]
+    assert here == ["FreeDARTS†", "here", "2.45 ± 0.07", "–", "–", "–"]
+
+
+def test_provenance_counts_what_was_made_with_the_same():
+    made = {"device": "cpu", "versions": {"torch": "2", "python": "3", "freedarts": "1"}}
+    table = provenance_table(
+        {
+            "searches": [made, made, made | {"device": "H100"}],
+            "trainings": [made | {"commit": "abcdef0123456+"}, METRICS],
+        }
+    )
+    assert [(row["results"], row["device"], row["torch"], row["commit"], row["n"]) for row in table.rows] == [
+        ("searches", "cpu", "2", None, 2),
+        ("searches", "H100", "2", None, 1),
+        ("trainings", "cpu", "2", "abcdef0123+", 1),
+        ("trainings", METRICS["device"], None, None, 1),
+    ]
 
 
 def test_top5_figures_take_top5_errors():

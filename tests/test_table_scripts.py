@@ -77,11 +77,13 @@ def tables(script, settings: str = json.dumps(TABLES), **changes) -> tuple[int, 
 def test_tables_of_good_results(script, results):
     assert tables(script) == (0, "")
     rows = list(csv.DictReader((results / "out" / "tables.csv").open()))
-    assert {row["table"] for row in rows} == {"numbers", "search", "nasbench201", "correlation", "costs", "retraining"}
+    assert {row["table"] for row in rows} == {
+        *("paper", "numbers", "search", "nasbench201", "correlation", "costs", "retraining", "provenance")
+    }
     assert ("retraining", "error, last epoch", "5.0") in {(row["table"], row["column"], row["value"]) for row in rows}
     text = (results / "out" / "tables.md").read_text(encoding="utf-8")
     assert text.startswith("# ")
-    assert text.count("\n## ") == 8
+    assert text.count("\n## ") == 10
 
 
 @pytest.mark.parametrize(

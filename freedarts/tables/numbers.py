@@ -13,6 +13,30 @@ when n ≥ 3 and the mean is within 2 · max(standard deviation, floor) · √(1
 trained. A command makes all trainings of a figure and shows them here; config/paper.yaml those of all figures."""
 
 
+PAPER_NOTE = """\
+Test errors in percent, a row of the paper and a row of what the published genotypes gave here (last epoch, mean ±
+standard deviation), as far as they have been trained. The next table has what stands behind each figure."""
+
+
+def paper_table(numbers: list[dict], readings: dict[str, dict], trainings: dict[rule.Training, dict]) -> Table:
+    """The figures in the paper's layout: methods by data sets. Arguments as of `numbers_table`."""
+    printed: dict[str, dict] = {}
+    here: dict[str, dict] = {}
+    for number in numbers:
+        method, column = number["method"], f"{number['dataset']} {number['measure']}"
+        printed.setdefault(method, {})[column] = number["value"]
+        wanted = rule.trainings(number, readings)["published"]
+        here.setdefault(method, {})[column] = _sample(rule.errors(number, trainings, wanted))
+    columns = dict.fromkeys(column for row in printed.values() for column in row)
+    rows = [
+        {"method": method, "errors": name, **{column: row[method].get(column) for column in columns}}
+        for method in printed
+        for name, row in (("paper", printed), ("here", here))
+    ]
+    formats = dict.fromkeys(columns, lambda value: value.text(2) if isinstance(value, Sample) else str(value))
+    return Table("paper", "As in the paper", PAPER_NOTE, rows, formats)
+
+
 def numbers_table(
     numbers: list[dict],
     readings: dict[str, dict],
