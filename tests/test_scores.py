@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from benchmarks.plain import plain_score, plain_supernet
-from freedarts import scores, search, tasks
+from freedarts import contract, modules, scores, search, spaces, tasks
 from freedarts.files import InputError
 from freedarts.networks import gated
 from freedarts.networks.frozen import frozen
@@ -285,6 +285,35 @@ def test_batch_that_does_not_fit_is_named(monkeypatch):
     monkeypatch.setattr(tasks, "batch", lambda **_: (torch.zeros(2, 3, 32, 32), torch.tensor([4, 5])))
     with pytest.raises(InputError, match="digits: label 5; allowed in a supernet of 5 classes: 0 to 4"):
         search.draw(network, score, 5, 0)
+
+
+@pytest.mark.parametrize("space", SMALL)
+@pytest.mark.parametrize("proxy", modules.known("scores"))
+def test_every_score_of_the_package_keeps_to_the_contract(config, proxy, space):
+    """With the first settings of the configuration that name it; a new file is tested with SNIP's."""
+    entries = [
+        entry["settings"] | override
+        for entry in config["scores"].values()
+        for override in ({}, *entry.get("overrides", {}).values())
+    ]
+    settings = next((entry for entry in entries if entry.get("proxy") == proxy), SNIP | {"proxy": proxy})
+    score = scores.from_settings(settings | {"precision": "float64"})
+    try:
+        score.check_supernet(space, **SMALL[space])
+    except InputError:
+        pytest.skip(f"{proxy} is not for {space}")
+    network = search.build(space, SMALL[space], 1)
+    images, labels = batch(space)
+    given = (images, labels) if score.data else search.ones(network)
+    with search.prepared(network, score, given[0], "float64") as (images, gates):
+        with contract.unchanged(proxy, network, gates):
+            found = score.module().score(network, gates, images, given[1], **score.arguments)
+        contract.check_scores(proxy, found, gates)
+        again = score.module().score(network, gates, images, given[1], **score.arguments)
+    contract.check_finite(proxy, found[1], spaces.load(space).OPERATIONS)
+    assert torch.equal(found[0], again[0])
+    assert all(torch.equal(matrix, again[1][group]) for group, matrix in found[1].items())
+    spaces.derive(spaces.load(space), {group: matrix.tolist() for group, matrix in found[1].items()})
 
 
 @pytest.mark.parametrize("supernet", ["darts-8", "darts-20", "darts-imagenet", "nasbench201", "mobilenet"])
