@@ -1,7 +1,9 @@
 """What a supernet and a score must keep to, checked where they run: those of a user have no tests."""
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 
 import torch
@@ -27,18 +29,29 @@ def check_supernet(network: nn.Module, space: ModuleType) -> None:
 
 @contextmanager
 def unchanged(name: str, network: nn.Module, gates: Matrices) -> Iterator[None]:
-    """Raise InputError if the score *name* changes a weight, a buffer, a gate or a module's mode inside."""
+    """Raise InputError if the score in the file *name* fails inside, or changes a weight, a buffer, a gate or a mode."""
 
     def state() -> dict[str, Tensor]:
         return {**network.state_dict(), **{f"the gates {group}": gate.detach() for group, gate in gates.items()}}
 
     before, modes = {key: tensor.clone() for key, tensor in state().items()}, _modes(network)
-    yield
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if _same(frame.filename, name)]
+        where = f"{name}: line {lines[-1]}" if lines else name
+        raise InputError(f"{where}: score raises {type(error).__name__}: {error}") from error
     after = state()
     changed = [key for key, tensor in before.items() if key not in after or not torch.equal(tensor, after[key])]
     changed += [f"the mode of {key or 'the network'}" for key, mode in _modes(network).items() if mode != modes[key]]
     if changed:
         raise InputError(f"{name}: score changes {changed[0]}; expected a network and gates that are left as they were")
+
+
+def _same(path: str, name: str) -> bool:
+    return Path(path).resolve() == Path(name).resolve()
 
 
 def _modes(network: nn.Module) -> dict[str, bool]:

@@ -131,6 +131,12 @@ WRONG_SCORES = [
         "    network.layers[0][0][2].running_mean.add_(1)\n    losses =",
         "score changes layers.0.0.2.running_mean",
     ),
+    ("    losses =", "    assert len(images) == 3, 'three'\n    losses =", "score raises AssertionError: three"),
+    (
+        "    losses =",
+        "    network.no_such_part\n    losses =",
+        "line 10: score raises AttributeError: 'Supernet' object",
+    ),
     ("def score(", "def scores(", "expected a function score(network, gates, images, labels)"),
     ("def score(", "def score(more, ", "expected a function score(network, gates, images, labels)"),
     ("def score(", "def score((", "not valid Python"),
