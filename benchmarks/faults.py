@@ -40,6 +40,7 @@ OVERLAY = {
 SEARCH = "results/search/nasbench201/synflow/seed0/scores.json"
 GENOTYPE = "results/genotypes/nasbench201/synflow/seed0.json"
 WEIGHTS = "results/retrain/tiny/nasbench201/synflow/seed0/run0/weights.safetensors"
+TRIES = 10  # of a fault, until one meets the run
 MADE = ("results", "checkpoints", "logs", ".snakemake")
 
 
@@ -181,9 +182,13 @@ def main() -> None:
         outcomes = {}
         for number, (kind, fault) in enumerate(faults, 1):
             print(f"{number}/{len(faults)} {kind}", file=sys.stderr, flush=True)
-            clear(project)
-            while not fault():  # it came too late
+            for _ in range(TRIES):
                 clear(project)
+                if fault():
+                    break
+            else:
+                print(f"{kind}: came too late {TRIES} times", flush=True)
+                continue
             begin = time.perf_counter()
             failed = finish(project) != 0
             again = time.perf_counter() - begin

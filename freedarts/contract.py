@@ -29,7 +29,7 @@ def check_supernet(network: nn.Module, space: ModuleType) -> None:
 
 @contextmanager
 def unchanged(name: str, network: nn.Module, gates: Matrices) -> Iterator[None]:
-    """Raise InputError if the score in the file *name* fails inside, or changes a weight, a buffer, a gate or a mode."""
+    """Raise InputError if the score in the file *name* fails or changes a weight, a buffer, a gate or a mode."""
 
     def state() -> dict[str, Tensor]:
         return {**network.state_dict(), **{f"the gates {group}": gate.detach() for group, gate in gates.items()}}
