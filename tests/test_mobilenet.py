@@ -10,6 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from freedarts import genotype, scores, search
 from freedarts.costs import costs
+from freedarts.environment import Engine
 from freedarts.files import InputError
 from freedarts.networks.mobilenet import Network, Supernet
 from freedarts.retrain import Run, retrain
@@ -216,7 +217,7 @@ def test_genotype_without_a_stride_is_refused_before_training(omitted, tmp_path)
         rf"{factor**2} rows"
     )
     with pytest.raises(InputError, match=message):
-        retrain(run, torch.device("cpu"), False, tmp_path / "checkpoints", lambda: False, tmp_path / "metrics.json")
+        retrain(run, Engine(torch.device("cpu")), tmp_path / "checkpoints", lambda: False, tmp_path / "metrics.json")
     assert [path.name for path in tmp_path.iterdir()] == ["genotype.json"]
 
 
