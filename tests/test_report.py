@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -23,6 +24,8 @@ from freedarts.files import InputError
 from freedarts.report.svg import inline
 from tests.conftest import ROOT, SEARCH_RESULT, assert_refused, options, write
 
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+OWN = "not an origin"  # who asks, where it is the browser itself
 SETTINGS = {
     "searches": [["nasbench201", "a", [0, 1]], ["darts-8", "a", [0]]],
     "sources": [["darts-8", "p", [0]]],
@@ -161,6 +164,29 @@ def test_report_loads_nothing_and_page_forbids_it(script, results):
         "http://www.w3.org/2000/svg",
         "http://www.w3.org/1999/xlink",
     }
+
+
+def browse(page: Path, folder: Path) -> tuple[list[str], set[str]]:
+    """What a browser notes in its console, and the addresses that the page asks for."""
+    record = folder / "net.json"
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"]
+    command += [f"--user-data-dir={folder / 'profile'}", f"--log-net-log={record}", page.absolute().as_uri()]
+    done = subprocess.run(command, text=True, capture_output=True, timeout=120)
+    assert "<html" in done.stdout, done.stderr
+    events = [event.get("params", {}) for event in json.loads(record.read_text())["events"]]
+    asked = {event["url"] for event in events if event.get("initiator", OWN) != OWN and "url" in event}
+    return re.findall(r"CONSOLE.*", done.stderr), asked
+
+
+@pytest.mark.skipif(not BROWSER, reason="needs Chromium")
+def test_browser_notes_nothing_and_asks_for_nothing(script, results, tmp_path):
+    assert report(script) == (0, "")
+    assert browse(results / "out" / "report.html", tmp_path) == ([], set())
+    planted = tmp_path / "planted.html"
+    planted.write_text('<html><img src="http://127.0.0.1:9/x.png"><script>console.log("planted")</script></html>')
+    console, asked = browse(planted, tmp_path)
+    assert "planted" in console[0]
+    assert asked == {"http://127.0.0.1:9/x.png"}
 
 
 def test_report_of_no_results_says_how_to_make_them(script):
