@@ -1,6 +1,7 @@
 """What a SLURM site refuses is said with the entry of the profile that is to change; stubs of its commands answer."""
 
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -101,3 +102,12 @@ def test_orphans_are_cancelled_by_nothing_but_a_start_that_submits(stub, tmp_pat
     for arguments in (("results/status.md", "-n"), ("results/status.md",)):
         snakemake(project, *PROFILE, *arguments)
     assert not calls.exists()
+
+
+@pytest.mark.workflow
+@pytest.mark.skipif(shutil.which("sbatch") is not None, reason="there is an sbatch")
+def test_start_without_slurm_ends_with_the_reason(tmp_path):
+    pytest.importorskip("snakemake_executor_plugin_slurm", reason="the extra `slurm` is not installed")
+    project = copy_project(tmp_path / "project")
+    search = "results/search/nasbench201/synflow/seed0/scores.json"
+    assert "no SLURM here: there is no sbatch on the path" in snakemake(project, *PROFILE, search, check=False)
