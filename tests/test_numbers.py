@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -207,16 +208,40 @@ def test_script_writes_one_number(script, results_of_dagger):
     assert "no number 'cifar10/none'; there are: cifar10/freedarts, " in error
 
 
+def jobs_of(folder: Path, *arguments: object) -> dict[str, int]:
+    """How many jobs of each rule a call would run."""
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        *arguments,
+        "--snakefile",
+        ROOT / "Snakefile",
+        "-n",
+        "--quiet",
+        "rules",
+    ]
+    done = subprocess.run(command, cwd=folder, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    counts = (line.split() for line in done.stdout.splitlines() if re.fullmatch(r"[\w-]+ +\d+", line))
+    return {rule: int(count) for rule, count in counts if rule != "total"}
+
+
+@pytest.mark.workflow
+def test_target_of_a_number_plans_what_that_number_needs_and_nothing_else(tmp_path):
+    """Of one published genotype three trainings, and one each of five that are searched and of five at random."""
+    assert jobs_of(tmp_path, f"results/numbers/{DAGGER['id']}.json") == {
+        **{"download": 1, "publish": 1, "sample_darts-20_random": 1, "search": 5, "derive": 5},
+        **{"retrain": 3 + 5 + 5, "number": 1},
+    }
+
+
 @pytest.mark.workflow
 def test_paper_configuration_plans_all_numbers(tmp_path, config):
-    overlay = ROOT / "config" / "paper.yaml"
-    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--configfile", overlay]
-    done = subprocess.run([*command, "-n", "--quiet", "rules"], cwd=tmp_path, text=True, capture_output=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    jobs = dict(line.split() for line in done.stdout.splitlines() if len(line.split()) == 2)
+    jobs = jobs_of(tmp_path, "--configfile", ROOT / "config" / "paper.yaml")
     readings = [numbers.trainings(number, config["readings"]).values() for number in NUMBERS.values()]
     wanted = {case for reading in readings for cases in reading for case in cases}  # top-1 and top-5 share theirs
-    assert (jobs["number"], int(jobs["retrain"])) == ("14", len(wanted) + len(config["retrain"]))
+    assert (jobs["number"], jobs["retrain"]) == (14, len(wanted) + len(config["retrain"]))
 
 
 @pytest.fixture
