@@ -204,6 +204,18 @@ def test_planning_runs_no_torch(edited):
     assert f"{SPACE}: imports torch, which planning would wait for" in run().stderr
 
 
+def rows_of(path: Path) -> list[str]:
+    return [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+
+
+def section(project: Path, title: str) -> list[str]:
+    """The lines of a table in tables.md."""
+    text = (project / "results" / "tables.md").read_text(encoding="utf-8")
+    return [
+        line for line in text.partition(f"## {title}\n")[2].partition("\n## ")[0].splitlines() if line.startswith("|")
+    ]
+
+
 @pytest.mark.workflow
 def test_examples_run_through_the_workflow(tmp_path):
     project = copy_project(tmp_path / "project")
@@ -220,6 +232,10 @@ def test_examples_run_through_the_workflow(tmp_path):
         "results/figures/genotypes/chain/random-chain.svg",
         *overlay,
     )
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in section(project, "Searches")]
+    shown = [[cell.strip() for cell in line.strip("|").split("|")] for line in rows_of(ROOT / "docs" / "own-score.md")]
+    (ours,) = [dict(zip(cells[0], row, strict=True)) for row in cells[2:] if row[1] == shown[2][1]]
+    assert [ours[column] for column in shown[0]] == shown[2]
     with (project / "results" / "tables.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     shown = {(row["table"], row["value"]) for row in rows}
