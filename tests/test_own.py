@@ -50,7 +50,7 @@ def edited(tmp_path, monkeypatch):
     return edit
 
 
-@pytest.mark.parametrize("space", ["darts", "nasbench201", SPACE])
+@pytest.mark.parametrize("space", ["darts", "nasbench201", "mobilenet", SPACE])
 def test_own_score_is_the_sum_of_squares_and_changes_nothing(space):
     score = scores.from_settings(FISHER | {"precision": "float64"})
     network = search.build(space, SMALL.get(space, OPTIONS), 0)
