@@ -109,7 +109,7 @@ def test_every_script_names_what_is_wrong_in_a_genotype(script, content, message
 
 def test_folders_in_place_of_files_are_named(script, tmp_path):
     (tmp_path / "folder").mkdir()
-    assert_refused(script("publish", "--resource", "folder", "--output", "out/g.json"), "'folder'")
+    assert_refused(script("publish", "--resource", "folder", "--output", "out/g.json"), "folder: cannot be read")
     write(tmp_path / "g.json", ARCH)
     assert_refused(script("publish", "--resource", "g.json", "--output", "folder"), "'folder'")
     assert not list((tmp_path / "folder").iterdir())
