@@ -3,6 +3,7 @@
 import copy
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import nn
@@ -27,7 +28,8 @@ def preflight(network: nn.Module, classes: int, protocol: Protocol, engine: Engi
     share = -(-protocol.batch_size // each)
 
     def trial(batch: int, compiled: bool = False) -> tuple[float, float] | None:
-        return _trial(network, classes, protocol, device, engine.bf16, batch, compiled)
+        steps = partial(_steps, network, classes, protocol, device, engine.bf16, batch, compiled)
+        return _unless_memory_lacks(steps, device, compiled)
 
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         measured = trial(share, engine.compiled)
@@ -61,20 +63,14 @@ def _largest(fits: Callable[[int], bool], batch: int) -> int:
     return low
 
 
-def _trial(
-    network: nn.Module,
-    classes: int,
-    protocol: Protocol,
-    device: torch.device,
-    bf16: bool,
-    batch: int,
-    compiled: bool,
+def _unless_memory_lacks(
+    steps: Callable[[], tuple[float, float]], device: torch.device, compiled: bool
 ) -> tuple[float, float] | None:
-    """As _steps, or None if the memory does not suffice. It is all free again then: nothing holds the error."""
+    """What *steps* return, or None if the memory does not suffice; then all is free again: nothing holds the error."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
     try:
-        return _steps(network, classes, protocol, device, bf16, batch, compiled)
+        return steps()
     except RuntimeError as error:
         if isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
             return None
