@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from freedarts import search
+from freedarts.networks import tangents
 from freedarts.networks.frozen import frozen
 from tests.test_networks import SMALL
 
@@ -52,6 +53,32 @@ def test_batch_norm_equals_torch_s_and_leaves_the_statistics(mode, affine):
     torch.testing.assert_close(dict(bn.state_dict()), before, rtol=0, atol=0)
     expected = gradients(nn.Identity() if mode == "identity" else bn.train(mode == "train"), x)
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("affine", [False, True])
+@pytest.mark.parametrize("mode", ["train", "eval"])
+def test_batch_norm_of_a_stack_is_the_value_and_its_slope_and_so_is_the_gradient(mode, affine):
+    bn = nn.BatchNorm2d(3, affine=affine).double().requires_grad_(False)
+    for tensor in filter(torch.is_floating_point, bn.state_dict().values()):
+        tensor.uniform_(0.5, 2)
+    x, tangent = torch.randn(2, 4, 3, 5, 5, dtype=torch.float64, requires_grad=True)
+
+    def plain(x):
+        if mode == "train":  # written out: PyTorch's has no third derivative
+            variance, mean = torch.var_mean(x, (0, 2, 3), correction=0)
+        else:
+            variance, mean = bn.running_var, bn.running_mean
+        out = (x - mean.view(-1, 1, 1)) / (variance + bn.eps).sqrt().view(-1, 1, 1)
+        return out * bn.weight.view(-1, 1, 1) + bn.bias.view(-1, 1, 1) if affine else out
+
+    expected = torch.cat(torch.autograd.functional.jvp(plain, x, tangent, create_graph=True))
+    found = tangents.batch_norm(torch.cat([x, tangent]), 4, bn, mode)
+    torch.testing.assert_close(found, expected)
+    weights = torch.randn_like(found)
+    for gradient, wanted in zip(
+        *(torch.autograd.grad((out * weights).sum(), (x, tangent)) for out in (found, expected)), strict=True
+    ):
+        torch.testing.assert_close(gradient, wanted)
 
 
 def test_every_floating_point_tensor_is_prepared():

@@ -22,23 +22,16 @@ class _Rectify(Function):
         (value, tangent), out = x.chunk(2), torch.empty_like(x)
         rectified, passed = out.chunk(2)
         torch.clamp(value, 0, ceiling, out=rectified)
-        _pass(tangent, rectified, ceiling, passed)
-        ctx.save_for_backward(out)  # as the next layer does; the value alone would be one more tensor
-        ctx.ceiling = ceiling
+        mask = (value > 0).logical_and_(value < ceiling)  # one byte for two floats: no layer keeps its input
+        torch.where(mask, tangent, tangent.new_zeros(()), out=passed)
+        ctx.save_for_backward(mask)
         return out
 
     @staticmethod
     def backward(ctx, gradient: Tensor):
-        (out,) = ctx.saved_tensors
-        value, passed = out.chunk(2)[0], torch.empty_like(gradient)
-        for half, target in zip(gradient.chunk(2), passed.chunk(2), strict=True):
-            _pass(half, value, ctx.ceiling, target)
-        return passed, None
-
-
-def _pass(x: Tensor, value: Tensor, ceiling: float, out: Tensor) -> None:
-    """Into *out*, x where *value* is above 0 and below the ceiling, else 0."""
-    torch.ops.aten.hardtanh_backward.grad_input(x, value, 0, ceiling, grad_input=out)
+        (mask,) = ctx.saved_tensors
+        both = gradient.unflatten(0, (2, -1))
+        return torch.where(mask, both, both.new_zeros(())).flatten(0, 1), None
 
 
 def rectify(x: Tensor, batch: int | None, ceiling: float = math.inf) -> Tensor:
@@ -48,26 +41,31 @@ def rectify(x: Tensor, batch: int | None, ceiling: float = math.inf) -> Tensor:
 
 
 class _Normalise(Function):
-    """Batch norm with the batch's statistics, without weight and bias, on a stack that has tangents.
+    """Batch norm with the batch's statistics, on a stack that has tangents; weight and bias (C, 1, 1) are constants.
 
     With m the mean over images and positions, v the variance, s = (v + eps)^-1/2, y = s (x - m(x)) and u the tangent of
-    x, the tangent of y is s (u - m(u) - y m(y u)); `backward` is the gradient of both.
+    x, the tangent of y is s (u - m(u) - y m(y u)); `backward` is the gradient of both. All in place: weight and bias as
+    layers of their own would keep three more stacks alive.
     """
 
     @staticmethod
-    def forward(ctx, x: Tensor, eps: float) -> Tensor:
+    def forward(ctx, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
         value, tangent = x.chunk(2)
         y, _, scale = torch.native_batch_norm(value, None, None, None, None, True, 0.0, eps)
         scale = scale.to(x.dtype).view(-1, 1, 1)
         out = torch.cat([y, tangent])
-        tangent = out[len(y) :]
-        tangent.sub_(_mean(tangent)).addcmul_(y, _mean(y, tangent), value=-1).mul_(scale)
-        ctx.save_for_backward(y, x[len(y) :].clone(), scale)  # a view would keep all of x
+        normal, tangent = out.chunk(2)
+        tangent.sub_(_mean(tangent)).addcmul_(y, _mean(y, tangent), value=-1)
+        ctx.save_for_backward(y, x[len(y) :].clone(), scale, weight)  # a view would keep all of x
+        if weight is not None:
+            normal.mul_(weight).add_(bias)
+        tangent.mul_(scale if weight is None else scale * weight)
         return out
 
     @staticmethod
     def backward(ctx, gradient: Tensor):
-        y, tangent, s = ctx.saved_tensors
+        y, tangent, s, weight = ctx.saved_tensors
+        slope = s if weight is None else s * weight  # all below is linear in the gradient
         p, q = gradient.chunk(2)
         mean, along, mean_q, along_q = _mean(tangent), _mean(y, tangent), _mean(q), _mean(y, q)
         out = torch.empty_like(gradient)
@@ -76,9 +74,9 @@ class _Normalise(Function):
         torch.addcmul(p, q, s * along, value=-1, out=to_value).addcmul_(tangent, s * along_q, value=-1)
         inner = _mean(y, p) - 2 * s * along * along_q
         inner += s * (_mean(q, tangent) - mean * mean_q - along * along_q)  # y's tangent is proportional to s
-        to_value.sub_(_mean(p) - s * (along * mean_q + along_q * mean)).addcmul_(y, inner, value=-1).mul_(s)
-        torch.addcmul(q, y, along_q, value=-1, out=to_tangent).sub_(mean_q).mul_(s)
-        return out, None
+        to_value.sub_(_mean(p) - s * (along * mean_q + along_q * mean)).addcmul_(y, inner, value=-1).mul_(slope)
+        torch.addcmul(q, y, along_q, value=-1, out=to_tangent).sub_(mean_q).mul_(slope)
+        return out, None, None, None
 
 
 def _mean(x: Tensor, y: Tensor | None = None) -> Tensor:
@@ -92,15 +90,12 @@ def batch_norm(x: Tensor, batch: int | None, bn: nn.BatchNorm2d, mode: str) -> T
     statistics = (bn.running_mean, bn.running_var) if mode == "eval" else (None, None)
     if batch is None or len(x) == batch:
         return F.batch_norm(x, *statistics, bn.weight, bn.bias, mode == "train", 0.0, bn.eps)
+    weight, bias = (None, None) if bn.weight is None else (p.view(-1, 1, 1) for p in (bn.weight, bn.bias))
     if mode == "train":
-        out = _Normalise.apply(x, bn.eps)
-    else:
-        scale = (bn.running_var + bn.eps).rsqrt().view(-1, 1, 1)
-        out = torch.cat([x[:batch] - bn.running_mean.view(-1, 1, 1), x[batch:]]) * scale
-    if bn.weight is not None:
-        out = out * bn.weight.view(-1, 1, 1)
-        out = torch.cat([out[:batch] + bn.bias.view(-1, 1, 1), out[batch:]])
-    return out
+        return _Normalise.apply(x, weight, bias, bn.eps)
+    scale = (bn.running_var + bn.eps).rsqrt().view(-1, 1, 1)
+    out = torch.cat([x[:batch] - bn.running_mean.view(-1, 1, 1), x[batch:]]) * scale
+    return out if weight is None else torch.cat([out[:batch] * weight + bias, out[batch:] * weight])
 
 
 def max_pool(x: Tensor, batch: int | None, pool: nn.MaxPool2d) -> Tensor:
