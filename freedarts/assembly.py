@@ -7,11 +7,11 @@ from freedarts.settings import read_yaml
 from freedarts.tables.correlation import correlation_table
 from freedarts.tables.latex import latex
 from freedarts.tables.nasbench201 import nasbench201_table
-from freedarts.tables.numbers import numbers_table, paper_table
+from freedarts.tables.numbers import lookups_table, numbers_table, paper_table
 from freedarts.tables.provenance import provenance_table
 from freedarts.tables.stability import stability_table
 
-PUBLISHED = ("numbers", "objectives", "costs", "nasbench201")  # files of resources/ that the tables read
+PUBLISHED = ("numbers", "objectives", "costs")  # files of resources/ that the tables read
 
 
 def build(selected: dict, published: dict[str, Path]) -> dict[str, str]:
@@ -26,16 +26,19 @@ def build(selected: dict, published: dict[str, Path]) -> dict[str, str]:
     correlations = results.correlations(selected["correlations"], selected["benchmark"])
     trainings = results.trainings(selected["trainings"])
     figures = numbers.read(published["numbers"])
+    trained = [number for number in figures if not numbers.is_lookup(number)]
+    looked_up = [number for number in figures if numbers.is_lookup(number)]
     kinds = {
         "searches": [result for found in searches.values() for result in found.values()],
         "trainings": list(trainings.values()),
     }
     made = [
-        paper_table(figures, selected["readings"], trainings),
-        numbers_table(figures, selected["readings"], trainings, searches, genotypes, selected["tasks"]),
+        paper_table(trained, selected["readings"], trainings),
+        numbers_table(trained, selected["readings"], trainings, searches, genotypes, selected["tasks"]),
         tables.search_table(searches, genotypes, read_yaml(published["objectives"]), selected["left_out"]),
         stability_table(genotypes),
-        nasbench201_table(genotypes, lookups, read_yaml(published["nasbench201"])),
+        nasbench201_table(genotypes, lookups, looked_up),
+        lookups_table(looked_up, selected["readings"], lookups, searches, genotypes),
         correlation_table(correlations),
         tables.cost_table(costs, read_yaml(published["costs"])),
         tables.training_table(trainings),

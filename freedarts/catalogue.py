@@ -13,21 +13,7 @@ from pathlib import Path
 from freedarts import images, numbers, scores, settings, tasks
 from freedarts.files import InputError
 from freedarts.nasbench201 import DOWNLOAD, TABLE
-
-SEARCH = "results/search/{supernet}/{score}/seed{seed}/scores.json"
-GENOTYPE = "results/genotypes/{supernet}/{source}/seed{seed}.json"
-COST = "results/costs/{task}/{supernet}/{source}.json"
-LOOKUP = "results/nasbench201/{supernet}/{source}.json"
-ARCHITECTURE_SCORES = "results/nasbench201/scores/{score}/{architectures}/seed{seed}.json"
-CORRELATION = "results/nasbench201/correlations/{score}/{architectures}/seed{seed}.json"
-NUMBER = "results/numbers/{number}.json"
-METRICS = "results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json"
-SCORES_FIGURE = "results/figures/scores/{supernet}/{score}.svg"
-GENOTYPES_FIGURE = "results/figures/genotypes/{supernet}/{source}.svg"
-AGREEMENT_FIGURE = "results/figures/agreement.svg"
-CURVES_FIGURE = "results/figures/curves.svg"
-RANKS_FIGURE = "results/figures/ranks.svg"
-RULES_FIGURE = "results/figures/rules.svg"
+from freedarts.paths import ARCHITECTURE_SCORES, CORRELATION, GENOTYPE
 
 PUBLISHED = "published"  # the kind of a source that does not say
 
@@ -157,13 +143,24 @@ class Catalogue:
         return (_unknown(where, kind.replace("_", " "), name, known) for name in names if name not in known)
 
     def number_faults(self, name: str) -> Iterator[str]:
-        """Why the trainings that would reproduce a figure cannot be, a line each."""
+        """Why the trainings or the look-up that would reproduce a figure cannot be, a line each."""
         figure, where = self.numbers[name], f"numbers: {name}"
         wanted = figure["reproduced_by"]
+        if numbers.is_lookup(figure):
+            yield from self._lookup_faults(where, wanted)
+            return
         yield from self._training_faults(where, wanted)
         found = self.config["tasks"].get(wanted["task"], {}).get("dataset")
         if found and found != (dataset := figure["dataset"].replace("-", "").lower()):
             yield f"{where}: is of {dataset}, but the task {wanted['task']!r} of {found}"
+
+    def _lookup_faults(self, where: str, wanted: dict) -> Iterator[str]:
+        yield from self._unknown_names(where, "score", [wanted["score"]])
+        try:
+            self.benchmark_file()
+            yield from self._seed_faults(where, wanted)
+        except InputError as error:
+            yield f"{where}: {error}"
 
     def _training_faults(self, where: str, entry: dict) -> Iterator[str]:
         """entry: task, supernet, source and, where not all are trained, seeds."""
@@ -173,6 +170,9 @@ class Catalogue:
             return
         if "protocol" not in self.config["tasks"][entry["task"]]:
             yield f"{where}: task {entry['task']!r} has no protocol to train with"
+        yield from self._seed_faults(where, entry)
+
+    def _seed_faults(self, where: str, entry: dict) -> Iterator[str]:
         available = self.seeds(entry["supernet"], entry["source"])
         for seed in entry.get("seeds", []):
             if seed not in available:
@@ -377,12 +377,7 @@ class Catalogue:
     def trainings(self) -> list[tuple[str, str, str, int, int]]:
         """(task, supernet, source, seed, run) of every selected training, each once; first those of the numbers."""
         readings = self.config["readings"]
-        wanted = [
-            case
-            for name in self.config["numbers"]
-            for cases in numbers.trainings(self.numbers[name], readings).values()
-            for case in cases
-        ]
+        wanted = [case for name in self.config["numbers"] for case in numbers.trainings(self.numbers[name], readings)]
         cases = {
             (entry["task"], entry["supernet"], entry["source"], seed, run): None
             for entry in self.config["retrain"]

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from freedarts import __version__
-from freedarts.catalogue import ARCHITECTURE_SCORES, CORRELATION, COST, GENOTYPE, LOOKUP, METRICS, NUMBER, SEARCH
 from freedarts.digest import commit
 from freedarts.files import InputError, read_json
+from freedarts.paths import ARCHITECTURE_SCORES, CORRELATION, COST, GENOTYPE, LOOKUP, NUMBER, SEARCH, metrics_path
 
 NAME = Path("results/manifest.json")
 FORMAT = 1  # of the manifest; another one is refused
@@ -38,8 +38,8 @@ def _files(selected: dict) -> Iterator[str]:
     for score, count, seed in selected["correlations"]:
         for pattern in (ARCHITECTURE_SCORES, CORRELATION):
             yield pattern.format(score=score, architectures=count, seed=seed)
-    for task, supernet, source, seed, run in selected["trainings"]:
-        metrics = Path(METRICS.format(task=task, supernet=supernet, source=source, seed=seed, run=run))
+    for case in selected["trainings"]:
+        metrics = Path(metrics_path(case))
         yield from (str(metrics), *(str(metrics.with_name(name)) for name in BESIDE))
         yield f"results/benchmarks/{metrics.parent.relative_to('results')}.tsv"
     yield from (NUMBER.format(number=number) for number in selected["numbers"])

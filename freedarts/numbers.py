@@ -1,4 +1,4 @@
-"""The figures that the paper prints: what would reproduce each, and the rule by which it counts as reproduced.
+"""The figures that the paper and its release print: what would reproduce each, and by which rule it counts as that.
 
 Imports neither torch nor pandas.
 """
@@ -10,10 +10,12 @@ from pathlib import Path
 
 from freedarts import settings
 from freedarts.files import InputError
+from freedarts.nasbench201 import FIGURES
+from freedarts.paths import Training
 
 MINIMUM = 3  # trainings, before there is a verdict
 NOT_RUN = "not run"
-Training = tuple[str, str, str, int, int]  # task, supernet, source, search seed, run
+Case = Training | tuple[str, str, int]  # a training, or whose genotype is looked up: supernet, source, search seed
 
 
 def read(path: Path) -> list[dict]:
@@ -29,57 +31,92 @@ def read(path: Path) -> list[dict]:
     return numbers
 
 
-def errors(number: dict, metrics: dict[Training, dict], wanted: list[Training]) -> list[float]:
-    """Of those *wanted* that *metrics* has: in the last epoch, because the best one is chosen on the test set."""
-    key = "error_last" if number["measure"] == "top-1" else "top5_error_last"
-    return [metrics[case][key] for case in wanted if case in metrics]
+def values(number: dict, results: dict[Case, dict], wanted: list[Case]) -> list[float]:
+    """Of those *wanted* that *results* has: accuracies, or errors in the last epoch, because the best one is chosen on
+    the test set."""
+    trained = {"top-1 error": "error_last", "top-5 error": "top5_error_last"}
+    key = number["reproduced_by"].get("lookup") or trained[number["measure"]]
+    return [results[case][key] for case in wanted if case in results and results[case].get(key) is not None]
 
 
-def trainings(number: dict, readings: dict[str, dict]) -> dict[str, list[Training]]:
-    """{reading: what has to be trained}. The published genotypes are trained `runs` times in all, at least once each;
-    another reading's are those of its own source, searched on the same supernet."""
+def is_lookup(number: dict) -> bool:
+    """Whether NAS-Bench-201 holds the figure; otherwise it is trained."""
+    return "lookup" in number["reproduced_by"]
+
+
+def cases(number: dict, readings: dict[str, dict]) -> dict[str, list[Case]]:
+    """{reading: what has to be trained, or looked up}. The published genotypes are trained `runs` times in all, at
+    least once each; another reading's are those of its own source, searched on the same supernet."""
     wanted = number["reproduced_by"]
+    if is_lookup(number):
+        return {"published": [(wanted["supernet"], wanted["source"], seed) for seed in wanted["seeds"]]}
     found = {}
     for name, reading in readings.items():
         seeds = range(reading["seeds"]) if "source" in reading else wanted["seeds"]
         source = reading.get("source", wanted["source"])
         runs = reading["runs"] if "source" in reading else math.ceil(reading["runs"] / len(seeds))
-        cases = [(wanted["task"], wanted["supernet"], source, seed, run) for run in range(runs) for seed in seeds]
-        found[name] = cases
+        trainings = [(wanted["task"], wanted["supernet"], source, seed, run) for run in range(runs) for seed in seeds]
+        found[name] = trainings
     return found
 
 
-def tolerance(errors: Sequence[float], floor: float) -> float | None:
-    """How far the mean of n errors may be from the published one: twice the standard deviation between trainings, but
-    at least twice *floor*, times sqrt(1 + 1/n), because the published error is itself one training. None below the
-    MINIMUM."""
-    if len(errors) < MINIMUM:
-        return None
-    return 2 * max(statistics.stdev(errors), floor) * math.sqrt(1 + 1 / len(errors))
+def trainings(number: dict, readings: dict[str, dict]) -> list[Training]:
+    """What has to be trained for all readings of a figure."""
+    return [] if is_lookup(number) else [case for found in cases(number, readings).values() for case in found]
 
 
-def verdict(published: float, floor: float, errors: Sequence[float]) -> str:
-    """`reproduced`, `not reproduced`, `partial` or `not run`; the rule was fixed before anything was trained."""
-    if not errors:
-        return NOT_RUN
-    allowed = tolerance(errors, floor)
-    if allowed is None:
-        return f"partial ({len(errors)} of {MINIMUM} runs)"
-    return "reproduced" if abs(statistics.fmean(errors) - published) <= allowed else "not reproduced"
+def searched(number: dict, readings: dict[str, dict]) -> tuple[str, str]:
+    """The supernet and the score whose searches should find the published genotypes."""
+    wanted = number["reproduced_by"]
+    return wanted["supernet"], wanted.get("score", readings["searched"]["source"])
 
 
-def reading(number: dict, metrics: dict[Training, dict], wanted: list[Training]) -> dict:
-    """What *wanted* gave, of which *metrics* holds those that there are."""
-    last = errors(number, metrics, wanted)
-    best = [metrics[case]["error_best"] for case in wanted if case in metrics]
+def looked_up(lookups: dict[tuple[str, str], dict]) -> dict[Case, dict[str, float | None]]:
+    """The mean accuracies in what lookup_nasbench201 wrote, by (supernet, source)."""
     return {
-        "n": len(last),
-        "mean": statistics.fmean(last) if last else None,
-        "std": statistics.stdev(last) if len(last) > 1 else None,
-        "tolerance": tolerance(last, number["floor"]),
-        "verdict": verdict(number["value"], number["floor"], last),
-        "best_on_test": best if number["measure"] == "top-1" else None,
-        "missing": [list(case) for case in wanted if case not in metrics],
+        (*where, int(seed)): {
+            column: figures[column] and figures[column]["mean"] for column in FIGURES if column in figures
+        }
+        for where, found in lookups.items()
+        for seed, figures in found["seeds"].items()
+        if figures
+    }
+
+
+def allowed(number: dict, found: Sequence[float]) -> float | None:
+    """How far the mean of n values may be from the published one; None if they are too few. Of errors: twice the
+    standard deviation between trainings, but at least twice the floor, times sqrt(1 + 1/n), because the published error
+    is itself one training."""
+    tolerance = number["tolerance"]
+    if is_lookup(number):
+        return tolerance["at_most"] if found else None
+    if len(found) < MINIMUM:
+        return None
+    return 2 * max(statistics.stdev(found), tolerance["floor"]) * math.sqrt(1 + 1 / len(found))
+
+
+def verdict(number: dict, found: Sequence[float]) -> str:
+    """`reproduced`, `not reproduced`, `partial` or `not run`; the rule was fixed before anything was trained."""
+    if not found:
+        return NOT_RUN
+    tolerance = allowed(number, found)
+    if tolerance is None:
+        return f"partial ({len(found)} of {MINIMUM} runs)"
+    return "reproduced" if abs(statistics.fmean(found) - number["value"]) <= tolerance else "not reproduced"
+
+
+def reading(number: dict, results: dict[Case, dict], wanted: list[Case]) -> dict:
+    """What *wanted* gave, of which *results* holds those that there are."""
+    found = values(number, results, wanted)
+    best = number["measure"] == "top-1 error"
+    return {
+        "n": len(found),
+        "mean": statistics.fmean(found) if found else None,
+        "std": statistics.stdev(found) if len(found) > 1 else None,
+        "tolerance": allowed(number, found),
+        "verdict": verdict(number, found),
+        "best_on_test": [results[case]["error_best"] for case in wanted if case in results] if best else None,
+        "missing": [list(case) for case in wanted if case not in results],
     }
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from freedarts.catalogue import METRICS
 from freedarts.files import InputError, read_json
+from freedarts.paths import METRICS
 
 HEADER = ("output_file", "date", "rule", "log-file(s)", "status", "plan")  # of `snakemake --summary`
 PATTERN = re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(METRICS)))

@@ -4,9 +4,9 @@ folder. Imports no torch."""
 import csv
 from pathlib import Path
 
-from freedarts.catalogue import ARCHITECTURE_SCORES, CORRELATION, COST, GENOTYPE, LOOKUP, METRICS, SEARCH
 from freedarts.files import InputError, read_json
 from freedarts.genotype import Genotype, Refused, read
+from freedarts.paths import ARCHITECTURE_SCORES, CORRELATION, COST, GENOTYPE, LOOKUP, SEARCH, Training, metrics_path
 
 SEARCH_KEYS = ("space", "proxy", "objective", "audit", "seconds", "peak_memory_mb")
 LOOKUP_KEYS = ("best", "seeds")
@@ -85,14 +85,9 @@ def architecture_scores(selected: list) -> dict[tuple[str, int, int], dict[int, 
     return found
 
 
-def trainings(selected: list) -> dict[tuple[str, str, str, int, int], dict]:
+def trainings(selected: list) -> dict[Training, dict]:
     """selected: (task, supernet, source, seed, run). Returns the same -> metrics.json."""
-    return {
-        (task, supernet, source, seed, run): read_json(
-            Path(METRICS.format(task=task, supernet=supernet, source=source, seed=seed, run=run)), METRICS_KEYS
-        )
-        for task, supernet, source, seed, run in selected
-    }
+    return {tuple(case): read_json(Path(metrics_path(case)), METRICS_KEYS) for case in selected}
 
 
 def history(path: Path) -> list[tuple[int, float]]:

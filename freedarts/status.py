@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from freedarts import numbers, progress
-from freedarts.catalogue import METRICS, SEARCH
+from freedarts import numbers, paths, progress, results
 from freedarts.files import InputError, read_json
 from freedarts.plan import amount
-from freedarts.results import METRICS_KEYS, SEARCH_KEYS
 
 FINISHED, RUNNING, STOPPED, BROKEN, MISSING = "finished", "running", "stopped", "broken", "missing"
 
@@ -23,7 +21,7 @@ FINISHED, RUNNING, STOPPED, BROKEN, MISSING = "finished", "running", "stopped", 
 class Training:
     """Where a training stands. text: one line on what is not plain; hours: what it still needs, None if unknown."""
 
-    case: numbers.Training
+    case: paths.Training
     state: str
     text: str = ""
     metrics: dict | None = None
@@ -31,21 +29,17 @@ class Training:
 
     @property
     def path(self) -> str:
-        return _path(self.case)
+        return paths.metrics_path(self.case)
 
 
-def _path(case: numbers.Training) -> str:
-    return METRICS.format(**dict(zip(("task", "supernet", "source", "seed", "run"), case, strict=True)))
-
-
-def training(case: numbers.Training, epochs: int | None, seconds: float | None, now: float) -> Training:
+def training(case: paths.Training, epochs: int | None, seconds: float | None, now: float) -> Training:
     """epochs, seconds: of the task, and of one epoch of it, where they are known. now: as time.time()."""
-    path = Path(_path(case))
+    path = Path(paths.metrics_path(case))
     whole = epochs * seconds / 3600 if epochs and seconds else None
     try:
         if path.exists():
-            metrics = read_json(path, METRICS_KEYS)
-            for key in (key for key in METRICS_KEYS if "error" in key):
+            metrics = read_json(path, results.METRICS_KEYS)
+            for key in (key for key in results.METRICS_KEYS if "error" in key):
                 if type(metrics[key]) is not float or not 0 <= metrics[key] <= 100:
                     raise InputError(f"{path}: {key} is {metrics[key]!r}, expected percent")
             return Training(case, FINISHED, f"error {metrics['error_last']:.2f} %", metrics)
@@ -94,8 +88,11 @@ def markdown(
     lines = ["# Status", "", f"{when}. Trainings that the configuration selects: {_summary(chosen, tasks)}.", ""]
     lines += ["## The numbers that the paper prints", ""]
     for figure in figures:
-        wanted = numbers.trainings(figure, selected["readings"])
-        lines += _number(figure, {name: look(cases) for name, cases in wanted.items()}, tasks, command)
+        wanted = numbers.cases(figure, selected["readings"])
+        if numbers.is_lookup(figure):
+            lines += _lookup(figure, wanted["published"], command)
+        else:
+            lines += _number(figure, {name: look(cases) for name, cases in wanted.items()}, tasks, command)
     lines += ["## Trainings", "", *_trainings(chosen, tasks, command), ""]
     lines += ["## Searches", "", *_searches(selected["searches"], command), ""]
     lines += ["## Hours", "", "A training is estimated by the epochs of its task, an epoch by:", ""]
@@ -107,16 +104,33 @@ def _number(figure: dict, readings: dict[str, list[Training]], tasks: dict[str, 
     metrics = {found.case: found.metrics for cases in readings.values() for found in cases if found.metrics}
     lines = [f"### {figure['id']}", "", f"Paper: {figure['value']} %, {figure['dataset']} {figure['measure']}.", ""]
     for name, cases in readings.items():
-        errors = numbers.errors(figure, metrics, [found.case for found in cases])
+        errors = numbers.values(figure, metrics, [found.case for found in cases])
         spread = f" ± {statistics.stdev(errors):.2f}" if len(errors) > 1 else ""
         here = f"{statistics.fmean(errors):.2f}{spread} %" if errors else "no result"
         if name == "published":
-            here += f", **{numbers.verdict(figure['value'], figure['floor'], errors)}**"
+            here += f", **{numbers.verdict(figure, errors)}**"
         lines.append(f"- {name}: {here}; {_summary(cases, tasks)}")
         lines += [f"  - {_line(found)}" for found in cases if found.text and found.state != FINISHED]
     if any(found.state != FINISHED for cases in readings.values() for found in cases):
         lines += ["", f"`{command} results/numbers/{figure['id']}.json`"]
     return [*lines, ""]
+
+
+def _lookup(figure: dict, cases: list[numbers.Case], command: str) -> list[str]:
+    wanted = figure["reproduced_by"]
+    lines = [f"### {figure['id']}", "", f"Release: {figure['value']} %, {figure['dataset']} {figure['measure']}.", ""]
+    next_ = ["", f"`{command} results/numbers/{figure['id']}.json`", ""]
+    if not Path(paths.LOOKUP.format(**wanted)).exists():
+        return [*lines, f"- published: no result, **{numbers.NOT_RUN}**", *next_]
+    try:
+        found = numbers.looked_up(results.lookups([(wanted["supernet"], wanted["source"])]))
+        accuracies = numbers.values(figure, found, cases)
+    except InputError as error:
+        return [*lines, f"- published: {BROKEN}: {error}", *next_]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        return [*lines, f"- published: {BROKEN}: not as lookup_nasbench201 writes it ({error!r})", *next_]
+    here = f"{statistics.fmean(accuracies):.2f} %" if accuracies else "no result"
+    return [*lines, f"- published: {here}, **{numbers.verdict(figure, accuracies)}**", ""]
 
 
 def _line(found: Training) -> str:
@@ -162,16 +176,16 @@ def _trainings(cases: list[Training], tasks: dict[str, dict], command: str) -> l
 def _searches(selected: list, command: str) -> list[str]:
     lines = []
     for supernet, score, seeds in selected:
-        paths = [Path(SEARCH.format(supernet=supernet, score=score, seed=seed)) for seed in seeds]
+        files = [Path(paths.SEARCH.format(supernet=supernet, score=score, seed=seed)) for seed in seeds]
         faults = []
-        for path in filter(Path.exists, paths):
+        for path in filter(Path.exists, files):
             try:
-                read_json(path, SEARCH_KEYS)
+                read_json(path, results.SEARCH_KEYS)
             except InputError as error:
                 faults.append(str(error))
-        missing = [path for path in paths if not path.exists()]
-        done = len(paths) - len(missing) - len(faults)
-        lines.append(f"- {score} on {supernet}: {done} of {len(paths)} finished")
+        missing = [path for path in files if not path.exists()]
+        done = len(files) - len(missing) - len(faults)
+        lines.append(f"- {score} on {supernet}: {done} of {len(files)} finished")
         lines += [f"  - broken: {fault}" for fault in faults]
         if missing:
             lines.append(f"  - `{command} {missing[0]}`" + (f" and {len(missing) - 1} more" if missing[1:] else ""))

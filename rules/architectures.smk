@@ -11,7 +11,7 @@ rule score_architectures:
     input:
         data=lambda wildcards: manifest(architecture_dataset(wildcards)),
     output:
-        names.ARCHITECTURE_SCORES,
+        paths.ARCHITECTURE_SCORES,
     log:
         "logs/nasbench201/scores/{score}/{architectures}/seed{seed}.log",
     wildcard_constraints:
@@ -39,10 +39,10 @@ rule score_architectures:
 
 rule correlate:
     input:
-        scores=names.ARCHITECTURE_SCORES,
+        scores=paths.ARCHITECTURE_SCORES,
         table=nasbench201.TABLE,
     output:
-        names.CORRELATION,
+        paths.CORRELATION,
     log:
         "logs/nasbench201/correlations/{score}/{architectures}/seed{seed}.log",
     wildcard_constraints:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from freedarts import catalogue as names
-from freedarts import baselines, cluster, modules, nasbench201, numbers, status, tasks
+from freedarts import baselines, cluster, modules, nasbench201, numbers, paths, status, tasks
 from freedarts.catalogue import Catalogue
 from freedarts.digest import code_digest
 from freedarts.driver import remove_dead_lock, set_job_environment
@@ -31,7 +30,7 @@ except InputError as error:
 
 
 SAMPLED = [
-    names.GENOTYPE.format(supernet=supernet, source=source, seed=seed).removeprefix("results/genotypes/")
+    paths.GENOTYPE.format(supernet=supernet, source=source, seed=seed).removeprefix("results/genotypes/")
     for supernet, source, seeds in catalogue.sources()
     if catalogue.kind(source) in baselines.KINDS
     for seed in seeds
@@ -98,12 +97,12 @@ def resource(wildcards):
 @planned
 def genotypes(wildcards):
     seeds = catalogue.seeds(wildcards.supernet, wildcards.source)
-    return expand(names.GENOTYPE, seed=seeds, allow_missing=True)
+    return expand(paths.GENOTYPE, seed=seeds, allow_missing=True)
 
 
 @planned
 def searches(wildcards):
-    return expand(names.SEARCH, seed=catalogue.seeds(wildcards.supernet, wildcards.score), allow_missing=True)
+    return expand(paths.SEARCH, seed=catalogue.seeds(wildcards.supernet, wildcards.score), allow_missing=True)
 
 
 @planned
@@ -185,7 +184,7 @@ def training(wildcards):
 def trained(wildcards):
     """Weights of a training, with its metrics, or weights that the user brings."""
     if wildcards.name.startswith("run"):
-        folder = names.METRICS.format(**wildcards, run=wildcards.name.removeprefix("run")).removesuffix("metrics.json")
+        folder = paths.METRICS.format(**wildcards, run=wildcards.name.removeprefix("run")).removesuffix("metrics.json")
         return {"weights": f"{folder}weights.safetensors", "metrics": f"{folder}metrics.json"}
     return {"weights": "data/weights/{task}/{supernet}/{source}/seed{seed}/{name}.pt".format(**wildcards)}
 
@@ -196,17 +195,13 @@ def evidence(wildcards):
     for fault in catalogue.number_faults(wildcards.number):
         raise InputError(fault)
     figure, readings = catalogue.numbers[wildcards.number], catalogue.config["readings"]
-    wanted = figure["reproduced_by"]
-    searched = readings["searched"]["source"]
-    cases = [dict(supernet=wanted["supernet"], seed=seed) for seed in wanted["seeds"]]
+    wanted, (supernet, score) = figure["reproduced_by"], numbers.searched(figure, readings)
+    cases = [dict(supernet=supernet, seed=seed) for seed in wanted["seeds"]]
     return [
-        *(
-            names.METRICS.format(task=t, supernet=n, source=s, seed=i, run=r)
-            for cases in numbers.trainings(figure, readings).values()
-            for t, n, s, i, r in cases
-        ),
-        *(names.SEARCH.format(score=searched, **case) for case in cases),
-        *(names.GENOTYPE.format(source=s, **case) for s in (searched, wanted["source"]) for case in cases),
+        *map(paths.metrics_path, numbers.trainings(figure, readings)),
+        *([paths.LOOKUP.format(**wanted)] if numbers.is_lookup(figure) else []),
+        *(paths.SEARCH.format(score=score, **case) for case in cases),
+        *(paths.GENOTYPE.format(source=s, **case) for s in (score, wanted["source"]) for case in cases),
     ]
 
 
@@ -214,14 +209,14 @@ def selected(wildcards):
     found = [*catalogue.searches(), *catalogue.sources()]
     return [
         *(
-            names.SEARCH.format(supernet=n, score=s, seed=seed)
+            paths.SEARCH.format(supernet=n, score=s, seed=seed)
             for n, s, seeds in catalogue.searches()
             for seed in seeds
         ),
-        *(names.GENOTYPE.format(supernet=n, source=s, seed=seed) for n, s, seeds in found for seed in seeds),
-        *(names.COST.format(task=t, supernet=n, source=s) for t, n, s in catalogue.costs()),
-        *(names.LOOKUP.format(supernet=n, source=s) for n, s in catalogue.lookups()),
-        *(names.METRICS.format(task=t, supernet=n, source=s, seed=i, run=r) for t, n, s, i, r in catalogue.trainings()),
+        *(paths.GENOTYPE.format(supernet=n, source=s, seed=seed) for n, s, seeds in found for seed in seeds),
+        *(paths.COST.format(task=t, supernet=n, source=s) for t, n, s in catalogue.costs()),
+        *(paths.LOOKUP.format(supernet=n, source=s) for n, s in catalogue.lookups()),
+        *map(paths.metrics_path, catalogue.trainings()),
         *catalogue.correlation_files(),
-        *(names.NUMBER.format(number=number) for number in catalogue.config["numbers"]),
+        *(paths.NUMBER.format(number=number) for number in catalogue.config["numbers"]),
     ]

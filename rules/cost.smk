@@ -9,7 +9,7 @@ rule cost:
     input:
         genotypes,
     output:
-        names.COST,
+        paths.COST,
     log:
         "logs/costs/{task}/{supernet}/{source}.log",
     conda:

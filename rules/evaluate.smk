@@ -11,7 +11,7 @@ EVALUATION = "results/evaluate/{task}/{supernet}/{source}/seed{seed}/{name}.json
 rule evaluate:
     input:
         unpack(trained),
-        genotype=names.GENOTYPE,
+        genotype=paths.GENOTYPE,
         data=lambda wildcards: manifest(task_dataset(wildcards)),
     output:
         EVALUATION,

@@ -16,8 +16,8 @@ rule draw_score:
     input:
         searches,
     output:
-        scores=names.SCORES_FIGURE,
-        genotypes=names.GENOTYPES_FIGURE.replace("{source}", "{score}"),
+        scores=paths.SCORES_FIGURE,
+        genotypes=paths.GENOTYPES_FIGURE.replace("{source}", "{score}"),
     log:
         "logs/figures/{supernet}/{score}.log",
     conda:
@@ -37,7 +37,7 @@ rule draw_source:
     input:
         genotypes,
     output:
-        names.GENOTYPES_FIGURE,
+        paths.GENOTYPES_FIGURE,
     log:
         "logs/figures/{supernet}/{source}.log",
     wildcard_constraints:
@@ -57,9 +57,9 @@ rule draw_source:
 
 rule draw_agreement:
     input:
-        [names.GENOTYPE.format(supernet=n, source=s, seed=seed) for n, s, seeds in SOURCES for seed in seeds],
+        [paths.GENOTYPE.format(supernet=n, source=s, seed=seed) for n, s, seeds in SOURCES for seed in seeds],
     output:
-        names.AGREEMENT_FIGURE,
+        paths.AGREEMENT_FIGURE,
     log:
         "logs/figures/agreement.log",
     conda:
@@ -77,10 +77,10 @@ rule draw_agreement:
 
 rule draw_ranks:
     input:
-        [names.ARCHITECTURE_SCORES.format(score=s, architectures=n, seed=i) for s, n, i in catalogue.correlations()],
+        [paths.ARCHITECTURE_SCORES.format(score=s, architectures=n, seed=i) for s, n, i in catalogue.correlations()],
         table=nasbench201.TABLE,
     output:
-        names.RANKS_FIGURE,
+        paths.RANKS_FIGURE,
     log:
         "logs/figures/ranks.log",
     conda:
@@ -99,13 +99,10 @@ rule draw_ranks:
 
 rule draw_curves:
     input:
-        *(
-            f"{RUN}history.csv".format(task=t, supernet=n, source=s, seed=i, run=r)
-            for t, n, s, i, r in catalogue.trainings()
-        ),
+        [str(Path(paths.metrics_path(case)).with_name("history.csv")) for case in catalogue.trainings()],
         published=HERE / "resources" / "curves.yaml",
     output:
-        names.CURVES_FIGURE,
+        paths.CURVES_FIGURE,
     log:
         "logs/figures/curves.log",
     conda:

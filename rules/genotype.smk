@@ -8,9 +8,9 @@ out  results/genotypes/{supernet}/{source}/seed{seed}.json
 
 rule derive:
     input:
-        names.SEARCH,
+        paths.SEARCH,
     output:
-        names.GENOTYPE.replace("{source}", "{score}"),
+        paths.GENOTYPE.replace("{source}", "{score}"),
     log:
         "logs/genotypes/{supernet}/{score}/seed{seed}.log",
     conda:
@@ -29,7 +29,7 @@ rule publish:
     input:
         resource,
     output:
-        names.GENOTYPE,
+        paths.GENOTYPE,
     log:
         "logs/genotypes/{supernet}/{source}/seed{seed}.log",
     wildcard_constraints:
@@ -58,7 +58,7 @@ for supernet, source, seeds in catalogue.sources():
             input:
                 catalogue.matched(supernet, source),
             output:
-                [names.GENOTYPE.format(supernet=supernet, source=source, seed=seed) for seed in seeds],
+                [paths.GENOTYPE.format(supernet=supernet, source=source, seed=seed) for seed in seeds],
             log:
                 f"logs/genotypes/{supernet}/{source}.log",
             localrule: True

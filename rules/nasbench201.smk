@@ -33,7 +33,7 @@ rule lookup_nasbench201:
         genotypes=genotypes,
         table=nasbench201.TABLE,
     output:
-        names.LOOKUP,
+        paths.LOOKUP,
     log:
         "logs/nasbench201/{supernet}/{source}.log",
     wildcard_constraints:

@@ -11,7 +11,7 @@ rule number:
         evidence,
         numbers=HERE / "resources" / "numbers.yaml",
     output:
-        names.NUMBER,
+        paths.NUMBER,
     log:
         "logs/numbers/{number}.log",
     wildcard_constraints:

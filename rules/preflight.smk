@@ -7,7 +7,7 @@ out  results/preflight/{task}/{supernet}/{source}/seed{seed}.json
 
 rule preflight:
     input:
-        genotype=names.GENOTYPE,
+        genotype=paths.GENOTYPE,
         data=lambda wildcards: folder_manifest(task_dataset(wildcards)),
     output:
         "results/preflight/{task}/{supernet}/{source}/seed{seed}.json",

@@ -23,12 +23,12 @@ REPORT = json.dumps(
     sort_keys=True,
 )
 FIGURES = [
-    *(names.SCORES_FIGURE.format(supernet=n, score=score) for n, score, _ in catalogue.searches()),
-    *(names.GENOTYPES_FIGURE.format(supernet=n, source=source) for n, source, _ in SOURCES),
-    names.AGREEMENT_FIGURE,
-    names.CURVES_FIGURE,
-    *([names.RANKS_FIGURE] if RANKED else []),
-    names.RULES_FIGURE,
+    *(paths.SCORES_FIGURE.format(supernet=n, score=score) for n, score, _ in catalogue.searches()),
+    *(paths.GENOTYPES_FIGURE.format(supernet=n, source=source) for n, source, _ in SOURCES),
+    paths.AGREEMENT_FIGURE,
+    paths.CURVES_FIGURE,
+    *([paths.RANKS_FIGURE] if RANKED else []),
+    paths.RULES_FIGURE,
 ]
 
 
@@ -37,8 +37,8 @@ rule draw_rules:
         snakefile=HERE / "Snakefile",
         rules=sorted(HERE.glob("rules/*.smk")),
     output:
-        figure=names.RULES_FIGURE,
-        graph=names.RULES_FIGURE.replace(".svg", ".dot"),
+        figure=paths.RULES_FIGURE,
+        graph=paths.RULES_FIGURE.replace(".svg", ".dot"),
     log:
         "logs/figures/rules.log",
     conda:

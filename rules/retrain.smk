@@ -5,15 +5,15 @@ out  results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json
      protocol.json and weights.safetensors, and tensorboard/, which grows during the training
 """
 
-RUN = names.METRICS.removesuffix("metrics.json")
+RUN = paths.METRICS.removesuffix("metrics.json")
 
 
 rule retrain:
     input:
-        genotype=names.GENOTYPE,
+        genotype=paths.GENOTYPE,
         data=lambda wildcards: manifest(task_dataset(wildcards)),
     output:
-        metrics=names.METRICS,
+        metrics=paths.METRICS,
         history=f"{RUN}history.csv",
         protocol=f"{RUN}protocol.json",
         weights=f"{RUN}weights.safetensors",

@@ -9,7 +9,7 @@ rule search:
     input:
         data=lambda wildcards: manifest(score(wildcards).get("data", {}).get("dataset")),
     output:
-        names.SEARCH,
+        paths.SEARCH,
     log:
         "logs/search/{supernet}/{score}/seed{seed}.log",
     benchmark:

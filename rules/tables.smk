@@ -13,7 +13,6 @@ rule tables:
         numbers=HERE / "resources" / "numbers.yaml",
         objectives=HERE / "resources" / "objectives.yaml",
         costs=HERE / "resources" / "costs.yaml",
-        nasbench201=HERE / "resources" / "nasbench201.yaml",
     output:
         md="results/tables.md",
         csv="results/tables.csv",
@@ -32,8 +31,7 @@ rule tables:
         code=code("tables.py", *(f"spaces.{space(supernet)}" for supernet in catalogue.config["supernets"])),
     shell:
         "python -m scripts.tables --settings {params.settings:q} --numbers {input.numbers}"
-        " --objectives {input.objectives} --published-costs {input.costs}"
-        " --published-nasbench201 {input.nasbench201} --output {output.md} > {log} 2>&1"
+        " --objectives {input.objectives} --published-costs {input.costs} --output {output.md} > {log} 2>&1"
 
 
 rule readme:

@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 
 from freedarts import results
-from freedarts.catalogue import METRICS
 from freedarts.figures import curves, write_svg
 from freedarts.files import parse_settings, run
+from freedarts.paths import metrics_path
 from freedarts.settings import read_yaml
 
 
@@ -18,10 +18,10 @@ def main() -> None:
     arguments = parser.parse_args()
 
     selected = parse_settings(arguments.settings, ("trainings",))
-    trainings = {}
-    for task, supernet, source, seed, number in selected["trainings"]:
-        metrics = METRICS.format(task=task, supernet=supernet, source=source, seed=seed, run=number)
-        trainings[task, supernet, source, seed, number] = results.history(Path(metrics).with_name("history.csv"))
+    trainings = {
+        tuple(case): results.history(Path(metrics_path(case)).with_name("history.csv"))
+        for case in selected["trainings"]
+    }
     write_svg(arguments.output, curves.draw(trainings, read_yaml(arguments.published)))
 
 

@@ -19,15 +19,18 @@ def main() -> None:
     if arguments.number not in known:
         raise InputError(f"{arguments.numbers}: no number {arguments.number!r}; there are: {', '.join(known)}")
     number, (readings,) = known[arguments.number], parse_settings(arguments.settings, ("readings",)).values()
-    wanted = numbers.trainings(number, readings)
-    metrics = results.trainings([case for cases in wanted.values() for case in cases])
-    reproduced_by, score = number["reproduced_by"], readings["searched"]["source"]
-    supernet, seeds = reproduced_by["supernet"], reproduced_by["seeds"]
+    wanted = numbers.cases(number, readings)
+    if numbers.is_lookup(number):
+        found = numbers.looked_up(results.lookups({case[:2] for case in wanted["published"]}))
+    else:
+        found = results.trainings(numbers.trainings(number, readings))
+    reproduced_by, (supernet, score) = number["reproduced_by"], numbers.searched(number, readings)
+    seeds = reproduced_by["seeds"]
     searches = results.searches([(supernet, score, seeds)])[supernet, score]
     ours, published = results.genotypes([(supernet, s, seeds) for s in (score, reproduced_by["source"])]).values()
     again = numbers.found_again(number, searches, ours, published)
-    found = {name: numbers.reading(number, metrics, cases) for name, cases in wanted.items()}
-    write_json(arguments.output, {**number, "genotype": again, "readings": found})
+    readings = {name: numbers.reading(number, found, cases) for name, cases in wanted.items()}
+    write_json(arguments.output, {**number, "genotype": again, "readings": readings})
 
 
 if __name__ == "__main__":

@@ -17,12 +17,11 @@ def main() -> None:
     parser.add_argument("--numbers", required=True, type=Path, help="YAML: the figures that the paper prints")
     parser.add_argument("--objectives", required=True, type=Path, help="YAML: objectives that the release printed")
     parser.add_argument("--published-costs", required=True, type=Path, help="YAML: costs that the release printed")
-    parser.add_argument("--published-nasbench201", required=True, type=Path, help="YAML: the same of NAS-Bench-201")
     parser.add_argument("--output", required=True, type=Path, help="tables.md")
     arguments = parser.parse_args()
 
     selected, output = parse_settings(arguments.settings, KEYS), arguments.output
-    files = (arguments.numbers, arguments.objectives, arguments.published_costs, arguments.published_nasbench201)
+    files = (arguments.numbers, arguments.objectives, arguments.published_costs)
     published = dict(zip(assembly.PUBLISHED, files, strict=True))
     texts = {str(output.with_suffix(suffix)): text for suffix, text in assembly.build(selected, published).items()}
     write_json(output.with_name("manifest.json"), manifest.make(selected, published, texts))

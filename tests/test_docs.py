@@ -5,6 +5,7 @@ needs no entry here. docs/README.md says what a block's first lines mean; in sho
 
     ```bash, ```python, ```yaml   run, run (as the cells of a notebook), parsed
     # FILE.EXT                    alone on the first line: the block is the contents of that file
+    # needs finished results      on the first line: run where a small selection has been
     # needs ...                   on the first line: only `snakemake` lines are run, with -n; python is compiled
     ```text                       what the block before it prints; an ellipsis stands for anything
 """
@@ -25,7 +26,7 @@ import yaml
 from markdown_it import MarkdownIt
 
 import freedarts
-from freedarts import baselines, catalogue, nasbench201, numbers, reference, tables
+from freedarts import baselines, nasbench201, numbers, paths, reference, tables
 from freedarts.genotype import Refused
 from freedarts.protocol import Protocol
 from freedarts.scores import Score
@@ -38,6 +39,13 @@ pytestmark = pytest.mark.workflow
 PAGES = sorted([*ROOT.glob("docs/*.md"), ROOT / "config/README.md", *ROOT.glob("profiles/*/README.md")])
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 RUN = ("bash", "python", "yaml")
+FINISHED = "# needs finished results\n"
+SELECTION = {  # the smallest in place of the default's
+    "search": [{"supernets": ["nasbench201"], "scores": ["synflow"], "seeds": 1}],
+    "correlation": [],
+    "costs": [],
+    "retrain": [],
+}
 CELL = "--- end of a cell ---"
 
 
@@ -86,6 +94,11 @@ def plan(block: Block, project: Path, where: str) -> None:
             run([*shlex.split(line, comments=True), "-n"], project, where)
 
 
+def select(project: Path) -> None:
+    path = project / "config" / "config.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text(encoding="utf-8")) | SELECTION, sort_keys=False))
+
+
 def run_page(page: Path, project: Path) -> None:
     cells: list[Block] = []
     said: dict[int, str] = {}  # line of a block -> what it printed
@@ -98,6 +111,9 @@ def run_page(page: Path, project: Path) -> None:
             said.update((cell.line, text) for cell, text in zip(cells, output, strict=True))
             cells.clear()
 
+    if any(block.text.startswith(FINISHED) for block in found):
+        select(project)
+        run(["snakemake"], project, name(page))
     for block in found:
         where = f"{name(page)}:{block.line}"
         if block.file:
@@ -105,7 +121,7 @@ def run_page(page: Path, project: Path) -> None:
             (project / block.file).write_text(block.text, encoding="utf-8")
         if block.language == "yaml":
             assert yaml.safe_load(block.text) is not None, where
-        elif block.needs:
+        elif block.needs and not block.text.startswith(FINISHED):
             plan(block, project, where)
         elif block.language == "python" and not block.file:
             cells.append(block)
@@ -247,8 +263,8 @@ def outputs() -> set[str]:
 
     for path in (ROOT / "rules").glob("*.smk"):
         text = path.read_text(encoding="utf-8")
-        known = {"names": catalogue, "nasbench201": nasbench201, "collect": collect}
-        known |= {"RUN": catalogue.METRICS.removesuffix("metrics.json")}
+        known = {"paths": paths, "nasbench201": nasbench201, "collect": collect}
+        known |= {"RUN": paths.METRICS.removesuffix("metrics.json")}
         known |= dict(re.findall(r'^([A-Z]+) = "(.+)"$', text, re.MULTILINE))
         for section in re.findall(r"\n    output:\n((?:        .*\n)+)", text):
             eval(f"collect({section})", known)
@@ -293,24 +309,28 @@ def test_files_hold_the_keys_that_are_described(tutorial):
     ):
         run([sys.executable, "-m", f"scripts.{script}", *map(str, arguments)], tutorial, script)
     for path, file in {
-        catalogue.SEARCH: tutorial / "results/search/small/mine/seed0/scores.json",
-        catalogue.COST: tutorial / "results/costs/short/small/mine.json",
-        catalogue.METRICS: short / "metrics.json",
-        catalogue.METRICS.replace("metrics", "protocol"): short / "protocol.json",
+        paths.SEARCH: tutorial / "results/search/small/mine/seed0/scores.json",
+        paths.COST: tutorial / "results/costs/short/small/mine.json",
+        paths.METRICS: short / "metrics.json",
+        paths.METRICS.replace("metrics", "protocol"): short / "protocol.json",
         "results/evaluate/{task}/{supernet}/{source}/seed{seed}/{name}.json": tutorial / "evaluate.json",
         "results/preflight/{task}/{supernet}/{source}/seed{seed}.json": tutorial / "preflight.json",
     }.items():
         assert_keys(path, json.loads(file.read_text()))
     columns = (short / "history.csv").read_text().splitlines()[0].split(",")
-    assert_keys(catalogue.METRICS.replace("metrics.json", "history.csv"), dict.fromkeys(columns))
+    assert_keys(paths.METRICS.replace("metrics.json", "history.csv"), dict.fromkeys(columns))
     assert_keys("results/tables.csv", dict.fromkeys(tables.csv([]).strip().split(",")))
 
 
 def test_genotypes_and_numbers_hold_the_keys_that_are_described():
     genotypes = [baselines.uniform(space, 0) for space in SPACES] + [Refused("darts", "overflow")]
-    assert_keys(catalogue.GENOTYPE, {key: None for found in genotypes for key in found.to_json()})
-    number = next(entry for entry in numbers.read(ROOT / "resources/numbers.yaml") if entry["log"] is None)
+    assert_keys(paths.GENOTYPE, {key: None for found in genotypes for key in found.to_json()})
+    trained, looked_up = (
+        next(entry for entry in numbers.read(ROOT / "resources/numbers.yaml") if numbers.is_lookup(entry) == kind)
+        for kind in (False, True)
+    )
+    both = trained | {key: trained[key] | looked_up[key] for key in ("reproduced_by", "tolerance")}
     assert_keys(
         "results/numbers/{number}.json",
-        {**number, "genotype": numbers.NOT_RUN, "readings": {"published": numbers.reading(number, {}, [])}},
+        {**both, "genotype": numbers.NOT_RUN, "readings": {"published": numbers.reading(trained, {}, [])}},
     )

@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from freedarts import genotype, spaces
-from freedarts.catalogue import GENOTYPE, METRICS
 from freedarts.figures import agreement, curves, genotypes, ranks, rulegraph, scores, seeds_name, write_svg
 from freedarts.genotype import Refused
+from freedarts.paths import GENOTYPE, METRICS
 from freedarts.spaces import SPACES, darts, mobilenet, nasbench201
 from tests.conftest import ROOT, SEARCH_RESULT, assert_refused, options, write
 

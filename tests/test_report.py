@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from freedarts.catalogue import (
+from freedarts.files import InputError
+from freedarts.paths import (
     AGREEMENT_FIGURE,
     CURVES_FIGURE,
     GENOTYPES_FIGURE,
@@ -20,7 +21,6 @@ from freedarts.catalogue import (
     SCORES_FIGURE,
     SEARCH,
 )
-from freedarts.files import InputError
 from freedarts.report.svg import inline
 from tests.conftest import ROOT, SEARCH_RESULT, assert_refused, options, write
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from freedarts.catalogue import CORRELATION, COST, GENOTYPE, LOOKUP, METRICS, SEARCH
+from freedarts.paths import CORRELATION, COST, GENOTYPE, LOOKUP, METRICS, SEARCH
 from freedarts.spaces import nasbench201
 from freedarts.tables import nasbench201 as nasbench201_table
 from tests.conftest import ROOT, SEARCH_RESULT, assert_refused, options, write
@@ -69,7 +69,6 @@ def results(tmp_path) -> Path:
 def tables(script, settings: str = json.dumps(TABLES), **changes) -> tuple[int, str]:
     resources = ROOT / "resources"
     given = {"--numbers": "numbers.yaml", "--objectives": "objectives.yaml", "--published-costs": "costs.yaml"}
-    given["--published-nasbench201"] = "nasbench201.yaml"
     given = {option: resources / name for option, name in given.items()} | {"--output": "out/tables.md"} | changes
     return script("tables", "--settings", settings, *options(given))
 
@@ -78,12 +77,12 @@ def test_tables_of_good_results(script, results):
     assert tables(script) == (0, "")
     rows = list(csv.DictReader((results / "out" / "tables.csv").open()))
     assert {row["table"] for row in rows} == {
-        *("paper", "numbers", "search", "nasbench201", "correlation", "costs", "retraining", "provenance")
+        *("paper", "numbers", "search", "nasbench201", "lookups", "correlation", "costs", "retraining", "provenance")
     }
     assert ("retraining", "error, last epoch", "5.0") in {(row["table"], row["column"], row["value"]) for row in rows}
     text = (results / "out" / "tables.md").read_text(encoding="utf-8")
     assert text.startswith("# ")
-    assert text.count("\n## ") == 10
+    assert text.count("\n## ") == 11
 
 
 @pytest.mark.parametrize(

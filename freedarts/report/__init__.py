@@ -16,18 +16,18 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from freedarts import __version__
-from freedarts.catalogue import (
+from freedarts.digest import commit
+from freedarts.files import InputError, read_json
+from freedarts.paths import (
     AGREEMENT_FIGURE,
     CURVES_FIGURE,
     GENOTYPES_FIGURE,
-    METRICS,
     RANKS_FIGURE,
     RULES_FIGURE,
     SCORES_FIGURE,
     SEARCH,
+    metrics_path,
 )
-from freedarts.digest import commit
-from freedarts.files import InputError, read_json
 from freedarts.report.svg import inline
 
 PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "snakemake", "matplotlib")
@@ -135,7 +135,7 @@ def _search_row(supernet: str, score: str, seeds: list[int]) -> dict:
 
 
 def _training_row(task: str, supernet: str, source: str, seed: int, run: int) -> dict:
-    path = METRICS.format(task=task, supernet=supernet, source=source, seed=seed, run=run)
+    path = metrics_path((task, supernet, source, seed, run))
     done = Path(path).exists()
     measured = _benchmark(f"retrain/{task}/{supernet}/{source}/seed{seed}/run{run}.tsv")
     return {

@@ -35,15 +35,19 @@ def nasbench201_table(
     published: list[dict],
 ) -> Table:
     """genotypes: (supernet, source) -> seed -> genotype, of all spaces. lookups: (supernet, source) -> what
-    lookup_nasbench201 wrote; none without a benchmark file. published: resources/nasbench201.yaml."""
-    printed = {(entry["supernet"], entry["source"]): entry for entry in published}
+    lookup_nasbench201 wrote; none without a benchmark file. published: those of resources/numbers.yaml that are looked
+    up."""
+    printed: dict[tuple[str, str], dict[str, float]] = {}
+    for number in published:
+        of = number["reproduced_by"]
+        printed.setdefault((of["supernet"], of["source"]), {})[of["lookup"]] = number["value"]
     rows = []
     for case, seeds in genotypes.items():
         found = [genotype for genotype in seeds.values() if isinstance(genotype, space.Genotype)]
         if {genotype.space for genotype in seeds.values()} != {space.NAME}:
             continue
         if case in printed:
-            values = {key: Sample((printed[case][key],)) for key in COLUMNS}
+            values = {key: Sample((value,)) for key, value in printed[case].items()}
             rows.append(_row(case, found, values, "printed by the release"))
         if case in lookups:
             looked_up = [figures for figures in lookups[case]["seeds"].values() if figures]

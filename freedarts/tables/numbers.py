@@ -2,6 +2,7 @@
 
 from freedarts import numbers as rule
 from freedarts.tables import Sample, Table, sample_text
+from freedarts.tables.nasbench201 import NO_FILE
 
 NOTE = """\
 Test errors in percent. `log` columns are from the training logs in the paper's release; a best epoch is chosen on the
@@ -11,6 +12,11 @@ of what is searched here and of random genotypes. `verdict`, of the n trainings 
 when n ≥ 3 and the mean is within 2 · max(standard deviation, floor) · √(1 + 1/n) of the paper's figure, with floors of
 0.08 (CIFAR-10), 0.25 (CIFAR-100), 0.15 and 0.10 (ImageNet, top-1 and top-5); the rule was fixed before anything was
 trained. A command makes all trainings of a figure and shows them here; config/paper.yaml those of all figures."""
+
+LOOKUP_NOTE = """\
+Accuracies in percent that the release's notebooks print: each of one search, looked up in the first version of the
+benchmark. `genotype` says whether the search, audited here, finds the same architecture from the same seed; `looked up`
+is what the benchmark here holds for the printed one. `verdict`: `reproduced` when both agree to the last digit."""
 
 
 PAPER_NOTE = """\
@@ -23,10 +29,10 @@ def paper_table(numbers: list[dict], readings: dict[str, dict], trainings: dict[
     printed: dict[str, dict] = {}
     here: dict[str, dict] = {}
     for number in numbers:
-        method, column = number["method"], f"{number['dataset']} {number['measure']}"
+        method, column = number["method"], f"{number['dataset']} {number['measure'].removesuffix(' error')}"
         printed.setdefault(method, {})[column] = number["value"]
-        wanted = rule.trainings(number, readings)["published"]
-        here.setdefault(method, {})[column] = _sample(rule.errors(number, trainings, wanted))
+        wanted = rule.cases(number, readings)["published"]
+        here.setdefault(method, {})[column] = _sample(rule.values(number, trainings, wanted))
     columns = dict.fromkeys(column for row in printed.values() for column in row)
     rows = [
         {"method": method, "errors": name, **{column: row[method].get(column) for column in columns}}
@@ -50,11 +56,8 @@ def numbers_table(
     rows = []
     for number in numbers:
         log, wanted = number["log"] or {}, number["reproduced_by"]
-        cases = rule.trainings(number, readings)
+        cases = rule.cases(number, readings)
         found = rule.reading(number, trainings, cases["published"])
-        searched = (wanted["supernet"], readings["searched"]["source"])
-        ours = searches.get(searched, {}), genotypes.get(searched, {})
-        published = genotypes.get((wanted["supernet"], wanted["source"]), {})
         rows.append(
             {
                 "number": number["id"],
@@ -63,8 +66,8 @@ def numbers_table(
                 "log, last epoch": log.get("last"),
                 "log, best epoch": log.get("best"),
                 "evidence in the release": number["evidence"],
-                "genotype": rule.found_again(number, *ours, published),
-                **{name: _sample(rule.errors(number, trainings, wanted)) for name, wanted in cases.items()},
+                "genotype": _found_again(number, readings, searches, genotypes),
+                **{name: _sample(rule.values(number, trainings, wanted)) for name, wanted in cases.items()},
                 "n": found["n"],
                 "verdict": found["verdict"] + _next(number["id"], wanted["task"], found["missing"], tasks),
             }
@@ -74,6 +77,39 @@ def numbers_table(
     formats = dict.fromkeys(("paper", "log, last epoch", "log, best epoch", "n"), str)
     formats |= dict.fromkeys((name for name in readings if name not in empty), sample_text(2))
     return Table("numbers", "The numbers that the paper prints", NOTE, rows, formats)
+
+
+def lookups_table(
+    numbers: list[dict],
+    readings: dict[str, dict],
+    lookups: dict[tuple[str, str], dict],
+    searches: dict[tuple[str, str], dict[int, dict]],
+    genotypes: dict[tuple[str, str], dict[int, object]],
+) -> Table:
+    """Arguments as of `numbers_table`. lookups: (supernet, source) -> what lookup_nasbench201 wrote."""
+    figures, rows = rule.looked_up(lookups), []
+    for number in numbers:
+        wanted = rule.cases(number, readings)["published"]
+        found = rule.reading(number, figures, wanted)
+        rows.append(
+            {
+                "number": number["id"],
+                "measure": f"{number['dataset']} {number['measure']}",
+                "release": number["value"],
+                "evidence in the release": number["evidence"],
+                "genotype": _found_again(number, readings, searches, genotypes),
+                "looked up": _sample(rule.values(number, figures, wanted)),
+                "verdict": found["verdict"] + (f"; {NO_FILE}" if found["missing"] else ""),
+            }
+        )
+    formats = {"release": str, "looked up": sample_text(2)}
+    return Table("lookups", "The NAS-Bench-201 numbers that the release prints", LOOKUP_NOTE, rows, formats)
+
+
+def _found_again(number: dict, readings: dict[str, dict], searches: dict, genotypes: dict) -> str:
+    wanted, case = number["reproduced_by"], rule.searched(number, readings)
+    published = genotypes.get((wanted["supernet"], wanted["source"]), {})
+    return rule.found_again(number, searches.get(case, {}), genotypes.get(case, {}), published)
 
 
 def _sample(errors: list[float]) -> Sample | None:

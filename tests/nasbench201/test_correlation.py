@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from freedarts import tables
-from freedarts.catalogue import ARCHITECTURE_SCORES, CORRELATION, Catalogue
+from freedarts.catalogue import Catalogue
 from freedarts.nasbench201 import FIGURES, SIZE
 from freedarts.nasbench201.correlation import correlation
+from freedarts.paths import ARCHITECTURE_SCORES, CORRELATION
 from freedarts.tables.correlation import NO_ACCURACIES, NO_FILE, correlation_table
 from tests.conftest import ROOT, assert_refused, write
 from tests.nasbench201 import file as generated

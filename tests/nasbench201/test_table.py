@@ -1,15 +1,12 @@
 """The table: with and without a benchmark."""
 
-import pytest
-import yaml
-
-from freedarts import genotype, tables
+from freedarts import genotype, numbers, tables
 from freedarts.genotype import Refused
 from freedarts.spaces.nasbench201 import from_index
 from freedarts.tables.nasbench201 import COLUMNS, NO_FILE, nasbench201_table
 from tests.conftest import ROOT
 
-PUBLISHED = yaml.safe_load((ROOT / "resources" / "nasbench201.yaml").read_text(encoding="utf-8"))
+PUBLISHED = list(filter(numbers.is_lookup, numbers.read(ROOT / "resources" / "numbers.yaml")))
 GENOTYPES = {
     ("nasbench201", "synflow"): {0: from_index(5), 1: from_index(7), 2: Refused("nasbench201", "overflow in stem")},
     ("nasbench201", "notebook-snip"): {4: from_index(6818)},
@@ -67,10 +64,3 @@ def test_many_architectures_are_cut_short():
 
 def test_other_spaces_have_no_rows():
     assert nasbench201_table({case: found for case, found in GENOTYPES.items() if "darts-8" in case}, {}, []).rows == []
-
-
-@pytest.mark.parametrize("entry", PUBLISHED, ids=lambda entry: entry["source"])
-def test_printed_figures_belong_to_the_published_genotype(entry):
-    path = ROOT / "resources/genotypes" / entry["source"] / entry["supernet"] / f"seed{entry['seed']}.json"
-    assert genotype.read(path).index == entry["index"]
-    assert set(COLUMNS) <= set(entry)

@@ -13,9 +13,9 @@ import yaml
 from scipy.stats import spearmanr
 
 from benchmarks import default_catalogue
-from freedarts.catalogue import ARCHITECTURE_SCORES, SEARCH
 from freedarts.genotype import read
 from freedarts.nasbench201 import DOWNLOAD, TABLE
+from freedarts.paths import ARCHITECTURE_SCORES, SEARCH
 from freedarts.spaces.nasbench201 import from_index
 from scripts import search
 from tests.conftest import ROOT
