@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from freedarts import __version__
+
 
 class InputError(ValueError):
     """Bad input. The message names the file or option, the place in it, the value and what is allowed."""
@@ -60,8 +62,16 @@ def read_json(path: Path, required: tuple[str, ...] = ()) -> dict:
     if not isinstance(value, dict):
         raise InputError(f"{path}: holds a {type(value).__name__}, expected an object")
     if missing := [key for key in required if key not in value]:
-        raise InputError(f"{path}: no key {', '.join(map(repr, missing))}")
+        raise InputError(f"{path}: no key {', '.join(map(repr, missing))}{_other_version(value)}")
     return value
+
+
+def _other_version(result: dict) -> str:
+    versions = result.get("versions")
+    made_by = versions.get("freedarts") if isinstance(versions, dict) else None
+    if made_by in (None, __version__):
+        return ""
+    return f"; it was made by freedarts {made_by}, this is {__version__}: delete it and run again"
 
 
 class _NotFiniteError(Exception):
