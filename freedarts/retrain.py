@@ -19,6 +19,7 @@ from freedarts.files import InputError, replace_file, write_json, write_text
 from freedarts.preflight import preflight
 from freedarts.protocol import Protocol
 from freedarts.settings import task_faults
+from freedarts.weights import TRAINING
 
 RUNS = 1000  # seeds of trainings for each seed of a search
 
@@ -72,7 +73,8 @@ def retrain(run: Run, engine: Engine, checkpoints: Path, stop: Callable[[], bool
 
     torch.manual_seed(run.seed)
     network = space.network(found, **settings["network"])
-    about = {"genotype": json.dumps(found.to_json()), "settings": json.dumps(settings, sort_keys=True)}
+    # One entry, because safetensors writes several in any order, and equal trainings shall be equal files.
+    about = {TRAINING: json.dumps({"genotype": found.to_json(), "settings": settings}, sort_keys=True)}
     code = training_code(found.space, settings["dataset"])
     how = (device.type, str(engine.bf16), str(engine.compiled), str(engine.processes))
     name = key(*about.values(), str(run.seed), tasks.identity(run.data), code, *how)

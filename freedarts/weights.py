@@ -23,6 +23,7 @@ RELEASED = [
     (r"^auxiliary_head\.features\.", "auxiliary_head."),
 ]
 
+TRAINING = "training"  # what the metadata call genotype and settings
 UNTESTED, UNUSED = "auxiliary_head.", "num_batches_tracked"  # what a test needs not: a part, and the end of a name
 
 
@@ -34,14 +35,14 @@ def read(path: Path) -> tuple[genotype.Genotype, dict, dict[str, Tensor]]:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no dictionary
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path}: cannot be read as safetensors ({error})") from None
-    if missing := {"genotype", "settings"} - set(about):
-        raise InputError(f"{path}: holds no {' and no '.join(sorted(missing))}, which the weights of a training do")
     try:
-        content = json.loads(about["genotype"])
+        content = json.loads(about.get(TRAINING, "{}"))
     except ValueError as error:
-        raise InputError(f"{path}: genotype: not valid JSON ({error})") from None
-    found = genotype.parse(content, f"{path}: genotype")
-    return found, settings.parse(about["settings"], "retrain_settings"), state
+        raise InputError(f"{path}: {TRAINING}: not valid JSON ({error})") from None
+    if missing := {"genotype", "settings"} - set(content if isinstance(content, dict) else ()):
+        raise InputError(f"{path}: holds no {' and no '.join(sorted(missing))}, which the weights of a training do")
+    found = genotype.parse(content["genotype"], f"{path}: genotype")
+    return found, settings.parse(json.dumps(content["settings"]), "retrain_settings"), state
 
 
 def read_released(path: Path) -> dict[str, Tensor]:

@@ -51,8 +51,8 @@ rule read_images:
         "../envs/freedarts.yaml"
     threads: 8
     resources:
-        mem_mb=2000,
-        runtime=lambda wildcards: 10 + images(wildcards.dataset) // 3000,
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: (10 + images(wildcards.dataset) // 3000) * attempt,
     params:
         settings=lambda wildcards: catalogue.dataset_settings(wildcards.dataset),
         listing=lambda wildcards: catalogue.listings[wildcards.dataset].sha256,  # so that changed images are read again
@@ -72,8 +72,8 @@ rule check_images:
         "../envs/freedarts.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
     params:
         classes=1000,
     shell:

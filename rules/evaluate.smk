@@ -24,7 +24,7 @@ rule evaluate:
     threads: lambda wildcards: 8 if gpus(wildcards) else 1
     resources:
         mem_mb=lambda wildcards, attempt: training_memory(wildcards) * attempt,
-        runtime=60,
+        runtime=lambda wildcards, attempt: 60 * attempt,
         gpu=one_gpu,
     params:
         settings=training,

@@ -18,7 +18,7 @@ rule preflight:
     threads: lambda wildcards: 2 if gpus(wildcards) else 1
     resources:
         mem_mb=lambda wildcards, attempt: (2000 + training_memory(wildcards)) * attempt,
-        runtime=10,
+        runtime=lambda wildcards, attempt: 10 * attempt,
         gpu=gpus,
     params:
         settings=training,

@@ -151,7 +151,10 @@ def test_damaged_or_nameless_safetensors_are_refused(tmp_path):
     save_file(state, tmp_path / "bare.safetensors")
     with pytest.raises(InputError, match=r"bare\.safetensors: holds no genotype and no settings"):
         weights.read(tmp_path / "bare.safetensors")
-    save_file(state, tmp_path / "cut.safetensors", {"genotype": "{}", "settings": "{}"})
+    save_file(state, tmp_path / "list.safetensors", {"training": "[1]"})
+    with pytest.raises(InputError, match=r"list\.safetensors: holds no genotype and no settings"):
+        weights.read(tmp_path / "list.safetensors")
+    save_file(state, tmp_path / "cut.safetensors", {"training": '{"genotype": {}, "settings": {}}'})
     content = (tmp_path / "cut.safetensors").read_bytes()
     (tmp_path / "cut.safetensors").write_bytes(content[:-5])
     with pytest.raises(InputError, match=r"cut\.safetensors: cannot be read as safetensors"):

@@ -144,6 +144,20 @@ def test_change_reruns_exactly(copy, case):
     assert planned(copy, "--configfile", OVERLAY, "--cores", "3", TABLES) == expected
 
 
+def test_training_of_an_unchanged_genotype_is_written_again_without_an_epoch(copy):
+    run = (copy / TRAINING).parent
+    checkpoints = {path: path.stat().st_mtime_ns for path in (copy / "checkpoints").rglob("*.pt")}
+    assert checkpoints
+    written = {name: (run / name).read_bytes() for name in ("weights.safetensors", "history.csv")}
+    searched = (copy / SEARCH.format("synflow", 0)).stat().st_mtime_ns
+    append(copy, "freedarts/scores/synflow.py", "EDITED = 1")
+    assert "4 of 4 steps" in snakemake(copy, TABLES, "--configfile", OVERLAY)
+    assert (copy / SEARCH.format("synflow", 0)).stat().st_mtime_ns > searched
+    assert {name: (run / name).read_bytes() for name in written} == written
+    # Each epoch would write a checkpoint.
+    assert {path: path.stat().st_mtime_ns for path in (copy / "checkpoints").rglob("*.pt")} == checkpoints
+
+
 def document() -> str:
     """docs/reruns.md."""
     rows = (f"| {case} | {'<br>'.join(sorted(jobs)) or '**nothing**'} |" for case, (_, jobs) in CASES.items())
