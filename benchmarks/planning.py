@@ -69,6 +69,10 @@ def main() -> None:
         empty = ("--directory", str(folder / "work"))
         cases = {
             "quick configuration, nothing there": ((*empty,), ROOT),
+            "config/paper.yaml, nothing there": (
+                (*empty, "--configfile", str(ROOT / "config" / "paper.yaml")),
+                ROOT,
+            ),
             "many seeds": ((*empty, "--configfile", str(folder / "overlay.yaml")), ROOT),
             "trivial rules": (("--cores", "2"), folder / "toy"),
             "quick configuration, as it stands here": ((), ROOT),

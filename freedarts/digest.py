@@ -3,7 +3,7 @@
 import ast
 import hashlib
 import subprocess
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def _parsed(path: Path) -> tuple[str, tuple[Path | None, ...]]:
     """The code of a file, and the files that it imports."""
     tree = ast.parse(path.read_bytes())
     names = set()
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -43,12 +43,26 @@ def _parsed(path: Path) -> tuple[str, tuple[Path | None, ...]]:
     return _text(tree), tuple(_file(name) for name in sorted(names) if name.startswith(f"{PACKAGE}."))
 
 
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """The module and all statements in it, however deep, without their expressions."""
+    queue: list[ast.AST] = [tree]
+    while queue:
+        node = queue.pop()
+        yield node
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            queue += getattr(node, name, ())
+
+
 def _text(node: object) -> str:
     """The tree as text that is the same in every version of Python, unlike ast.dump's."""
     if isinstance(node, ast.AST):
-        fields = (f"{name}={_text(value)}" for name, value in ast.iter_fields(node) if value not in (None, []))
+        fields = []
+        for name in node._fields:  # whether a name is read or written, `ctx`, follows from its place
+            value = getattr(node, name, None)
+            if value is not None and value != [] and name != "ctx":
+                fields.append(f"{name}={_text(value)}")
         return f"{type(node).__name__}({','.join(fields)})"
-    return f"[{','.join(map(_text, node))}]" if isinstance(node, list) else repr(node)
+    return f"[{','.join([_text(item) for item in node])}]" if isinstance(node, list) else repr(node)
 
 
 @cache
