@@ -6,6 +6,7 @@ needs no entry here. docs/README.md says what a block's first lines mean; in sho
     ```bash, ```python, ```yaml   run, run (as the cells of a notebook), parsed
     # FILE.EXT                    alone on the first line: the block is the contents of that file
     # needs finished results      on the first line: run where a small selection has been
+    # needs the benchmark         on the first line: run with a benchmark of three architectures
     # needs ...                   on the first line: only `snakemake` lines are run, with -n; python is compiled
     ```text                       what the block before it prints; an ellipsis stands for anything
 """
@@ -28,10 +29,13 @@ from markdown_it import MarkdownIt
 import freedarts
 from freedarts import baselines, nasbench201, numbers, paths, reference, tables
 from freedarts.genotype import Refused
+from freedarts.nasbench201 import convert as conversion
+from freedarts.nasbench201.query import find
 from freedarts.protocol import Protocol
 from freedarts.scores import Score
 from freedarts.spaces import SPACES
 from tests.conftest import ROOT
+from tests.nasbench201 import file as benchmark
 from tests.test_workflow import copy_project, snakemake
 
 pytestmark = pytest.mark.workflow
@@ -39,7 +43,6 @@ pytestmark = pytest.mark.workflow
 PAGES = sorted([*ROOT.glob("docs/*.md"), ROOT / "config/README.md", *ROOT.glob("profiles/*/README.md")])
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 RUN = ("bash", "python", "yaml")
-FINISHED = "# needs finished results\n"
 SELECTION = {  # the smallest in place of the default's
     "search": [{"supernets": ["nasbench201"], "scores": ["synflow"], "seeds": 1}],
     "correlation": [],
@@ -62,8 +65,9 @@ class Block:
         return found and found[1]
 
     @property
-    def needs(self) -> bool:
-        return self.text.startswith("# needs ")
+    def needs(self) -> str | None:
+        found = re.match(r"# (needs .*)\n", self.text)
+        return found and found[1]
 
 
 def blocks(page: Path) -> list[Block]:
@@ -94,9 +98,20 @@ def plan(block: Block, project: Path, where: str) -> None:
             run([*shlex.split(line, comments=True), "-n"], project, where)
 
 
-def select(project: Path) -> None:
+def finish(project: Path) -> None:
     path = project / "config" / "config.yaml"
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text(encoding="utf-8")) | SELECTION, sort_keys=False))
+    run(["snakemake"], project, "finished results")
+
+
+def convert(project: Path) -> None:
+    cell = "|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|skip_connect~2|"
+    source = project / "benchmark.pth"
+    benchmark.write_legacy(source, benchmark.contents([0, find(cell).index, 6818]))
+    conversion.convert(source, project / nasbench201.TRIALS, project / nasbench201.TABLE)
+
+
+PREPARED = {"needs finished results": finish, "needs the benchmark": convert}
 
 
 def run_page(page: Path, project: Path) -> None:
@@ -111,9 +126,8 @@ def run_page(page: Path, project: Path) -> None:
             said.update((cell.line, text) for cell, text in zip(cells, output, strict=True))
             cells.clear()
 
-    if any(block.text.startswith(FINISHED) for block in found):
-        select(project)
-        run(["snakemake"], project, name(page))
+    for needs in {block.needs for block in found} & set(PREPARED):
+        PREPARED[needs](project)
     for block in found:
         where = f"{name(page)}:{block.line}"
         if block.file:
@@ -121,7 +135,7 @@ def run_page(page: Path, project: Path) -> None:
             (project / block.file).write_text(block.text, encoding="utf-8")
         if block.language == "yaml":
             assert yaml.safe_load(block.text) is not None, where
-        elif block.needs and not block.text.startswith(FINISHED):
+        elif block.needs and block.needs not in PREPARED:
             plan(block, project, where)
         elif block.language == "python" and not block.file:
             cells.append(block)

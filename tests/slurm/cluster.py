@@ -1,5 +1,7 @@
 """A real SLURM on this one machine: two nodes, with three GPUs and one, that are only names.
 
+Accounts are in a database, where root has its own and no other.
+
 Jobs in the partition `urgent` take the places of those in `gpu`; `closed` only queues. None is the default.
 
     python -m tests.slurm.cluster up FOLDER
@@ -20,10 +22,10 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-PACKAGES = ("slurmctld", "slurmd", "slurm-client", "munge")
+PACKAGES = ("slurmctld", "slurmd", "slurm-client", "slurmdbd", "munge", "mariadb-server")
 LINK = Path("/etc/slurm/slurm.conf")
 NODES = {"node0": 3, "node1": 1}  # GPUs
-DAEMONS = (*(f"slurmd-{node}" for node in NODES), "slurmctld", "munged")
+DAEMONS = (*(f"slurmd-{node}" for node in NODES), "slurmctld", "slurmdbd", "mariadbd", "munged")
 SLURM_CONF = """\
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -54,7 +56,11 @@ SlurmdParameters=config_overrides
 GresTypes=gpu
 MinJobAge=3600
 KillWait=20
-AccountingStorageType=accounting_storage/none
+AccountingStorageType=accounting_storage/slurmdbd
+AccountingStorageHost=127.0.0.1
+AccountingStoragePort={ports[3]}
+AccountingStoragePass={folder}/munge.socket
+AccountingStorageEnforce=associations
 JobAcctGatherType=jobacct_gather/none
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
@@ -66,6 +72,20 @@ PartitionName=cpu Nodes=node0
 PartitionName=gpu Nodes=node0,node1 PriorityTier=1
 PartitionName=urgent Nodes=node0 PriorityTier=2
 PartitionName=closed Nodes=node0 State=DOWN
+"""
+SLURMDBD_CONF = """\
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+DbdHost=localhost
+DbdPort={ports[3]}
+SlurmUser=root
+LogFile={folder}/slurmdbd.log
+PidFile={folder}/slurmdbd.pid
+StorageType=accounting_storage/mysql
+StorageHost=127.0.0.1
+StoragePort={ports[4]}
+StorageUser=slurm
+StoragePass=slurm
 """
 
 
@@ -128,7 +148,7 @@ class Cluster:
         install()
         for name in ("state", *(f"spool-{node}" for node in NODES)):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        ports = free_ports(1 + len(NODES))
+        ports = free_ports(5)  # of slurmctld, the nodes, slurmdbd and its database
         configuration = SLURM_CONF.format(folder=self.folder, host=self.host, ports=ports, gpus=NODES)
         (self.folder / "slurm.conf").write_text(configuration)
         LINK.unlink(missing_ok=True)  # of a cluster whose folder is gone
@@ -149,9 +169,33 @@ class Cluster:
             *("munged", "--force", "--key-file", key, "--socket", f"{munge}.socket"),
             *("--pid-file", f"{munge}d.pid", "--log-file", f"{munge}.log", "--seed-file", f"{munge}.seed"),
         )
+        self.start_accounting(ports)
         self.call("slurmctld", "-i")
         for node in NODES:
             self.start_node(node)
+
+    def start_accounting(self, ports: list[int]) -> None:
+        data, where = self.folder / "sql", f"--socket={self.folder / 'sql.socket'}"
+        root = ("--no-defaults", "--user=root", f"--datadir={data}")
+        self.call("mariadb-install-db", *root, "--auth-root-authentication-method=normal", "--skip-test-db")
+        subprocess.run(
+            [
+                *("setsid", "--fork", "mariadbd", *root, where, f"--port={ports[4]}", "--bind-address=127.0.0.1"),
+                *(f"--pid-file={self.folder}/mariadbd.pid", f"--log-error={self.folder}/mariadbd.log"),
+            ],
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        user = "CREATE USER slurm@'%' IDENTIFIED BY 'slurm'; GRANT ALL ON *.* TO slurm@'%'"
+        client = ("mariadb", "--no-defaults", "--user=root", where, "--execute")
+        self.wait_until(lambda: self.call(*client, "SELECT 1"))
+        self.call(*client, user)
+        file = self.folder / "slurmdbd.conf"
+        file.write_text(SLURMDBD_CONF.format(folder=self.folder, ports=ports))
+        file.chmod(0o600)
+        self.call("slurmdbd")
+        self.wait_until(lambda: self.call("sacctmgr", "-i", "add", "cluster", "test"))
 
     def start_node(self, node: str) -> None:
         self.call("slurmd", "-N", node)

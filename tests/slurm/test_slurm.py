@@ -207,6 +207,13 @@ def test_trainings_run_on_the_gpu_partition_with_their_gpu(run):
         assert {(job["Partition"], job["TresPerJob"]) for job in training.attempts()} == {("gpu", "gres:gpu:1")}
 
 
+def test_slurms_accounting_has_every_training_on_the_gpu_partition(run, cluster):
+    for training in (run.lost, run.preempted, run.cancelled, run.limited):
+        job = training.attempts()[-1]["JobId"]
+        recorded = cluster.call("sacct", "-anXP", "-j", job, "-o", "Partition,Account,State").split()
+        assert recorded[-1] == "gpu|root|COMPLETED"
+
+
 def test_preempted_training_and_that_of_a_lost_node_go_back_into_the_queue(run):
     assert states(run.preempted) == [("COMPLETED", "1")]
     assert states(run.lost)[0][1] == "1"
@@ -272,6 +279,10 @@ def test_jobs_of_a_killed_driver_are_cancelled_at_the_next_start(cluster, local,
             "partitions here: cpu, gpu, urgent, closed",
         ),
         ("retrain:gpu_model=a100", "SLURM refuses jobs of retrain: .*gpu_model.*GPUs here: .*gpu gpu:3"),
+        (
+            "retrain:slurm_account=nobody",
+            "SLURM refuses jobs of retrain: Invalid account .*\n.*profiles/slurm/config.yaml: slurm_account under ",
+        ),
         ("retrain:runtime=9000", "SLURM refuses jobs of retrain: .*runtime .minutes. under the rule"),
     ],
 )
