@@ -59,9 +59,11 @@ def test_correlations_costs_and_numbers():
             {"verdict": "not run; `snakemake --config 'numbers=[x]'`"},
             {"verdict": "not run; `snakemake --config 'numbers=[y]'`"},
         ],
+        lookups=[{"verdict": "reproduced"}, {"verdict": "not run; no benchmark file"}],
     )
     assert found == [
         "Rank correlation with the accuracy on CIFAR-10: `synflow` ρ = 0.78.",
         "Costs: 2 of 3 rows with published parameters and multiply-adds are exact.",
         "The 4 test errors that the paper prints: 1 reproduced, 1 partial, 2 not run.",
+        "The 2 accuracies that the release's NAS-Bench-201 notebooks print: 1 reproduced, 1 not run.",
     ]

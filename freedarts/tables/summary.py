@@ -15,7 +15,8 @@ def in_short(tables: Iterable) -> str:
         *_agreement(rows["stability"]),
         *_correlation(rows["correlation"]),
         *_costs(rows["costs"]),
-        *_numbers(rows["numbers"]),
+        *_numbers(rows["numbers"], "test errors that the paper prints"),
+        *_numbers(rows["lookups"], "accuracies that the release's NAS-Bench-201 notebooks print"),
     ]
     return "## In short\n\n" + "\n".join(f"- {item}" for item in items or ["Nothing has run."]) + "\n"
 
@@ -71,11 +72,11 @@ def _costs(costs: list[dict]) -> Iterator[str]:
         yield f"Costs: {exact} of {len(checks)} rows with published parameters and multiply-adds are exact."
 
 
-def _numbers(numbers: list[dict]) -> Iterator[str]:
+def _numbers(numbers: list[dict], what: str) -> Iterator[str]:
     if numbers:
         verdicts = Counter(row["verdict"].split(";")[0].split(":")[0].split(" (")[0] for row in numbers)
         found = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
-        yield f"The {len(numbers)} test errors that the paper prints: {found}."
+        yield f"The {len(numbers)} {what}: {found}."
 
 
 def _listed(names: list[str]) -> str:
