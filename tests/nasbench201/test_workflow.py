@@ -114,6 +114,18 @@ def test_searched_architectures_are_looked_up_in_a_real_benchmark(project, accur
         printed, looked_up = (float(found[source, s]["C10 test"]) for s in ("printed by the release", "looked up"))
         assert printed == pytest.approx(looked_up, abs=0.005)
 
+    verdicts = {
+        row["number"]: (row["verdict"].split(";")[0], row["genotype"]) for row in table_rows(project, "lookups")
+    }
+    assert verdicts["nasbench201/snip-cifar10-test"] == verdicts["nasbench201/grasp-cifar10-test"]
+    assert verdicts["nasbench201/snip-cifar10-test"] == ("reproduced", "not run")
+    assert verdicts["nasbench201/synflow-cifar10-test"] == ("reproduced", "not reproduced: 0 of 1 the same")
+    assert verdicts["nasbench201/synflow-cifar100-test"][0] == "not run"  # not among these accuracies
+    snakemake(project, number := "results/numbers/nasbench201/synflow-cifar10-test.json", *with_file("benchmark.pth"))
+    found = json.loads((project / number).read_text())
+    assert (found["readings"]["published"]["mean"], found["readings"]["published"]["verdict"]) == (10.0, "reproduced")
+    assert (found["value"], found["genotype"]) == (10.0, "not reproduced: 0 of 1 the same")
+
     cifar10, *others = table_rows(project, "correlation")
     assert {row["ρ"] for row in others} == {""}
     path = project / ARCHITECTURE_SCORES.format(score="parameters", architectures=15625, seed=0)
@@ -134,6 +146,8 @@ def test_without_a_file_nothing_is_fetched_and_the_rows_say_what_to_do(project):
         TABLE,
     }
     assert "nasbench201.file: null; allowed: path" in snakemake(project, "-n", TABLE, check=False)
+    number = "results/numbers/nasbench201/synflow-cifar10-test.json"
+    assert f"numbers: {number[16:-5]}: nasbench201.file: null; allowed" in snakemake(project, "-n", number, check=False)
     assert "nasbench201.file: no file or folder 'absent.pth'" in snakemake(
         project, "-n", *with_file("absent.pth"), check=False
     )
