@@ -121,7 +121,11 @@ def _lookup(figure: dict, cases: list[numbers.Case], command: str) -> list[str]:
     lines = [f"### {figure['id']}", "", f"Release: {figure['value']} %, {figure['dataset']} {figure['measure']}.", ""]
     next_ = ["", f"`{command} results/numbers/{figure['id']}.json`", ""]
     if not Path(paths.LOOKUP.format(**wanted)).exists():
-        return [*lines, f"- published: no result, **{numbers.NOT_RUN}**", *next_]
+        return [
+            *lines,
+            f"- published: no result, **{numbers.NOT_RUN}**; needs the benchmark (docs/nasbench201.md)",
+            *next_,
+        ]
     try:
         found = numbers.looked_up(results.lookups([(wanted["supernet"], wanted["source"])]))
         accuracies = numbers.values(figure, found, cases)

@@ -11,7 +11,7 @@ import pytest
 
 from freedarts import progress, status
 from tests.conftest import ROOT, SEARCH_RESULT, TINY_TASK, write
-from tests.test_numbers import DAGGER, READINGS
+from tests.test_numbers import DAGGER, READINGS, SNIP
 from tests.test_tables import METRICS
 
 TASKS = {"cifar10-c38": {"epochs": 600, "gpus": 1}}
@@ -129,3 +129,26 @@ def test_snakemake_makes_the_status_afresh_and_runs_nothing_else(tmp_path):
     assert f"`snakemake --configfile overlay.json -- {training}/metrics.json`" in made()
     write(Path(training, "metrics.json"), json.dumps(METRICS))
     assert "tiny, notebook-snip on nasbench201: 1 finished" in made()
+
+
+def test_status_of_a_number_that_is_looked_up():
+    def said() -> str:
+        return status.markdown(SELECTED, [SNIP], SECONDS, "snakemake", time.time()).partition(f"### {SNIP['id']}\n")[2]
+
+    command = "`snakemake results/numbers/nasbench201/snip-cifar10-test.json`"
+    missing = said()
+    assert "- published: no result, **not run**; needs the benchmark (docs/nasbench201.md)\n" in missing
+    assert command in missing
+    path = Path("results/nasbench201/nasbench201/notebook-snip.json")
+    for figures, text in (
+        ({"cifar10_test": {"mean": 92.24}}, "92.24 %, **reproduced**"),
+        ({"cifar10_test": {"mean": 92.25}}, "92.25 %, **not reproduced**"),
+        ({"cifar10_test": None}, "no result, **not run**"),
+    ):
+        write(path, {"best": {}, "seeds": {"4": figures}})
+        assert f"- published: {text}\n" in said()
+        assert command not in said()
+    for broken, why in ((b"{", "not valid JSON"), (b'{"best": 1, "seeds": 2}', "not as lookup_nasbench201 writes it")):
+        path.write_bytes(broken)
+        assert f"- published: broken: {path}: {why}" in said() or f"- published: broken: {why}" in said()
+        assert command in said()
