@@ -26,6 +26,10 @@ def build(selected: dict, published: dict[str, Path]) -> dict[str, str]:
     correlations = results.correlations(selected["correlations"], selected["benchmark"])
     trainings = results.trainings(selected["trainings"])
     figures = numbers.read(published["numbers"])
+    compared = {
+        "searches": _both(searches, results.searches(selected["number_searches"])),
+        "genotypes": _both(genotypes, results.genotypes(selected["number_searches"])),
+    }
     trained = [number for number in figures if not numbers.is_lookup(number)]
     looked_up = [number for number in figures if numbers.is_lookup(number)]
     kinds = {
@@ -34,14 +38,19 @@ def build(selected: dict, published: dict[str, Path]) -> dict[str, str]:
     }
     made = [
         paper_table(trained, selected["readings"], trainings),
-        numbers_table(trained, selected["readings"], trainings, searches, genotypes, selected["tasks"]),
+        numbers_table(trained, selected["readings"], trainings, **compared, tasks=selected["tasks"]),
         tables.search_table(searches, genotypes, read_yaml(published["objectives"]), selected["left_out"]),
         stability_table(genotypes),
         nasbench201_table(genotypes, lookups, looked_up),
-        lookups_table(looked_up, selected["readings"], lookups, searches, genotypes),
+        lookups_table(looked_up, selected["readings"], lookups, **compared),
         correlation_table(correlations),
         tables.cost_table(costs, read_yaml(published["costs"])),
         tables.training_table(trainings),
         provenance_table(kinds),
     ]
     return {".csv": tables.csv(made), ".tex": latex(made), ".md": tables.markdown(made)}
+
+
+def _both(selected: dict[tuple, dict], compared: dict[tuple, dict]) -> dict[tuple, dict]:
+    """What is selected, with that which only figures of the paper are compared with."""
+    return {case: selected.get(case, {}) | compared.get(case, {}) for case in {**selected, **compared}}

@@ -155,12 +155,16 @@ class Catalogue:
             yield f"{where}: is of {dataset}, but the task {wanted['task']!r} of {found}"
 
     def _lookup_faults(self, where: str, wanted: dict) -> Iterator[str]:
-        yield from self._unknown_names(where, "score", [wanted["score"]])
+        supernet, score = wanted["supernet"], wanted["score"]
+        faults = [*self._name_faults(where, supernet, wanted["source"]), *self._unknown_names(where, "score", [score])]
         try:
+            if not faults:
+                faults += self._seed_faults(where, wanted)
+                self.search_settings(supernet, score)
             self.benchmark_file()
-            yield from self._seed_faults(where, wanted)
         except InputError as error:
-            yield f"{where}: {error}"
+            faults.append(f"{where}: {error}")
+        yield from faults
 
     def _training_faults(self, where: str, entry: dict) -> Iterator[str]:
         """entry: task, supernet, source and, where not all are trained, seeds."""
@@ -178,13 +182,16 @@ class Catalogue:
             if seed not in available:
                 yield f"{where}: no seed {seed} of {entry['source']} on {entry['supernet']}; there are: {available}"
 
+    def _name_faults(self, where: str, supernet: str, source: str) -> Iterator[str]:
+        yield from self._unknown_names(where, "supernet", [supernet])
+        known = [*self.config["sources"], *self.config["scores"]]
+        if source not in known:
+            yield _unknown(where, "source", source, known)
+
     def _combination_faults(self, where: str, task: str, supernet: str, source: str) -> Iterator[str]:
-        config = self.config
-        faults = [*self._unknown_names(where, "task", [task]), *self._unknown_names(where, "supernet", [supernet])]
-        if source not in config["sources"] and source not in config["scores"]:
-            faults.append(_unknown(where, "source", source, [*config["sources"], *config["scores"]]))
+        faults = [*self._unknown_names(where, "task", [task]), *self._name_faults(where, supernet, source)]
         if not faults:
-            spaces = config["tasks"][task]["space"], config["supernets"][supernet]["space"]
+            spaces = self.config["tasks"][task]["space"], self.config["supernets"][supernet]["space"]
             if spaces[0] != spaces[1]:
                 faults.append(f"{where}: task {task!r} trains the space {spaces[0]}, {supernet!r} is of {spaces[1]}")
             try:
@@ -263,6 +270,10 @@ class Catalogue:
         """What checks a figure of the paper."""
         return _json({"readings": self.config["readings"]})
 
+    @property
+    def _figures(self) -> list[dict]:
+        return [self.numbers[name] for name in self.config["numbers"]]
+
     def table_settings(self) -> str:
         """All that the tables show."""
         return _json(
@@ -276,6 +287,7 @@ class Catalogue:
                 "benchmark": self.config["nasbench201"]["file"] is not None,
                 "trainings": self.trainings(),
                 "numbers": self.config["numbers"],
+                "number_searches": numbers.searches(self._figures, self.config["readings"]),
                 "readings": self.config["readings"],
                 "tasks": {name: {"trainable": "protocol" in task} for name, task in self.config["tasks"].items()},
             }
@@ -289,15 +301,8 @@ class Catalogue:
 
     def status_settings(self) -> str:
         """What the status is of."""
-        tasks = json.loads(self.plan_settings())["tasks"]
-        return _json(
-            {
-                "searches": self.searches(),
-                "trainings": self.trainings(),
-                "readings": self.config["readings"],
-                "tasks": tasks,
-            }
-        )
+        found = {"searches": self.searches(), "trainings": self.trainings()}
+        return _json({**found, "readings": self.config["readings"], **json.loads(self.plan_settings())})
 
     def sources(self) -> list[tuple[str, str, list[int]]]:
         """(supernet, source, seeds) of every source that is not searched here, but for those that are matched to a

@@ -10,7 +10,9 @@ import time
 from pathlib import Path
 from typing import IO
 
-DRIVER = "FREEDARTS_DRIVER"  # environment variable: the process whose children are jobs
+from freedarts.files import InputError
+
+DRIVER = "FREEDARTS_DRIVER"  # environment variable: the process whose children are jobs, and where its number counts
 PYTHON = "FREEDARTS_PYTHON"  # environment variable: that of Snakemake, which an environment of conda has not
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -19,15 +21,33 @@ def set_job_environment(base: Path) -> None:
     """Let jobs find this process's python, its environment activated or not, and the library and scripts in *base*."""
     for name, folder in (("PATH", Path(sys.executable).parent), ("PYTHONPATH", base)):
         os.environ[name] = os.pathsep.join(filter(None, [str(folder), os.environ.get(name)]))
-    os.environ[DRIVER] = str(os.getpid())
+    os.environ[DRIVER] = f"{os.getpid()}@{_namespace()}"
     os.environ[PYTHON] = sys.executable
 
 
 def stop_with_driver() -> None:
     """Let this process, if it is the child of a Snakemake, get a SIGTERM when that dies, were it by kill -9: its next
-    attempt must not find this one at work. Linux only; elsewhere such a job runs to its end."""
-    if os.environ.get(DRIVER) == str(os.getppid()):
+    attempt must not find this one at work. InputError if it is dead by now: the imports of a job take seconds. Linux
+    only; elsewhere such a job runs to its end."""
+    pid, _, namespace = os.environ.get(DRIVER, "").partition("@")
+    if not (pid and namespace) or namespace != _namespace():
+        return
+    if pid == str(os.getppid()):
         end_with_parent(signal.SIGTERM)
+    try:
+        alive = Path(f"/proc/{pid}/cmdline").read_bytes()  # a zombie has none
+    except OSError:
+        alive = b""
+    if not alive:
+        raise InputError("the Snakemake that started this job is gone")
+
+
+def _namespace() -> str:
+    """Which processes this one can see; a container may have its own."""
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
 
 
 def end_with_parent(number: int) -> None:

@@ -27,11 +27,12 @@ def digest_of(content: bytes) -> str:
 
 def _files(selected: dict) -> Iterator[str]:
     """Of all results that the tables of a selection need, directly or not; some may not be there."""
-    for supernet, score, seeds in selected["searches"]:
+    searches = [*selected["searches"], *selected["number_searches"]]
+    for supernet, score, seeds in searches:
         for seed in seeds:
             path = SEARCH.format(supernet=supernet, score=score, seed=seed)
             yield from (path, f"results/benchmarks/{Path(path).parent.relative_to('results')}.tsv")
-    for supernet, source, seeds in [*selected["searches"], *selected["sources"]]:
+    for supernet, source, seeds in [*searches, *selected["sources"]]:
         yield from (GENOTYPE.format(supernet=supernet, source=source, seed=seed) for seed in seeds)
     yield from (COST.format(task=t, supernet=n, source=s) for t, n, s in selected["costs"])
     yield from (LOOKUP.format(supernet=n, source=s) for n, s in selected["lookups"])

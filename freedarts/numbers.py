@@ -5,7 +5,7 @@ Imports neither torch nor pandas.
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from freedarts import settings
@@ -15,6 +15,8 @@ from freedarts.paths import Training
 
 MINIMUM = 3  # trainings, before there is a verdict
 NOT_RUN = "not run"
+ROUNDING = 1e-9  # of a difference of printed digits
+DATA = {"CIFAR-10": "cifar10", "CIFAR-100": "cifar100", "ImageNet16-120": "imagenet16"}  # as look-ups call it
 Case = Training | tuple[str, str, int]  # a training, or whose genotype is looked up: supernet, source, search seed
 
 
@@ -28,6 +30,10 @@ def read(path: Path) -> list[dict]:
         if number["id"] in seen:
             raise InputError(f"{path}: two numbers have the id {number['id']!r}")
         seen.add(number["id"])
+        part = "valid" if number["measure"] == "validation accuracy" else "test"
+        if is_lookup(number) and number["reproduced_by"]["lookup"] != (name := f"{DATA.get(number['dataset'])}_{part}"):
+            given = f"lookup {number['reproduced_by']['lookup']!r} of {number['dataset']}, {number['measure']}"
+            raise InputError(f"{path}: {number['id']}: {given}; expected {name!r}")
     return numbers
 
 
@@ -71,6 +77,14 @@ def searched(number: dict, readings: dict[str, dict]) -> tuple[str, str]:
     return wanted["supernet"], wanted.get("score", readings["searched"]["source"])
 
 
+def searches(numbers: Iterable[dict], readings: dict[str, dict]) -> list[tuple[str, str, list[int]]]:
+    """(supernet, score, seeds) of all searches that figures are compared with."""
+    found: dict[tuple[str, str], set[int]] = {}
+    for number in numbers:
+        found.setdefault(searched(number, readings), set()).update(number["reproduced_by"]["seeds"])
+    return [(*case, sorted(seeds)) for case, seeds in found.items()]
+
+
 def looked_up(lookups: dict[tuple[str, str], dict]) -> dict[Case, dict[str, float | None]]:
     """The mean accuracies in what lookup_nasbench201 wrote, by (supernet, source)."""
     return {
@@ -102,7 +116,7 @@ def verdict(number: dict, found: Sequence[float]) -> str:
     tolerance = allowed(number, found)
     if tolerance is None:
         return f"partial ({len(found)} of {MINIMUM} runs)"
-    return "reproduced" if abs(statistics.fmean(found) - number["value"]) <= tolerance else "not reproduced"
+    return "reproduced" if abs(statistics.fmean(found) - number["value"]) <= tolerance + ROUNDING else "not reproduced"
 
 
 def reading(number: dict, results: dict[Case, dict], wanted: list[Case]) -> dict:

@@ -123,17 +123,19 @@ def _lookup(figure: dict, cases: list[numbers.Case], command: str) -> list[str]:
     if not Path(paths.LOOKUP.format(**wanted)).exists():
         return [
             *lines,
-            f"- published: no result, **{numbers.NOT_RUN}**; needs the benchmark (docs/nasbench201.md)",
+            f"- published: no result, **{numbers.NOT_RUN}**; not looked up (docs/nasbench201.md)",
             *next_,
         ]
     try:
         found = numbers.looked_up(results.lookups([(wanted["supernet"], wanted["source"])]))
         accuracies = numbers.values(figure, found, cases)
+        if odd := [value for value in accuracies if type(value) is not float or not 0 <= value <= 100]:
+            raise InputError(f"{paths.LOOKUP.format(**wanted)}: an accuracy is {odd[0]!r}, expected percent")
     except InputError as error:
         return [*lines, f"- published: {BROKEN}: {error}", *next_]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         return [*lines, f"- published: {BROKEN}: not as lookup_nasbench201 writes it ({error!r})", *next_]
-    here = f"{statistics.fmean(accuracies):.2f} %" if accuracies else "no result"
+    here = f"{statistics.fmean(accuracies):.2f} %" if accuracies else "not in this benchmark"
     return [*lines, f"- published: {here}, **{numbers.verdict(figure, accuracies)}**", ""]
 
 

@@ -61,7 +61,7 @@ def _metrics(path: Path) -> Iterator[str]:
 def _tables(found: dict, published: dict[str, Path]) -> Iterator[str]:
     try:
         texts = assembly.build(found["settings"], published)
-    except (InputError, KeyError) as error:
+    except (InputError, AttributeError, KeyError, TypeError, ValueError) as error:
         yield f"the tables cannot be made again: {error}"
         return
     for name, digest in found["tables"].items():

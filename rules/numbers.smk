@@ -1,6 +1,7 @@
-"""The figures that the paper prints, each one a target with its own trainings.
+"""The figures that the paper and its release print, each one a target with its own trainings or look-up.
 
 in   results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json, of all its readings
+     or results/nasbench201/{supernet}/{source}.json
      the searches of its published genotypes' seeds, and both genotypes
 out  results/numbers/{number}.json
 """

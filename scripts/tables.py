@@ -8,7 +8,7 @@ from freedarts import assembly, manifest
 from freedarts.files import parse_settings, run, write_json, write_text
 
 KEYS = ("searches", "left_out", "costs", "lookups", "correlations", "benchmark", "trainings", "sources", "readings")
-KEYS += ("tasks", "numbers")
+KEYS += ("tasks", "numbers", "number_searches")
 
 
 def main() -> None:

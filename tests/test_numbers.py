@@ -175,6 +175,14 @@ def test_genotype_is_found_again_only_by_a_sound_search(verdicts, same, text):
             "0.reproduced_by: ",
         ),
         ({"reproduced_by": {**SNIP["reproduced_by"], "lookup": "digits_test"}}, "'digits_test' does not match"),
+        ({"measure": "test accuracy"}, "0.measure: 'test accuracy' is not one of"),
+        ({"reproduced_by": {**DAGGER["reproduced_by"], "score": "snip"}}, "0.reproduced_by"),
+        (SNIP | {"measure": "top-1 error"}, "0.measure: 'top-1 error' is not one of"),
+        (
+            SNIP | {"dataset": "CIFAR-100"},
+            "lookup 'cifar10_test' of CIFAR-100, test accuracy; expected 'cifar100_test'",
+        ),
+        (SNIP | {"measure": "validation accuracy"}, "validation accuracy; expected 'cifar10_valid'"),
         ({"note": "x"}, "'note' was unexpected"),
         ({"log": {"best": 2.0}}, "0.log: 'last' is a required property"),
         ({"reproduced_by": {"task": "cifar10"}}, "0.reproduced_by: 'supernet' is a required"),
@@ -250,9 +258,11 @@ def test_notebooks_figure_belongs_to_the_genotype_that_is_looked_up():
     [
         (None, {}, "nasbench201.file: null; allowed: path of a NAS-Bench-201 file, or `download` (4.7 GB)"),
         ("download", {"score": "nothing"}, "unknown score 'nothing'"),
+        ("download", {"source": "nothing"}, "unknown source 'nothing'"),
         ("download", {"source": "darts-v1"}, "source 'darts-v1' has no genotypes of 'nasbench201', but of: "),
         ("download", {"seeds": [0, 4]}, "no seed 0 of notebook-snip on nasbench201; there are: [4]"),
-        ("download", {"supernet": "nothing"}, "source 'notebook-snip' has no genotypes of 'nothing'"),
+        ("download", {"supernet": "nothing"}, "unknown supernet 'nothing'"),
+        ("download", {"score": "snip-imagenet"}, "snip-imagenet on nasbench201: imagenet has images of 224 pixels"),
     ],
 )
 def test_number_that_cannot_be_looked_up_is_named(config, benchmark, change, message):

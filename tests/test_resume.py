@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import random
 import signal
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
+from freedarts import driver
+from freedarts.files import InputError
 from tests.conftest import ROOT, TINY_TASK
 
 PROTOCOL = TINY_TASK["protocol"] | {"epochs": 4, "batch_size": 64, "label_smoothing": 0.1}
@@ -148,3 +151,20 @@ def test_second_process_on_the_same_training_stops(tmp_path):
     assert process.returncode == 1
     assert f"error: {folder}: another process is at work on it" in output
     assert not (tmp_path / "second.json").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not say which processes there are")
+def test_job_that_comes_to_work_after_its_driver_died_ends(monkeypatch):
+    namespace = os.readlink("/proc/self/ns/pid")
+    monkeypatch.setenv(driver.DRIVER, f"{os.getpid()}@{namespace}")
+    driver.stop_with_driver()  # it lives
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    monkeypatch.setenv(driver.DRIVER, f"{process.pid}@{namespace}")
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # dead, a zombie
+    for _ in range(2):
+        with pytest.raises(InputError, match="the Snakemake that started this job is gone"):
+            driver.stop_with_driver()
+        process.wait()
+    for elsewhere in (f"{process.pid}@pid:[1]", str(process.pid), ""):  # in a container, by hand
+        monkeypatch.setenv(driver.DRIVER, elsewhere)
+        driver.stop_with_driver()

@@ -35,6 +35,7 @@ TABLES = {
     "correlations": [["synflow", 50, 0]],
     "benchmark": True,
     "numbers": [],
+    "number_searches": [],
     "trainings": [["t", "nasbench201", "synflow", 0, 0]],
     "readings": {"published": {"runs": 3}, "searched": {"source": "synflow", "seeds": 5, "runs": 1}},
     "tasks": {"t": {"trainable": True}},

@@ -16,7 +16,8 @@ trained. A command makes all trainings of a figure and shows them here; config/p
 LOOKUP_NOTE = """\
 Accuracies in percent that the release's notebooks print: each of one search, looked up in the first version of the
 benchmark. `genotype` says whether the search, audited here, finds the same architecture from the same seed; `looked up`
-is what the benchmark here holds for the printed one. `verdict`: `reproduced` when both agree to the last digit."""
+is what the benchmark here holds for the printed one. `verdict`: `reproduced` when both agree to the last digit; other
+versions of the benchmark may differ by rounding."""
 
 
 PAPER_NOTE = """\
@@ -99,11 +100,17 @@ def lookups_table(
                 "evidence in the release": number["evidence"],
                 "genotype": _found_again(number, readings, searches, genotypes),
                 "looked up": _sample(rule.values(number, figures, wanted)),
-                "verdict": found["verdict"] + (f"; {NO_FILE}" if found["missing"] else ""),
+                "verdict": found["verdict"] + ("" if found["n"] else f"; {_why_not(lookups, found['missing'])}"),
             }
         )
     formats = {"release": str, "looked up": sample_text(2)}
     return Table("lookups", "The NAS-Bench-201 numbers that the release prints", LOOKUP_NOTE, rows, formats)
+
+
+def _why_not(lookups: dict, missing: list) -> str:
+    if not lookups:
+        return NO_FILE
+    return "not looked up" if missing else "not in this benchmark"
 
 
 def _found_again(number: dict, readings: dict[str, dict], searches: dict, genotypes: dict) -> str:

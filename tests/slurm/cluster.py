@@ -187,7 +187,7 @@ class Cluster:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        user = "CREATE USER slurm@'%' IDENTIFIED BY 'slurm'; GRANT ALL ON *.* TO slurm@'%'"
+        user = "CREATE USER IF NOT EXISTS slurm@'%' IDENTIFIED BY 'slurm'; GRANT ALL ON *.* TO slurm@'%'"
         client = ("mariadb", "--no-defaults", "--user=root", where, "--execute")
         self.wait_until(lambda: self.call(*client, "SELECT 1"))
         self.call(*client, user)
@@ -195,7 +195,9 @@ class Cluster:
         file.write_text(SLURMDBD_CONF.format(folder=self.folder, ports=ports))
         file.chmod(0o600)
         self.call("slurmdbd")
-        self.wait_until(lambda: self.call("sacctmgr", "-i", "add", "cluster", "test"))
+        self.wait_until(lambda: self.call("sacctmgr", "show", "configuration"))
+        if "test" not in self.call("sacctmgr", "-nP", "show", "cluster", "format=cluster").split():
+            self.call("sacctmgr", "-i", "add", "cluster", "test")
 
     def start_node(self, node: str) -> None:
         self.call("slurmd", "-N", node)
