@@ -7,6 +7,7 @@ needs no entry here. docs/README.md says what a block's first lines mean; in sho
     # FILE.EXT                    alone on the first line: the block is the contents of that file
     # needs finished results      on the first line: run where a small selection has been
     # needs the benchmark         on the first line: run with a benchmark of three architectures
+    # needs minutes               on the first line: run with `pytest -m slow`, else as the next
     # needs ...                   on the first line: only `snakemake` lines are run, with -n; python is compiled
     ```text                       what the block before it prints; an ellipsis stands for anything
 """
@@ -111,10 +112,11 @@ def convert(project: Path) -> None:
     conversion.convert(source, project / nasbench201.TRIALS, project / nasbench201.TABLE)
 
 
+MINUTES = "needs minutes"
 PREPARED = {"needs finished results": finish, "needs the benchmark": convert}
 
 
-def run_page(page: Path, project: Path) -> None:
+def run_page(page: Path, project: Path, patient: bool = False) -> None:
     cells: list[Block] = []
     said: dict[int, str] = {}  # line of a block -> what it printed
     found = blocks(page)
@@ -135,7 +137,7 @@ def run_page(page: Path, project: Path) -> None:
             (project / block.file).write_text(block.text, encoding="utf-8")
         if block.language == "yaml":
             assert yaml.safe_load(block.text) is not None, where
-        elif block.needs and block.needs not in PREPARED:
+        elif block.needs and block.needs not in PREPARED and not (patient and block.needs == MINUTES):
             plan(block, project, where)
         elif block.language == "python" and not block.file:
             cells.append(block)
@@ -167,6 +169,14 @@ def test_blocks_of_the_page_run(page, tmp_path, request):
         request.getfixturevalue("tutorial")
     else:
         run_page(page, copy_project(tmp_path / "project"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if any(block.needs == MINUTES for block in blocks(page))], ids=name
+)
+def test_blocks_of_the_page_that_take_minutes_run(page, tmp_path):
+    run_page(page, copy_project(tmp_path / "project"), patient=True)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -18,7 +19,7 @@ import yaml
 from safetensors.torch import load_file
 
 from freedarts.checkpoints import DIGEST_SIZE
-from tests.conftest import TINY_TASK
+from tests.conftest import ROOT, TINY_TASK
 from tests.slurm import cluster as slurm
 from tests.test_workflow import command, copy_project, snakemake, table
 
@@ -293,6 +294,19 @@ def test_request_that_the_site_does_not_know_ends_the_start(cluster, local, tmp_
     output = snakemake(folder, *PROFILE, METRICS.format(*CASES[0]), "--set-resources", option, check=False)
     assert re.search(expected, output, re.DOTALL), output[-3000:]
     assert len(cluster.jobs()) == before
+
+
+def test_commands_of_the_profile_s_readme_run(cluster, local, tmp_path):
+    folder = Path(shutil.copytree(local, tmp_path / "project"))
+    (folder / METRICS.format(*CASES[0])).unlink()
+    before = len(cluster.jobs())
+    block = (ROOT / "profiles/slurm/README.md").read_text().partition("```bash\n")[2].partition("```")[0]
+    calls = [shlex.split(line, comments=True)[1:] for line in block.splitlines() if line.startswith("snakemake ")]
+    assert len(calls) == 2
+    for call in calls:
+        snakemake(folder, *call)
+    assert (folder / METRICS.format(*CASES[0])).exists()
+    assert len(cluster.jobs()) == before + 1
 
 
 def test_a_hundred_searches_are_few_submissions(cluster, local, tmp_path):
