@@ -195,8 +195,9 @@ class Cluster:
         file.write_text(SLURMDBD_CONF.format(folder=self.folder, ports=ports))
         file.chmod(0o600)
         self.call("slurmdbd")
-        self.wait_until(lambda: self.call("sacctmgr", "show", "configuration"))
-        if "test" not in self.call("sacctmgr", "-nP", "show", "cluster", "format=cluster").split():
+        clusters = ("sacctmgr", "-nP", "show", "cluster", "format=cluster")
+        self.wait_until(lambda: self.call(*clusters) is not None)
+        if "test" not in self.call(*clusters).split():
             self.call("sacctmgr", "-i", "add", "cluster", "test")
 
     def start_node(self, node: str) -> None:
