@@ -382,7 +382,7 @@ class Catalogue:
     def trainings(self) -> list[tuple[str, str, str, int, int]]:
         """(task, supernet, source, seed, run) of every selected training, each once; first those of the numbers."""
         readings = self.config["readings"]
-        wanted = [case for name in self.config["numbers"] for case in numbers.trainings(self.numbers[name], readings)]
+        wanted = [case for figure in self._figures for case in numbers.trainings(figure, readings)]
         cases = {
             (entry["task"], entry["supernet"], entry["source"], seed, run): None
             for entry in self.config["retrain"]
