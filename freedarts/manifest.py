@@ -11,7 +11,7 @@ from freedarts.files import InputError, read_json
 from freedarts.paths import ARCHITECTURE_SCORES, CORRELATION, COST, GENOTYPE, LOOKUP, NUMBER, SEARCH, metrics_path
 
 NAME = Path("results/manifest.json")
-FORMAT = 1  # of the manifest; another one is refused
+FORMAT = 2  # of the manifest; another one is refused
 KEYS = ("settings", "published", "files", "tables")
 BESIDE = ("history.csv", "protocol.json", "weights.safetensors")  # what a training leaves beside its metrics
 

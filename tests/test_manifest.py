@@ -64,9 +64,10 @@ def test_tables_that_differ_are_named(made):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"format": 0, "version": "0.0.1"}, "format 0, made by 0.0.1; this one reads 1"),
+        ({"format": 0, "version": "0.0.1"}, "format 0, made by 0.0.1; this one reads 2"),
+        ({"format": 1, "version": "0.1.0"}, "format 1, made by 0.1.0; this one reads 2"),
         ({}, "no key 'format'"),
-        ({"format": 1}, "settings: expected an object"),
+        ({"format": 2}, "settings: expected an object"),
     ],
 )
 def test_manifest_of_another_version_is_refused(tmp_path, content, message):
@@ -130,7 +131,7 @@ def _link(contents: dict) -> dict:
     ("change", "message"),
     [
         (_forge(COUNTED, b"{}"), f"{COUNTED}: wrong digest"),
-        (_forge(str(manifest.NAME), b'{"format": 7, "version": "9"}'), "format 7, made by 9; this one reads 1"),
+        (_forge(str(manifest.NAME), b'{"format": 7, "version": "9"}'), "format 7, made by 9; this one reads 2"),
         (_forge(str(manifest.NAME), b"{"), "not valid JSON"),
         (_forge(str(manifest.NAME), b"[]"), "expected an object"),
         (lambda contents: {**contents, zipfile.ZipInfo("../x"): b""}, "allowed: paths in results/"),
