@@ -72,6 +72,18 @@ def from_release(state: dict[str, Tensor], network: nn.Module) -> dict[str, Tens
     return renamed
 
 
+def in_order(state: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+    """*state* of a MobileNet network with the names of *network*. The names that the release gives its modules are not
+    known here, but one layer follows the other in it, so its weights lie in the same order; where their number or the
+    last parts of their names do not fit, *state* stays as it is, as do weights that have these names in any order."""
+    own = [name for name in network.state_dict() if not name.endswith(UNUSED)]
+    given = [name for name in state if not name.endswith(UNUSED)]
+    kinds = ([name.rpartition(".")[2] for name in names] for names in (own, given))
+    if set(own) == set(given) or next(kinds) != next(kinds):
+        return state
+    return {name: state[theirs] for name, theirs in zip(own, given, strict=True)}
+
+
 def build(found: genotype.Genotype, options: dict, state: dict[str, Tensor], where: str) -> nn.Module:
     """The network of a genotype with trained weights. What a test does not use may be missing. Raises InputError that
     says what does not fit."""
@@ -80,6 +92,8 @@ def build(found: genotype.Genotype, options: dict, state: dict[str, Tensor], whe
     own = network.state_dict()
     if found.space == "darts":
         state = from_release(state, network)
+    elif found.space == "mobilenet":
+        state = in_order(state, network)
     state = {name: tensor for name, tensor in state.items() if name in own or not name.startswith(UNTESTED)}
     missing = [n for n in own if n not in state and not n.startswith(UNTESTED) and not n.endswith(UNUSED)]
     unknown = [name for name in state if name not in own]

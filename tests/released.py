@@ -1,10 +1,11 @@
 """A DARTS network whose weights have the names that the release's have, written from its description
-(facts of the release: names of attributes, layers and strides), without drop path."""
+(facts of the release: names of attributes, layers and strides), without drop path; and a MobileNet network whose
+weights have other names than ours."""
 
 import torch
 from torch import Tensor, nn
 
-from freedarts.spaces import darts
+from freedarts.spaces import darts, mobilenet
 
 
 class Sequence(nn.Module):
@@ -114,3 +115,50 @@ class Network(nn.Module):
             if index == 2 * len(self.cells) // 3:
                 auxiliary = self.auxiliary_head(last)
         return self.classifier(last.mean((2, 3))), auxiliary
+
+
+class ConvLayer(nn.Module):
+    def __init__(self, c_in: int, c_out: int, kernel: int = 1, stride: int = 1, groups: int = 1, active: bool = True):
+        super().__init__()
+        self.conv = nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, groups=groups, bias=False)
+        self.norm = nn.BatchNorm2d(c_out)
+        self.active = active
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(self.conv(x))
+        return x.clamp(0, 6) if self.active else x
+
+
+class Inverted(nn.Module):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int, expansion: int):
+        super().__init__()
+        wide = c_in * expansion
+        self.widen = ConvLayer(c_in, wide) if expansion > 1 else None
+        self.depthwise = ConvLayer(wide, wide, kernel, stride, groups=wide)
+        self.narrow = ConvLayer(wide, c_out, active=False)
+        self.residual = stride == 1 and c_in == c_out
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.narrow(self.depthwise(self.widen(x) if self.widen else x))
+        return x + out if self.residual else out
+
+
+class MobileNet(nn.Module):
+    """Of the release's widths."""
+
+    def __init__(self, genotype: mobilenet.Genotype, classes: int):
+        super().__init__()
+        self.first = ConvLayer(3, 40, 3, 2)
+        blocks, before = [Inverted(40, 24, 3, 1, 1)], 24
+        for identifier, (width, stride) in zip(genotype.operations, mobilenet.BLOCKS, strict=True):
+            blocks.append(Inverted(before, width, 3 + identifier // 2 * 2, stride, 3 + identifier % 2 * 3))
+            before = width
+        self.blocks = nn.ModuleList(blocks)
+        self.mix = ConvLayer(before, 1728)
+        self.linear = nn.Linear(1728, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        for block in self.blocks:
+            x = block(x)
+        return self.linear(self.mix(x).mean((2, 3)))

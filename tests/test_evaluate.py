@@ -75,6 +75,30 @@ def test_weights_of_the_release_give_its_logits(imagenet):
     torch.testing.assert_close(ours.auxiliary_head(x := torch.randn(2, 64, 8, 8)), theirs.auxiliary_head(x))
 
 
+def test_mobilenet_weights_are_taken_in_their_order_whatever_they_are_called():
+    found = spaces.load("mobilenet").parse({"operations": [index % 6 for index in range(21)]}, "test")
+    network = {"channels": 40, "image_size": 64, "classes": 7}
+    torch.manual_seed(0)
+    theirs = released.MobileNet(found, 7)
+    images = torch.randn(4, 3, 64, 64)
+    for _ in range(3):
+        theirs(images)
+    state = {f"module.{name}": tensor for name, tensor in theirs.state_dict().items()}
+    ours = weights.build(found, network, state, "model_best.pth.tar").eval()
+    expected = theirs.eval()(images)
+    torch.testing.assert_close(ours(images)[0], expected, rtol=1e-4, atol=1e-4)
+    sorted_by_name = dict(sorted(ours.state_dict().items()))  # as safetensors has them
+    again = weights.build(found, network, sorted_by_name, "weights.safetensors").eval()
+    assert torch.equal(again(images)[0], ours(images)[0])
+
+    other = spaces.load("mobilenet").parse({"operations": [(index + 1) % 6 for index in range(21)]}, "test")
+    with pytest.raises(InputError, match=r"w\.pt: not the weights of this genotype and network: blocks\.0\..* is \["):
+        weights.build(other, network, state, "w.pt")
+    del state["module.linear.bias"]
+    with pytest.raises(InputError, match=r"w\.pt: not the weights of this genotype and network: no stem\.0\.weight"):
+        weights.build(found, network, state, "w.pt")
+
+
 @pytest.fixture
 def bring(tmp_path):
     """A weights.pt of a released network, as changed, and what the script needs for it."""
