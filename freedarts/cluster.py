@@ -1,4 +1,5 @@
-"""A SLURM site: whether it takes our jobs, asked before any is submitted, and the jobs a dead driver left there."""
+"""A SLURM site: whether it takes our jobs, asked before any is submitted; those a dead driver left there; the way of a
+job back into the queue."""
 
 import os
 import re
@@ -7,11 +8,13 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 
 from freedarts.files import InputError
 
 PROFILE = "profiles/slurm/config.yaml"
 JOB_NAMES = "freedarts_"  # slurm-jobname-prefix of the profile
+LAST_MINUTES = timedelta(minutes=10)  # of a job: a SIGTERM in them is the warning of its time limit
 WAIT = 90  # seconds that cancelled jobs get to save and end; sites grant 30 (KillWait)
 
 # Words of sbatch's refusal, and what to change for it. The first that fits counts.
@@ -43,22 +46,24 @@ def request(threads: int, resources: Mapping[str, object]) -> tuple[str, ...]:
 
 
 def check(jobs: Iterable[tuple[str, int, Mapping[str, object]]]) -> None:
-    """Ask SLURM about every different request of the *jobs*: name of the rule, threads, resources.
+    """Ask SLURM about every different request of the *jobs*: what they are called, threads, resources.
 
     Raises InputError with SLURM's refusal and the entry of the profile that is to change.
     """
-    requests = {request(threads, resources): rule for rule, threads, resources in jobs}
+    requests: dict[tuple[str, ...], str] = {}
+    for name, threads, resources in jobs:
+        requests.setdefault(request(threads, resources), name)
     if requests and not shutil.which("sbatch"):
         raise InputError(
             "no SLURM here: there is no sbatch on the path; start on a login node, or leave out --workflow-profile"
         )
-    for options, rule in requests.items():
+    for options, name in requests.items():
         done = subprocess.run(["sbatch", "--test-only", *options, "--wrap", "true"], text=True, capture_output=True)
         if done.returncode:
             said = done.stderr.strip().splitlines()
             lines = " ".join(line.removeprefix("sbatch: error: ").removeprefix("allocation failure: ") for line in said)
             raise InputError(
-                f"SLURM refuses jobs of {rule}: {lines}\n  change in {PROFILE}: {advice(lines)}\n"
+                f"SLURM refuses jobs of {name}: {lines}\n  change in {PROFILE}: {advice(lines)}\n"
                 f"  it was asked: sbatch {shlex.join(options)}"
             )
 
@@ -98,3 +103,24 @@ def _orphans(folder: str) -> list[str]:
         return []
     rows = (line.split("|", 2) for line in done.stdout.splitlines())
     return [number for number, name, where in rows if name.startswith(JOB_NAMES) and os.path.realpath(where) == folder]
+
+
+def requeue() -> bool:
+    """Put this process's job back into SLURM's queue if it is of this workflow and its time is up, and say whether it
+    is there: what has saved its state goes on, and the driver's attempts stay for failures. Not for one that was
+    cancelled or preempted."""
+    job = os.environ.get("SLURM_JOB_ID")
+    if not job:
+        return False
+    # The name is asked for too: within a job step SLURM_JOB_NAME is that of the program.
+    command = ["squeue", "--noheader", "--jobs", job, "--format", "%T %e %j"]
+    try:
+        asked = subprocess.run(command, text=True, capture_output=True, timeout=30)
+        state, end, name = asked.stdout.split()
+        if not name.startswith(JOB_NAMES) or state != "RUNNING":
+            return False
+        if datetime.fromisoformat(end) - datetime.now() > LAST_MINUTES:
+            return False
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return False
+    return not subprocess.run(["scontrol", "requeue", job], capture_output=True).returncode

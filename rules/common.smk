@@ -43,11 +43,23 @@ onstart:
     if workflow.executor_plugin.name == "slurm":
         submitted = [job for job in workflow.dag.needrun_jobs() if not workflow.is_local(job.rule)]
         try:  # otherwise every job would be refused, and again with each retry
-            cluster.check((job.rule.name, job.threads, dict(job.resources.items())) for job in submitted)
+            cluster.check(requests(submitted))
         except InputError as error:
             raise WorkflowError(str(error))
         if submitted and driver:  # a plan, or a look at the status, cancels nothing
             cluster.cancel_orphans(os.path.realpath("."))
+
+
+def requests(jobs):
+    """What SLURM will be asked for: by the first attempt and the last, of jobs and groups of them."""
+    units = dict.fromkeys(workflow.dag.get_job_group(job) or job for job in jobs)
+    for attempt in (1, 1 + workflow.execution_settings.retries):
+        for unit in units:
+            unit.attempt = attempt
+            name = f"the group {unit.groupid}" if unit.is_group() else unit.rule.name
+            yield f"{name}, attempt {attempt}", unit.threads, dict(unit.resources.items())
+    for unit in units:
+        unit.attempt = 1
 
 
 wildcard_constraints:

@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from freedarts import distributed, tasks
+from freedarts import cluster, distributed, tasks
 from freedarts.checkpoints import Interrupted, StopSignals
 from freedarts.driver import stop_with_driver
 from freedarts.environment import add_options, engine
@@ -43,6 +43,8 @@ def main() -> None:
         retrain(job, chosen, arguments.checkpoints, lambda: signals.received, arguments.output)
     except Interrupted as interrupted:
         print(interrupted, file=sys.stderr)
+        if distributed.rank() == 0 and cluster.requeue():
+            print("SLURM has put this job back into its queue", file=sys.stderr)
         sys.exit(75)
 
 

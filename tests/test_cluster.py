@@ -3,6 +3,7 @@
 import os
 import shutil
 import stat
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from tests.test_workflow import copy_project, snakemake
 
 RESOURCES = {"slurm_partition": "gpu", "runtime": 40, "mem_mb": 4000, "gpu": 2, "slurm_extra": "'--signal=TERM@120'"}
 PROFILE = ("--workflow-profile", "profiles/slurm")
-JOB = ("retrain", 8, RESOURCES)
+JOB = ("retrain, attempt 1", 8, RESOURCES)
 # What sbatch 22.05 answers to `--test-only`.
 REFUSALS = [
     ("allocation failure: Invalid account or account/partition combination specified", "slurm_account under"),
@@ -49,11 +50,53 @@ def test_refusal_names_the_entry_to_change(stub, refusal, advice):
     stub("sinfo", "echo cpu", "echo long")
     stub("sbatch", f"echo '{refusal}' >&2", "exit 1")
     with pytest.raises(
-        InputError, match=rf"(?m)SLURM refuses jobs of retrain: .*\n.*{cluster.PROFILE}: .*{advice}"
+        InputError, match=rf"(?m)SLURM refuses jobs of retrain, attempt 1: .*\n.*{cluster.PROFILE}: .*{advice}"
     ) as found:
         cluster.check([JOB])
     asked = "it was asked: sbatch --cpus-per-task=8 -p gpu -t 40 --mem 4000 --gpus=2 --signal=TERM@120"
     assert str(found.value).endswith(asked)
+
+
+@pytest.fixture
+def slurm_job(stub, monkeypatch):
+    """Let this process be in a SLURM job; a function that says what its record is, and notes all calls."""
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+
+    def write(state: str, minutes: float, name: str = "freedarts_retrain_7") -> Path:
+        end = datetime.now() + timedelta(minutes=minutes)
+        stub("squeue", f"echo {state} {end:%Y-%m-%dT%H:%M:%S} {name}")
+        return stub("scontrol")
+
+    return write
+
+
+def test_job_at_its_time_limit_goes_back_into_the_queue(slurm_job):
+    calls = slurm_job("RUNNING", 2)
+    assert cluster.requeue()
+    assert calls.read_text().splitlines()[-1] == "scontrol requeue 7"
+
+
+@pytest.mark.parametrize(
+    "record",
+    [("RUNNING", 60), ("COMPLETING", 2), ("CANCELLED", 2), ("", 2), ("RUNNING", 2, "mine"), ("RUNNING", 2, "")],
+)
+def test_job_that_is_cancelled_has_time_or_is_another_s_is_not_put_back(slurm_job, record):
+    calls = slurm_job(*record)
+    assert not cluster.requeue()
+    assert "scontrol" not in calls.read_text()
+
+
+def test_job_that_slurm_does_not_put_back_has_failed(slurm_job, stub):
+    slurm_job("RUNNING", 2)
+    stub("scontrol", "exit 1")
+    assert not cluster.requeue()
+
+
+def test_without_slurm_nothing_is_asked(slurm_job, monkeypatch):
+    calls = slurm_job("RUNNING", 2)
+    monkeypatch.delenv("SLURM_JOB_ID")
+    assert not cluster.requeue()
+    assert not calls.exists()
 
 
 def test_like_requests_are_asked_once(stub):

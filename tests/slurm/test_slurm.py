@@ -176,8 +176,9 @@ def run(cluster, tmp_path_factory):
         cluster.lose_node("node1", lost.job()["JobId"])
         cluster.call("scancel", cancelled.job()["JobId"])
         cluster.call("scontrol", "update", f"JobId={limited.job()['JobId']}", "TimeLimit=1")
-        for training in (cancelled, limited):
-            wait_until(training.completed, process, log)
+        wait_until(cancelled.completed, process, log)
+        wait_until(lambda: limited.job()["Restarts"] == "1", process, log)
+        cluster.call("scontrol", "update", f"JobId={limited.job()['JobId']}", "TimeLimit=20")
         cluster.call("sbatch", "-p", "urgent", "--gpus=3", "-o", "/dev/null", "--wrap", "sleep 1")
         wait_until(lambda: preempted.job()["Restarts"] == "1", process, log)
 
@@ -186,7 +187,7 @@ def run(cluster, tmp_path_factory):
         # SLURM lets two minutes pass before it starts a job again. Some of it is needed: until the node answers, SLURM
         # repeats the order to end the lost job, which must not meet the next start.
         time.sleep(15)
-        for training in (lost, preempted):
+        for training in (lost, preempted, limited):
             wait_until(lambda training=training: training.job()["JobState"] == "PENDING", process, log)
             cluster.call("scontrol", "update", f"JobId={training.job()['JobId']}", "StartTime=now")
         assert process.wait(timeout=240) == 0, log.read_text()[-5000:]
@@ -225,16 +226,15 @@ def test_cancelled_training_is_tried_again(run):
     assert states(run.cancelled) == [("CANCELLED", "0"), ("COMPLETED", "0")]
 
 
-def test_training_at_its_time_limit_saves_before_it(run):
-    assert states(run.limited) == [("FAILED", "0"), ("COMPLETED", "0")]  # not TIMEOUT: it left in time
+def test_training_at_its_time_limit_goes_on_in_the_same_attempt(run):
+    assert states(run.limited) == [("COMPLETED", "1")]
 
 
 def test_memory_and_time_grow_with_the_attempt(run):
-    for training in (run.cancelled, run.limited):
-        attempts = training.attempts()
-        first, second = (int(job["MinMemoryNode"].removesuffix("M")) for job in attempts)
-        assert second == 2 * first >= 4000
-        assert attempts[1]["TimeLimit"] == "00:40:00"
+    attempts = run.cancelled.attempts()
+    first, second = (int(job["MinMemoryNode"].removesuffix("M")) for job in attempts)
+    assert second == 2 * first >= 4000
+    assert attempts[1]["TimeLimit"] == "00:40:00"
 
 
 def test_no_training_begins_again(run):
@@ -276,23 +276,25 @@ def test_jobs_of_a_killed_driver_are_cancelled_at_the_next_start(cluster, local,
     [
         (
             "retrain:slurm_partition=fast",
-            "SLURM refuses jobs of retrain: .*artition.*\n.*change in profiles/slurm/config.yaml: slurm_partition; "
+            "retrain, attempt 1: .*artition.*\n.*change in profiles/slurm/config.yaml: slurm_partition; "
             "partitions here: cpu, gpu, urgent, closed",
         ),
-        ("retrain:gpu_model=a100", "SLURM refuses jobs of retrain: .*gpu_model.*GPUs here: .*gpu gpu:3"),
+        ("retrain:gpu_model=a100", "retrain, attempt 1: .*gpu_model.*GPUs here: .*gpu gpu:3"),
         (
             "retrain:slurm_account=nobody",
-            "SLURM refuses jobs of retrain: Invalid account .*\n.*profiles/slurm/config.yaml: slurm_account under ",
+            "retrain, attempt 1: Invalid account .*\n.*profiles/slurm/config.yaml: slurm_account under ",
         ),
-        ("retrain:runtime=9000", "SLURM refuses jobs of retrain: .*runtime .minutes. under the rule"),
+        ("retrain:runtime=9000", "retrain, attempt 1: .*runtime .minutes. under the rule"),
+        ("retrain:runtime=attempt * 700", "retrain, attempt 3: .*runtime .minutes. under the rule"),
+        ("search:runtime=9000", "the group searches, attempt 1: .*runtime .minutes. under the rule"),
     ],
 )
 def test_request_that_the_site_does_not_know_ends_the_start(cluster, local, tmp_path, option, expected):
     folder = Path(shutil.copytree(local, tmp_path / "project"))
-    (folder / METRICS.format(*CASES[0])).unlink()
+    shutil.rmtree(folder / "results")
     before = len(cluster.jobs())
     output = snakemake(folder, *PROFILE, METRICS.format(*CASES[0]), "--set-resources", option, check=False)
-    assert re.search(expected, output, re.DOTALL), output[-3000:]
+    assert re.search(f"SLURM refuses jobs of {expected}", output, re.DOTALL), output[-3000:]
     assert len(cluster.jobs()) == before
 
 
@@ -330,3 +332,14 @@ def test_a_hundred_searches_are_few_submissions(cluster, local, tmp_path):
     jobs = cluster.jobs()[before:]
     assert len(jobs) == submitted() == 4
     assert {job["JobState"] for job in jobs} == {"CANCELLED"}
+
+
+@pytest.mark.slow
+def test_quick_run_gives_the_tables_of_a_local_run(cluster, tmp_path):
+    local, folder = (copy_project(tmp_path / name / "project") for name in ("local", "slurm"))
+    snakemake(local, "results/tables.md")
+    before = len(cluster.jobs())
+    snakemake(folder, *PROFILE, "results/tables.md")
+    assert table(folder) == table(local)
+    submitted = cluster.jobs()[before:]
+    assert {(job["Partition"], job["JobState"]) for job in submitted} == {("cpu", "COMPLETED")}
