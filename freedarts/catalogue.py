@@ -16,6 +16,7 @@ from freedarts.nasbench201 import DOWNLOAD, TABLE
 from freedarts.paths import ARCHITECTURE_SCORES, CORRELATION, GENOTYPE
 
 PUBLISHED = "published"  # the kind of a source that does not say
+NO_FILE = "nasbench201.file: null; allowed: path of a NAS-Bench-201 file, or `download` (4.7 GB)"
 
 
 class Catalogue:
@@ -97,10 +98,8 @@ class Catalogue:
                 except InputError as error:
                     yield f"{where}: {error}"
         for index, entry in enumerate(config["costs"]):
-            for task in entry["tasks"]:
-                for supernet in entry["supernets"]:
-                    for source in entry["sources"]:
-                        yield from self._combination_faults(f"costs[{index}]", task, supernet, source)
+            for case in product(entry["tasks"], entry["supernets"], entry["sources"]):
+                yield from self._combination_faults(f"costs[{index}]", *case)
         for index, entry in enumerate(config["retrain"]):
             yield from self._training_faults(f"retrain[{index}]", entry)
         for name, reading in config["readings"].items():
@@ -113,6 +112,9 @@ class Catalogue:
                 yield _unknown("numbers", "number", name, self.numbers)
                 continue
             yield from self.number_faults(name)
+        looked_up = [n for n in config["numbers"] if n in self.numbers and numbers.is_lookup(self.numbers[n])]
+        if looked_up and file is None:
+            yield f"numbers: {len(looked_up)} to look up, {looked_up[0]} first: {NO_FILE}"
         for index, entry in enumerate(config["correlation"]):
             yield from self._unknown_names(f"correlation[{index}]", "architecture_score", entry["scores"])
 
@@ -161,7 +163,6 @@ class Catalogue:
             if not faults:
                 faults += self._seed_faults(where, wanted)
                 self.search_settings(supernet, score)
-            self.benchmark_file()
         except InputError as error:
             faults.append(f"{where}: {error}")
         yield from faults
@@ -343,7 +344,7 @@ class Catalogue:
         """The NAS-Bench-201 file or folder to convert. InputError if the configuration has none."""
         file = self.config["nasbench201"]["file"]
         if file is None:
-            raise InputError("nasbench201.file: null; allowed: path of a NAS-Bench-201 file, or `download` (4.7 GB)")
+            raise InputError(NO_FILE)
         return DOWNLOAD if file == "download" else file
 
     def lookups(self) -> list[tuple[str, str]]:
@@ -371,11 +372,9 @@ class Catalogue:
     def costs(self) -> list[tuple[str, str, str]]:
         """(task, supernet, source) of every selected cost file, each once."""
         cases = {
-            (task, supernet, source): None
+            case: None
             for entry in self.config["costs"]
-            for task in entry["tasks"]
-            for supernet in entry["supernets"]
-            for source in entry["sources"]
+            for case in product(entry["tasks"], entry["supernets"], entry["sources"])
         }
         return list(cases)
 

@@ -254,21 +254,31 @@ def test_notebooks_figure_belongs_to_the_genotype_that_is_looked_up():
 
 
 @pytest.mark.parametrize(
-    ("benchmark", "change", "message"),
+    ("change", "message"),
     [
-        (None, {}, "nasbench201.file: null; allowed: path of a NAS-Bench-201 file, or `download` (4.7 GB)"),
-        ("download", {"score": "nothing"}, "unknown score 'nothing'"),
-        ("download", {"source": "nothing"}, "unknown source 'nothing'"),
-        ("download", {"source": "darts-v1"}, "source 'darts-v1' has no genotypes of 'nasbench201', but of: "),
-        ("download", {"seeds": [0, 4]}, "no seed 0 of notebook-snip on nasbench201; there are: [4]"),
-        ("download", {"supernet": "nothing"}, "unknown supernet 'nothing'"),
-        ("download", {"score": "snip-imagenet"}, "snip-imagenet on nasbench201: imagenet has images of 224 pixels"),
+        ({"score": "nothing"}, "unknown score 'nothing'"),
+        ({"source": "nothing"}, "unknown source 'nothing'"),
+        ({"source": "darts-v1"}, "source 'darts-v1' has no genotypes of 'nasbench201', but of: "),
+        ({"seeds": [0, 4]}, "no seed 0 of notebook-snip on nasbench201; there are: [4]"),
+        ({"supernet": "nothing"}, "unknown supernet 'nothing'"),
+        ({"score": "snip-imagenet"}, "snip-imagenet on nasbench201: imagenet has images of 224 pixels"),
     ],
 )
-def test_number_that_cannot_be_looked_up_is_named(config, benchmark, change, message):
-    catalogue = Catalogue(config | {"nasbench201": {"file": benchmark}}, ROOT / "resources")
+def test_number_that_cannot_be_looked_up_is_named(config, change, message):
+    catalogue = Catalogue(config | {"nasbench201": {"file": "download"}}, ROOT / "resources")
     catalogue.numbers[SNIP["id"]] = SNIP | {"reproduced_by": SNIP["reproduced_by"] | change}
     assert f"numbers: {SNIP['id']}: {message}" in next(catalogue.number_faults(SNIP["id"]))
+
+
+def test_missing_benchmark_file_is_said_once_for_all_numbers(config):
+    chosen = [name for name, number in NUMBERS.items() if numbers.is_lookup(number)]
+    with pytest.raises(InputError) as found:
+        Catalogue(config | {"nasbench201": {"file": None}, "numbers": chosen}, ROOT / "resources")
+    _, *faults = str(found.value).splitlines()
+    assert faults == [
+        f"  numbers: {len(chosen)} to look up, {chosen[0]} first: nasbench201.file: null; "
+        "allowed: path of a NAS-Bench-201 file, or `download` (4.7 GB)"
+    ]
 
 
 def test_script_looks_one_number_up(script, tmp_path, monkeypatch):
