@@ -38,6 +38,22 @@ def read_yaml(path: Path) -> object:
         raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
 
 
+def typed(value: object) -> object:
+    """*value*, of --config, with numbers, truth values and null in place of their text, which is how Snakemake reads
+    all that is nested there."""
+    if isinstance(value, dict):
+        return {key: typed(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [typed(each) for each in value]
+    if not isinstance(value, str):
+        return value
+    try:
+        read = yaml.load(value, LOADER)
+    except yaml.YAMLError:
+        return value
+    return read if read is None or isinstance(read, (bool, int, float)) else value
+
+
 def faults(value: object, definition: str | None = None) -> list[str]:
     """What is wrong with *value* by the schema, or by one of its definitions; one line a fault, place first."""
     schema = yaml.load(SCHEMA.read_bytes(), LOADER)

@@ -8,8 +8,9 @@ from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.utils import update_config
 
-from freedarts import baselines, cluster, modules, nasbench201, numbers, paths, status, tasks
+from freedarts import baselines, cluster, modules, nasbench201, numbers, paths, settings, status, tasks
 from freedarts.catalogue import Catalogue
 from freedarts.digest import code_digest
 from freedarts.driver import remove_dead_lock, set_job_environment
@@ -25,6 +26,7 @@ driver = None
 if workflow.is_main_process:
     driver = remove_dead_lock(Path(".snakemake"), keep=not workflow.dryrun)
 
+update_config(config, settings.typed(dict(workflow.config_settings.config)))
 try:
     catalogue = Catalogue(config, HERE / "resources")
 except InputError as error:

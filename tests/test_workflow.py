@@ -151,6 +151,15 @@ def test_one_more_seed_runs_that_seed(finished):
     }
 
 
+def test_config_on_the_command_line_is_that_of_a_file(finished):
+    config = yaml.safe_load((finished / "config" / "config.yaml").read_text())
+    config["search"].append({"supernets": ["nasbench201"], "scores": ["synflow"], "seeds": 6})
+    given = f"search={yaml.safe_dump(config['search'], default_flow_style=True, width=10**6).strip()}"
+    expected = planned(finished, *write_overlay(finished / "overlay.yaml", {"search": config["search"]}))
+    assert len(expected) == 3
+    assert planned(finished, "--config", given, "nasbench201={file: null}") == expected
+
+
 def test_changed_score_reruns_its_searches_and_what_follows(finished):
     changed = {"scores": {"synflow-released": {"overrides": {"nasbench201": {"gate_scale": 0.002}}}}}
     seeds = range(5)
