@@ -147,7 +147,7 @@ def test_without_a_file_nothing_is_fetched_and_the_rows_say_what_to_do(project):
     }
     assert "nasbench201.file: null; allowed: path" in snakemake(project, "-n", TABLE, check=False)
     number = "results/numbers/nasbench201/synflow-cifar10-test.json"
-    assert f"numbers: {number[16:-5]}: nasbench201.file: null; allowed" in snakemake(project, "-n", number, check=False)
+    assert "nasbench201.file: null; allowed: path" in snakemake(project, "-n", number, check=False)
     assert "nasbench201.file: no file or folder 'absent.pth'" in snakemake(
         project, "-n", *with_file("absent.pth"), check=False
     )
