@@ -9,23 +9,28 @@ import subprocess
 import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 
+from freedarts import driver
 from freedarts.files import InputError
 
 PROFILE = "profiles/slurm/config.yaml"
 JOB_NAMES = "freedarts_"  # slurm-jobname-prefix of the profile
 LAST_MINUTES = timedelta(minutes=10)  # of a job: a SIGTERM in them is the warning of its time limit
+LONGEST_POLL = 200  # seconds between two looks of the executor plugin at its jobs: 180, and the look itself
 WAIT = 90  # seconds that cancelled jobs get to save and end; sites grant 30 (KillWait)
 
 # Words of sbatch's refusal, and what to change for it. The first that fits counts.
 ADVICE = {
+    "policy": "jobs, or runtime, mem_mb and threads under the rule, which your account or qos limits",
     r"ccount\b": "slurm_account under default-resources; `sacctmgr show associations user=$USER` lists yours",
     "artition": "slurm_partition; partitions here: {partitions}",
     "qos|QOS": "qos under default-resources",
     "gres|GRES": "gpu_model, or gpu: 0 and gres, under the rule; GPUs here: {gpus}",
-    "time limit": "runtime (minutes) under the rule, to what the partition allows",
+    "time limit": "runtime (minutes) under the rule, to what the partition allows; for a group, fewer group-components",
     "node configuration": "what no node there has: gpu, gpu_model or gres under the rule (GPUs here: {gpus}),"
     " or mem_mb and threads",
+    "emory|CPU count|rocessors": "mem_mb or threads under the rule; for a group, its width under resources",
     "feature": "constraint under default-resources or under the rule",
     "contact|respond": "nothing: SLURM does not answer, try again later",
 }
@@ -40,8 +45,10 @@ def request(threads: int, resources: Mapping[str, object]) -> tuple[str, ...]:
         if resources.get(name):
             found += [flag, str(resources[name])]
     gpus, model = resources.get("gpu"), resources.get("gpu_model")
-    if gpus or model:
-        found.append(f"--gpus={f'{model}:' if model else ''}{gpus or 1}")
+    if model:
+        found.append(f"--gpus={model}:{1 if gpus is None else gpus}")
+    elif gpus:
+        found.append(f"--gpus={gpus}")
     return (*found, *shlex.split(str(resources.get("slurm_extra") or "")))
 
 
@@ -80,18 +87,43 @@ def _listed(columns: str) -> str:
     return ", ".join(dict.fromkeys(line.strip() for line in done.stdout.splitlines())) or "none"
 
 
-def cancel_orphans(folder: str) -> None:
-    """Cancel the jobs that a dead driver of this workflow in *folder* left in the queue, and wait until they have saved
-    and gone: they would be at work on what the new driver submits. To be called by the only living driver there."""
-    if not shutil.which("squeue"):
+def check_driver(status_command: str | None, first_poll: int, array_jobs: str | None) -> None:
+    """Raise InputError for settings of the executor plugin with which the driver would wait for ever or take a job for
+    finished that still runs."""
+    if array_jobs:
+        raise InputError(f"slurm-array-jobs: {array_jobs!r}; leave it out: tasks that still run are taken for finished")
+    if status_command != "squeue" or not shutil.which("scontrol"):
         return
+    done = subprocess.run(["scontrol", "show", "config"], text=True, capture_output=True)
+    if not (found := re.search(r"^MinJobAge\s*=\s*(\d+)", done.stdout, re.MULTILINE)):
+        return
+    seconds, needed = int(found[1]), max(LONGEST_POLL, 3 * first_poll)
+    if seconds < needed:
+        raise InputError(
+            f"SLURM here forgets a finished job after {seconds} s (MinJobAge), before the driver may ask for it:"
+            f" {needed} s are needed\n  change in {PROFILE}: slurm-status-command to sacct, and never use scancel then:"
+            " a driver that asks sacct waits for a cancelled job for ever"
+        )
+
+
+def cancel_orphans(folder: str, others: list[Path] | None) -> None:
+    """Cancel the jobs that a dead driver of this workflow in *folder* left in the queue, and wait until they have saved
+    and gone: they would be at work on what the new driver submits.
+
+    others: signs of life of other drivers there, whose jobs they may be; None where no lock can tell. InputError where
+    it has to be found out by hand whether they live."""
+    if not shutil.which("squeue") or not (found := _orphans(folder)):
+        return
+    if others is None or any(map(driver.elsewhere, others)):
+        why = f"{driver.doubt(others)} &&" if others else "no file lock tells if their driver lives; if not:"
+        raise InputError(f"jobs of this folder are in SLURM's queue: {why} scancel {' '.join(found)}")
+    if others:
+        print(f"SLURM jobs of another driver here go on: {' '.join(found)}", flush=True)
+        return
+    print(f"SLURM jobs of a dead driver are cancelled: {' '.join(found)}", flush=True)
+    subprocess.run(["scancel", *found], capture_output=True)
     deadline = time.monotonic() + WAIT
-    told = False
-    while (found := _orphans(folder)) and time.monotonic() < deadline:
-        if not told:
-            print(f"SLURM jobs of a dead driver are cancelled: {' '.join(found)}", flush=True)
-            subprocess.run(["scancel", *found], capture_output=True)
-            told = True
+    while _orphans(folder) and time.monotonic() < deadline:
         time.sleep(1)
 
 

@@ -1,12 +1,14 @@
 """A Snakemake driver and its jobs: their environment, the end of a job with its driver, the lock of a dead driver."""
 
+import atexit
 import ctypes
 import fcntl
 import os
 import shutil
 import signal
+import socket
 import sys
-import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -14,6 +16,8 @@ from freedarts.files import InputError
 
 DRIVER = "FREEDARTS_DRIVER"  # environment variable: the process whose children are jobs, and where its number counts
 PYTHON = "FREEDARTS_PYTHON"  # environment variable: that of Snakemake, which an environment of conda has not
+SIGNS = "drivers"  # folder of the signs of life, named HOST.PROCESS
+HOST = socket.gethostname()
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -56,26 +60,59 @@ def end_with_parent(number: int) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
 
 
-def remove_dead_lock(folder: Path, keep: bool) -> IO | None:
-    """Remove the locks in *folder* (Snakemake's `.snakemake`) unless a living driver of this workflow is at work there.
-
-    Every driver holds an flock on one file for as long as it lives, however it ends; the kernel releases it. With
-    *keep* the returned file must be kept open as that sign of life.
-    """
-    folder.mkdir(exist_ok=True)
-    sign = (folder / "driver").open("w")
-    for _ in range(20):  # a dry run holds the file for a moment
-        try:
-            fcntl.flock(sign, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
-        except BlockingIOError:
-            time.sleep(0.05)
-        except OSError:  # the file system has no locks: leave the decision to the user
-            return None
-    else:
+def sign_of_life(folder: Path) -> IO | None:
+    """A file in *folder* (Snakemake's `.snakemake`) that this process holds an flock on for as long as it lives: the
+    kernel releases it, however it ends. To be kept open; None where the file system has no locks."""
+    signs, name = folder / SIGNS, f"{HOST}.{os.getpid()}"
+    signs.mkdir(parents=True, exist_ok=True)
+    sign = (folder / f"sign.{name}").open("w")
+    try:
+        fcntl.flock(sign, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
         return None
-    shutil.rmtree(folder / "locks", ignore_errors=True)
-    if keep:
-        return sign
-    sign.close()
-    return None
+    os.replace(sign.name, signs / name)  # held before anyone sees it
+    atexit.register((signs / name).unlink, missing_ok=True)
+    return sign
+
+
+def at_work(folder: Path) -> list[Path]:
+    """The signs in *folder* of other processes that live, and of any on other hosts, where the locks of some file
+    systems do not reach. Signs of the dead are removed."""
+    found = []
+    for sign in sorted((folder / SIGNS).glob("*")):
+        with suppress(FileNotFoundError), sign.open("r+") as file:
+            if elsewhere(sign):
+                found.append(sign)
+                continue
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                sign.unlink()
+            except OSError:
+                if sign.name != f"{HOST}.{os.getpid()}":
+                    found.append(sign)
+    return found
+
+
+def elsewhere(sign: Path) -> bool:
+    return sign.name.rpartition(".")[0] != HOST
+
+
+def remove_dead_lock(folder: Path) -> IO | None:
+    """Remove Snakemake's locks in *folder* unless another process is or may be at work there. Returns this one's sign
+    of life."""
+    sign, others, locks = sign_of_life(folder), at_work(folder), folder / "locks"
+    if sign and not others:
+        shutil.rmtree(locks, ignore_errors=True)
+    unsure = list(filter(elsewhere, others))
+    if unsure and locks.is_dir() and any(locks.iterdir()):
+        print(f"note: {doubt(unsure)}", file=sys.stderr)
+    return sign
+
+
+def doubt(signs: list[Path]) -> str:
+    """What to do about *signs* of other hosts."""
+    host, _, pid = signs[0].name.rpartition(".")
+    return (
+        f"a Snakemake on {host}, process {pid}, is at work here or was killed; if it is dead:"
+        f" rm {' '.join(map(str, signs))}"
+    )

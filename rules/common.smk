@@ -13,7 +13,7 @@ from snakemake.utils import update_config
 from freedarts import baselines, cluster, modules, nasbench201, numbers, paths, settings, status, tasks
 from freedarts.catalogue import Catalogue
 from freedarts.digest import code_digest
-from freedarts.driver import remove_dead_lock, set_job_environment
+from freedarts.driver import at_work, remove_dead_lock, set_job_environment
 from freedarts.files import InputError
 
 BASE = Path(workflow.basedir)
@@ -23,8 +23,8 @@ HERE = Path(os.path.relpath(BASE))
 gc.freeze()  # Snakemake's modules stay: looking through them for garbage takes a fifth of a planning
 set_job_environment(BASE)
 driver = None
-if workflow.is_main_process:
-    driver = remove_dead_lock(Path(".snakemake"), keep=not workflow.dryrun)
+if workflow.is_main_process and not workflow.dryrun:
+    driver = remove_dead_lock(Path(".snakemake"))
 
 update_config(config, settings.typed(dict(workflow.config_settings.config)))
 try:
@@ -44,12 +44,16 @@ SAMPLED = [
 onstart:
     if workflow.executor_plugin.name == "slurm":
         submitted = [job for job in workflow.dag.needrun_jobs() if not workflow.is_local(job.rule)]
-        try:  # otherwise every job would be refused, and again with each retry
-            cluster.check(requests(submitted))
-        except InputError as error:
-            raise WorkflowError(str(error))
-        if submitted and driver:  # a plan, or a look at the status, cancels nothing
-            cluster.cancel_orphans(os.path.realpath("."))
+        if submitted:  # a plan, or a look at the status, asks and cancels nothing
+            options = workflow.executor_settings
+            try:  # otherwise every job would be refused, and again with each retry
+                cluster.check(requests(submitted))
+                cluster.check_driver(
+                    options.status_command, options.init_seconds_before_status_checks, options.array_jobs
+                )
+                cluster.cancel_orphans(os.path.realpath("."), at_work(Path(".snakemake")) if driver else None)
+            except InputError as error:
+                raise WorkflowError(str(error))
 
 
 def requests(jobs):

@@ -15,7 +15,7 @@ rule preflight:
         "logs/preflight/{task}/{supernet}/{source}/seed{seed}.log",
     conda:
         "../envs/freedarts.yaml"
-    threads: lambda wildcards: 2 if gpus(wildcards) else 1
+    threads: lambda wildcards: 8 * gpus(wildcards) or 1
     resources:
         mem_mb=lambda wildcards, attempt: (2000 + training_memory(wildcards)) * attempt,
         runtime=lambda wildcards, attempt: 10 * attempt,

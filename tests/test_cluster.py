@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from freedarts import cluster
+from freedarts import cluster, driver
 from freedarts.files import InputError
 from tests.conftest import ROOT
 from tests.test_workflow import copy_project, snakemake
@@ -27,7 +27,13 @@ REFUSALS = [
     ("allocation failure: Requested node configuration is not available", "or mem_mb and threads"),
     ("allocation failure: Invalid feature specification", "constraint under"),
     ("allocation failure: Unable to contact slurm controller (connect failure)", "nothing: SLURM does not answer"),
-    ("allocation failure: Job violates accounting policy", "the entry that asks for this"),
+    (
+        "allocation failure: Job violates accounting/QOS policy (job submit limit, user size and/or time limits)",
+        "jobs, or runtime, mem_mb and threads under the rule",
+    ),
+    ("allocation failure: Memory specification can not be satisfied", "mem_mb or threads under the rule"),
+    ("allocation failure: CPU count per node can not be satisfied", "mem_mb or threads under the rule"),
+    ("allocation failure: Access denied", "the entry that asks for this"),
 ]
 
 
@@ -99,6 +105,20 @@ def test_without_slurm_nothing_is_asked(slurm_job, monkeypatch):
     assert not calls.exists()
 
 
+@pytest.mark.parametrize(
+    ("resources", "asked"),
+    [
+        ({"gpu": 4, "gpu_model": "a100"}, ["--gpus=a100:4"]),
+        ({"gpu_model": "a100"}, ["--gpus=a100:1"]),
+        ({"gpu": 0, "gpu_model": ""}, []),
+        ({"gpu": 0, "gres": "gpu:a100:4"}, ["--gres", "gpu:a100:4"]),
+        ({"gpu": 0, "gres": ""}, []),
+    ],
+)
+def test_gpus_are_asked_for_as_the_executor_does(resources, asked):
+    assert cluster.request(8, resources) == ("--cpus-per-task=8", *asked)
+
+
 def test_like_requests_are_asked_once(stub):
     calls = stub("sbatch")
     cluster.check([JOB, JOB, ("search", 1, {"slurm_partition": "cpu"})])
@@ -109,7 +129,7 @@ def test_no_slurm_is_said(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match="no SLURM here: there is no sbatch on the path; start on a login node"):
         cluster.check([JOB])
-    cluster.cancel_orphans(str(tmp_path))  # nothing to ask
+    cluster.cancel_orphans(str(tmp_path), [])  # nothing to ask
 
 
 def test_orphans_are_the_workflows_own_jobs_in_this_folder(stub, tmp_path, capsys):
@@ -118,15 +138,46 @@ def test_orphans_are_the_workflows_own_jobs_in_this_folder(stub, tmp_path, capsy
     stub("squeue", f"test -e {here}/gone || cat {here}/rows")
     (here / "rows").write_text("\n".join(rows) + "\n")
     calls = stub("scancel", f"touch {here}/gone")
-    cluster.cancel_orphans(str(here))
+    cluster.cancel_orphans(str(here), [])
     assert "scancel 7 10_1\n" in calls.read_text()
     assert "SLURM jobs of a dead driver are cancelled: 7 10_1" in capsys.readouterr().out
+
+
+def test_jobs_of_a_driver_that_lives_or_may_live_are_left_alone(stub, tmp_path, capsys):
+    calls = stub("squeue", f"echo '7|freedarts_a|{tmp_path.resolve()}'")
+    here, there = Path(f"{driver.HOST}.12"), Path("drivers/elsewhere.34")
+    cluster.cancel_orphans(str(tmp_path.resolve()), [here])
+    assert "SLURM jobs of another driver here go on: 7" in capsys.readouterr().out
+    by_hand = "a Snakemake on elsewhere, process 34, .* if it is dead: rm drivers/elsewhere.34 && scancel 7$"
+    with pytest.raises(InputError, match=by_hand):
+        cluster.cancel_orphans(str(tmp_path.resolve()), [there])
+    with pytest.raises(InputError, match=r"no file lock .*; if not: scancel 7$"):
+        cluster.cancel_orphans(str(tmp_path.resolve()), None)
+    assert "scancel" not in calls.read_text()
+
+
+@pytest.mark.parametrize(("seconds", "first", "refused"), [(300, 20, False), (199, 20, True), (300, 101, True)])
+def test_jobs_that_slurm_forgets_too_early_end_the_start(stub, seconds, first, refused):
+    stub("scontrol", "echo 'MessageTimeout          = 10 sec'", f"echo 'MinJobAge               = {seconds} sec'")
+    cluster.check_driver("sacct", first, None)
+    if not refused:
+        cluster.check_driver("squeue", first, None)
+        return
+    with pytest.raises(
+        InputError, match=rf"after {seconds} s \(MinJobAge\).*: \d+ s are needed\n.*slurm-status-command"
+    ):
+        cluster.check_driver("squeue", first, None)
+
+
+def test_job_arrays_are_refused():
+    with pytest.raises(InputError, match="slurm-array-jobs: 'search'; leave it out"):
+        cluster.check_driver("squeue", 20, "search")
 
 
 def test_squeue_that_fails_is_no_obstacle(stub, tmp_path):
     stub("squeue", "echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2", "exit 1")
     calls = stub("scancel")
-    cluster.cancel_orphans(str(tmp_path))
+    cluster.cancel_orphans(str(tmp_path), [])
     assert "scancel" not in calls.read_text()
 
 
