@@ -118,6 +118,24 @@ def test_script_has_the_name_of_a_rule_and_explains_itself(script):
     assert "--output" in help_text.stdout
 
 
+RULES = {
+    name: text
+    for path in (ROOT / "rules").glob("*.smk")
+    for name, text in re.findall(r"^ *rule (\w*):\n(.*?)(?=^ *rule |\Z)", path.read_text(), re.MULTILINE | re.DOTALL)
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_rule_states_what_it_needs(name):
+    text = RULES[name]
+    assert {"threads:", "mem_mb=", "runtime="} <= set(re.findall(r"threads:|mem_mb=|runtime=", text))
+    assert ("--gpus " in text) == ("gpu=" in text)
+    local = re.search(r"localrules:(.*?)\n\n", (ROOT / "Snakefile").read_text(), re.DOTALL)[1]
+    if not (f" {name}," in local or "localrule: True" in text):
+        assert "attempt:" in text, "what is submitted asks for more with each attempt"
+        assert "retries:" not in text, "the snakemake inside a SLURM job would retry as well"
+
+
 def test_files_stay_readable():
     for path in (ROOT / "freedarts").rglob("*.py"):
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, path

@@ -43,10 +43,7 @@ def cluster(tmp_path_factory):
         pytest.skip(f"Debian's SLURM cannot be had: {error}")
     cluster = slurm.Cluster(tmp_path_factory.mktemp("slurm"))
     try:
-        try:
-            cluster.up()
-        except OSError as error:
-            pytest.skip(f"SLURM does not come up on this machine: {error}")
+        cluster.up()
         yield cluster
     finally:
         cluster.down()
@@ -272,30 +269,68 @@ def test_jobs_of_a_killed_driver_are_cancelled_at_the_next_start(cluster, local,
 
 
 @pytest.mark.parametrize(
-    ("option", "expected"),
+    ("options", "expected"),
     [
         (
-            "retrain:slurm_partition=fast",
+            ("--default-resources", "mem_mb=1000"),  # no partition, where the site has no default
+            "the group searches, attempt 1: .*\n.*profiles/slurm/config.yaml: slurm_partition; partitions here: cpu,",
+        ),
+        (
+            ("--set-resources", "retrain:slurm_partition=fast"),
             "retrain, attempt 1: .*artition.*\n.*change in profiles/slurm/config.yaml: slurm_partition; "
             "partitions here: cpu, gpu, urgent, closed",
         ),
-        ("retrain:gpu_model=a100", "retrain, attempt 1: .*gpu_model.*GPUs here: .*gpu gpu:3"),
         (
-            "retrain:slurm_account=nobody",
+            ("--set-resources", "retrain:gpu=1", "retrain:gpu_model=a100"),
+            "retrain, attempt 1: .*gpu_model.*GPUs here: .*gpu gpu:3",
+        ),
+        (
+            ("--set-resources", "retrain:slurm_account=nobody"),
             "retrain, attempt 1: Invalid account .*\n.*profiles/slurm/config.yaml: slurm_account under ",
         ),
-        ("retrain:runtime=9000", "retrain, attempt 1: .*runtime .minutes. under the rule"),
-        ("retrain:runtime=attempt * 700", "retrain, attempt 3: .*runtime .minutes. under the rule"),
-        ("search:runtime=9000", "the group searches, attempt 1: .*runtime .minutes. under the rule"),
+        (("--set-resources", "retrain:runtime=9000"), "retrain, attempt 1: .*runtime .minutes. under the rule"),
+        (
+            ("--set-resources", "retrain:runtime=attempt * 700"),
+            "retrain, attempt 3: .*runtime .minutes. under the rule",
+        ),
+        (
+            ("--set-resources", "search:runtime=9000"),
+            "the group searches, attempt 1: .*runtime .minutes. under the rule",
+        ),
     ],
 )
-def test_request_that_the_site_does_not_know_ends_the_start(cluster, local, tmp_path, option, expected):
+def test_request_that_the_site_does_not_know_ends_the_start(cluster, local, tmp_path, options, expected):
     folder = Path(shutil.copytree(local, tmp_path / "project"))
     shutil.rmtree(folder / "results")
     before = len(cluster.jobs())
-    output = snakemake(folder, *PROFILE, METRICS.format(*CASES[0]), "--set-resources", option, check=False)
+    output = snakemake(folder, *PROFILE, METRICS.format(*CASES[0]), *options, check=False)
     assert re.search(f"SLURM refuses jobs of {expected}", output, re.DOTALL), output[-3000:]
     assert len(cluster.jobs()) == before
+
+
+def test_gpus_that_are_a_gres_are_asked_for_by_trainings_on_a_gpu_alone(cluster, local, tmp_path):
+    """As the profile's comment says; here 2 threads are one GPU."""
+    folder = Path(shutil.copytree(local, tmp_path / "project"))
+    file = folder / "profiles" / "slurm" / "config.yaml"
+    profile = yaml.safe_load(file.read_text())
+    (lines,) = re.findall(
+        r'^    #   gpu: 0\n    #   (gres: ".*")$', (ROOT / "profiles/slurm/config.yaml").read_text(), re.MULTILINE
+    )
+    form = yaml.safe_load(lines.replace("// 8", "// 2").replace("gpu:a100:", "gpu:"))
+    profile["set-resources"]["retrain"] |= {"gpu": 0, **form}
+    file.write_text(yaml.safe_dump(profile))
+    targets = [METRICS.format(*case) for case in CASES[:2]]
+    for target in targets:
+        (folder / target).unlink()
+    before = len(cluster.jobs())
+    snakemake(folder, *PROFILE, targets[0])
+    profile["set-threads"] = {"retrain": 1}
+    file.write_text(yaml.safe_dump(profile))
+    snakemake(folder, *PROFILE, targets[1])
+    on_gpu, on_cpu = cluster.jobs()[before:]
+    assert (on_gpu["Partition"], on_gpu["TresPerNode"], on_gpu["JobState"]) == ("gpu", "gres:gpu:1", "COMPLETED")
+    assert (on_cpu["Partition"], on_cpu["JobState"]) == ("cpu", "COMPLETED")
+    assert "gres" not in on_cpu.get("TresPerNode", "")
 
 
 def test_commands_of_the_profile_s_readme_run(cluster, local, tmp_path):
@@ -331,7 +366,7 @@ def test_a_hundred_searches_are_few_submissions(cluster, local, tmp_path):
         process.wait(timeout=120)
     jobs = cluster.jobs()[before:]
     assert len(jobs) == submitted() == 4
-    assert {job["JobState"] for job in jobs} == {"CANCELLED"}
+    assert {(job["JobState"], job["NumCPUs"]) for job in jobs} == {("CANCELLED", "4")}
 
 
 @pytest.mark.slow
