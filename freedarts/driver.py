@@ -79,3 +79,15 @@ def remove_dead_lock(folder: Path, keep: bool) -> IO | None:
         return sign
     sign.close()
     return None
+
+
+def at_work(folder: Path) -> bool:
+    """Whether a living driver of this workflow is at work in *folder* (Snakemake's `.snakemake`)."""
+    try:
+        with (folder / "driver").open("r+") as sign:
+            fcntl.flock(sign, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # no driver was ever here, or the file system has no locks
+        pass
+    return False
