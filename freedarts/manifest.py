@@ -13,6 +13,7 @@ from freedarts.paths import ARCHITECTURE_SCORES, CORRELATION, COST, GENOTYPE, LO
 NAME = Path("results/manifest.json")
 FORMAT = 2  # of the manifest; another one is refused
 KEYS = ("settings", "published", "files", "tables")
+BENCHMARKS = "results/benchmarks/"  # Snakemake's measurements, by the path of what they measured
 BESIDE = ("history.csv", "protocol.json", "weights.safetensors")  # what a training leaves beside its metrics
 
 
@@ -31,7 +32,7 @@ def _files(selected: dict) -> Iterator[str]:
     for supernet, score, seeds in searches:
         for seed in seeds:
             path = SEARCH.format(supernet=supernet, score=score, seed=seed)
-            yield from (path, f"results/benchmarks/{Path(path).parent.relative_to('results')}.tsv")
+            yield from (path, f"{BENCHMARKS}{Path(path).parent.relative_to('results')}.tsv")
     for supernet, source, seeds in [*searches, *selected["sources"]]:
         yield from (GENOTYPE.format(supernet=supernet, source=source, seed=seed) for seed in seeds)
     yield from (COST.format(task=t, supernet=n, source=s) for t, n, s in selected["costs"])
@@ -42,7 +43,7 @@ def _files(selected: dict) -> Iterator[str]:
     for case in selected["trainings"]:
         metrics = Path(metrics_path(case))
         yield from (str(metrics), *(str(metrics.with_name(name)) for name in BESIDE))
-        yield f"results/benchmarks/{metrics.parent.relative_to('results')}.tsv"
+        yield f"{BENCHMARKS}{metrics.parent.relative_to('results')}.tsv"
     yield from (NUMBER.format(number=number) for number in selected["numbers"])
 
 

@@ -1,7 +1,7 @@
 """Pack the results that the tables show, with their manifest, into one zip file, or place those of such a file here.
 
     python -m freedarts.pack results.zip
-    python -m freedarts.pack --unpack results.zip && snakemake --touch && snakemake
+    python -m freedarts.pack --unpack results.zip && snakemake --touch --forceall && snakemake
 
 A file that is cut short, of another version, with a wrong digest or with a path that leads elsewhere is refused, and
 nothing is written.
@@ -94,7 +94,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.unpack:
         count = unpack(arguments.file)
-        print(f"{count} files placed; after `snakemake --touch`, with the same --configfile, none runs again")
+        print(f"{count} files placed; `snakemake --touch --forceall`, with the same --configfile, records them")
     else:
         print(f"{arguments.file}: {pack(arguments.file)} files")
 

@@ -30,12 +30,8 @@ def faults(found: dict, made: set[str], resources: Path = RESOURCES) -> Iterator
             yield f"{path}: extra, nothing here made it"
     for path in found["files"]:
         if path.endswith("/metrics.json"):
-            yield from _metrics(Path(path))
-    published = {name: resources / f"{name}.yaml" for name in assembly.PUBLISHED}
-    for name, path in published.items():
-        if manifest.digest(path) != found["published"].get(name):
-            yield f"{path}: not the one that the tables were made with"
-    yield from _tables(found, published)
+            yield from headline(Path(path))
+    yield from tables(found, resources)
 
 
 def damaged(files: dict[str, str]) -> Iterator[str]:
@@ -47,8 +43,8 @@ def damaged(files: dict[str, str]) -> Iterator[str]:
             yield f"{name}: changed since the tables were made"
 
 
-def _metrics(path: Path) -> Iterator[str]:
-    """The headline against the raw log of the training."""
+def headline(path: Path) -> Iterator[str]:
+    """The last error in the metrics of a training against its raw log."""
     try:
         stated, history = read_json(path, ("error_last",))["error_last"], results.history(path.with_name("history.csv"))
         if not history or not math.isclose(stated, history[-1][1], rel_tol=1e-8, abs_tol=1e-8):
@@ -58,7 +54,12 @@ def _metrics(path: Path) -> Iterator[str]:
         yield str(error)
 
 
-def _tables(found: dict, published: dict[str, Path]) -> Iterator[str]:
+def tables(found: dict, resources: Path = RESOURCES) -> Iterator[str]:
+    """The tables, and what the paper and the release print, against *found* and what the results give now."""
+    published = {name: resources / f"{name}.yaml" for name in assembly.PUBLISHED}
+    for name, path in published.items():
+        if manifest.digest(path) != found["published"].get(name):
+            yield f"{path}: not the one that the tables were made with"
     try:
         texts = assembly.build(found["settings"], published)
     except (InputError, AttributeError, KeyError, TypeError, ValueError) as error:

@@ -10,7 +10,7 @@ import pytest
 from freedarts import manifest, pack, verify
 from freedarts.files import InputError
 from freedarts.paths import ARCHITECTURE_SCORES, COST, METRICS, SEARCH
-from freedarts.repair import Job, faults
+from freedarts.repair import Job, add_unrecorded, faults
 from tests.conftest import write
 from tests.test_table_scripts import NAMES, results, tables  # noqa: F401, a fixture
 
@@ -77,13 +77,22 @@ def test_manifest_of_another_version_is_refused(tmp_path, content, message):
 
 def test_repair_takes_what_the_manifest_says(made):
     history = str(Path(TRAINED).with_name("history.csv"))
-    stated = manifest.read(manifest.NAME)["files"]
-    training, made_tables = Job(1.0, [], {}, [TRAINED, history]), Job(2.0, [TRAINED], {}, [str(manifest.NAME)])
-    assert not list(faults([training, made_tables], stated))
+    measured = write(Path(manifest.BENCHMARKS, Path(TRAINED).parent.relative_to("results")).with_suffix(".tsv"), "1")
+    stated = manifest.read(manifest.NAME)
+    stated["files"] |= {str(measured): manifest.digest(measured), "/elsewhere": "0", "results/../elsewhere": "0"}
+    training = Job(1.0, [], {}, [TRAINED, history])
+    jobs = [training, Job(2.0, [TRAINED], {}, ["results/tables.md", str(manifest.NAME)])]
+    unrecorded = add_unrecorded(jobs, stated)
+    assert SEARCHED in unrecorded
+    assert not {TRAINED, str(measured), "/elsewhere", "results/../elsewhere"} & set(unrecorded)
+    assert not list(faults(jobs))
     Path(history).write_text("epoch,test_error\n0,3\n")
-    assert [line for _, line in faults([training, made_tables], stated)] == [f"{history}: changed since it was made"]
-    training.made = 3.0  # trained again after the tables
-    assert not list(faults([training, made_tables], stated))
+    measured.write_text("2")
+    (job, line), (measurement, other) = faults(jobs)
+    assert (job, line) == (training, f"{history}: changed since it was made")
+    assert (measurement.outputs, other) == ([str(measured)], f"{measured}: changed since it was made")
+    training.made = measurement.made = 3.0  # trained again after the tables
+    assert not list(faults(jobs))
 
 
 @pytest.fixture

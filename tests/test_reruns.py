@@ -1,5 +1,6 @@
 """What runs again after a change (docs/reruns.md is made from these cases), and the command that finds lost results."""
 
+import base64
 import fcntl
 import json
 import re
@@ -12,9 +13,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from freedarts.driver import HOST, SIGNS, at_work
 from freedarts.nasbench201 import DOWNLOAD
-from freedarts.repair import Job, faults
-from tests.conftest import ROOT, TINY_TASK
+from freedarts.repair import Job, faults, lost
+from tests.conftest import ROOT, TINY_TASK, write
 from tests.test_workflow import command, copy_project, planned, snakemake, table
 
 pytestmark = pytest.mark.workflow
@@ -27,6 +29,7 @@ BASE = {
     "retrain": [{"task": "tiny", "supernet": "nasbench201", "source": "synflow", "seeds": [0], "runs": 1}],
 }
 TABLES = "results/tables.md"
+MANIFEST = "results/manifest.json"
 SEARCH = "results/search/nasbench201/{}/seed{}/scores.json"
 GENOTYPE = "results/genotypes/nasbench201/{}/seed{}.json"
 TRAINING = "results/retrain/tiny/nasbench201/synflow/seed0/run0/metrics.json"
@@ -62,13 +65,42 @@ def reorder(project: Path) -> None:
     path.write_text(yaml.safe_dump(dict(reversed(content.items())), sort_keys=False))
 
 
+def limit_cores(project: Path) -> None:
+    path = project / "profiles" / "default" / "config.yaml"
+    path.write_text(path.read_text().replace("cores: all", "cores: 1"))
+
+
 def forget_records(project: Path) -> None:
-    """A clone with results copied in, after the documented command."""
+    """A clone with results copied in."""
     shutil.rmtree(project / ".snakemake")
     shutil.rmtree(project / "logs")
     for path in project.rglob("*.py"):
         path.touch()
-    snakemake(project, "--configfile", OVERLAY, "--touch")
+
+
+def record(project: Path) -> None:
+    """In a clone, the documented command."""
+    forget_records(project)
+    snakemake(project, "--configfile", OVERLAY, "--touch", "--forceall")
+
+
+def cut(project: Path, name: str) -> None:
+    path = project / name
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def forge(project: Path, name: str, **values) -> None:
+    path = project / name
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def cut_record(project: Path, name: str) -> None:
+    """As a driver leaves it that is killed, or has no space left, while it writes."""
+    cut(project, f".snakemake/metadata/{base64.b64encode(name.encode()).decode()}")
+
+
+def edit_table(project: Path) -> None:
+    append(project, TABLES, "forged")
 
 
 DOCUMENT = """\
@@ -84,16 +116,30 @@ of the former's genotype.
 
 A training whose genotype came out the same has a finished checkpoint: it writes its results again without an epoch.
 
-Deleted and damaged results, which Snakemake does not notice: `python -m freedarts.repair && snakemake` removes them
-with all that was made from them, and makes them again (`--dry-run` only lists them). Keep `checkpoints/`, so that no
-training starts from nothing.
+## Deleted and damaged results
+
+Snakemake alone misses a result that was deleted behind finished tables, or removed by a job that failed, and makes what
+follows from a damaged one. `python -m freedarts.repair && snakemake`, with the `--configfile` and the profile of the
+run, removes what is damaged with all that was made from it, and makes it again (`--dry-run` only lists it). While a
+Snakemake is at work in the folder, `repair` refuses to begin.
+
+| what happened | made again |
+|---|---|
+{damages}
+
+Keep `checkpoints/`, so that no training starts from nothing. Measurements of time and memory are not made again: a
+training that only writes its results again would measure something else.
+
+What lies in `data/` may be deleted: what was made from it stays. Have it back in a call of its own, for example
+`snakemake data/cifar10.json`, before more is made from it; a call that does both makes all again.
 """
 CASES = {
     "nothing": (nothing, set()),
     "comments in code and configuration": (add_comments, set()),
     "touched scripts, configuration, resources": (touch, set()),
     "keys of the configuration in another order": (reorder, set()),
-    "a clone with results copied in, after `snakemake --touch`": (forget_records, set()),
+    "another number of cores": (limit_cores, set()),
+    "a clone with results copied in, after `snakemake --touch --forceall`": (record, set()),
     "one more seed": (
         lambda p: change(p, search=[{**BASE["search"][0], "seeds": 2}]),
         {
@@ -118,6 +164,32 @@ CASES = {
     "code of the training": (lambda p: append(p, "freedarts/training.py", "EDITED = 1"), {TRAINING, TABLES}),
     "code of the tables": (lambda p: append(p, "freedarts/tables/__init__.py", "EDITED = 1"), {TABLES}),
 }
+SNIP = {SEARCH.format("snip-digits-b8", 0), GENOTYPE.format("snip-digits-b8", 0), TABLES}
+HISTORY = TRAINING.replace("metrics.json", "history.csv")
+# How a result is lost, and what is made again.
+DAMAGES = {
+    "the scores of a search deleted": (lambda p: (p / SEARCH.format("snip-digits-b8", 0)).unlink(), SNIP),
+    "the scores of a search cut short": (lambda p: cut(p, SEARCH.format("synflow", 0)), SYNFLOW),
+    "another genotype written by hand": (
+        lambda p: forge(p, GENOTYPE.format("synflow", 0), arch="|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"),
+        {GENOTYPE.format("synflow", 0), TRAINING, TABLES},
+    ),
+    "weights of a training cut short": (
+        lambda p: cut(p, TRAINING.replace("metrics.json", "weights.safetensors")),
+        {TRAINING, TABLES},
+    ),
+    "the history of a training edited": (lambda p: append(p, HISTORY, "2,1.0,1.0"), {TRAINING, TABLES}),
+    "the folder of a training deleted": (lambda p: shutil.rmtree((p / TRAINING).parent), {TRAINING, TABLES}),
+    "tables edited": (edit_table, {TABLES}),
+    "the manifest of something else": (lambda p: (p / MANIFEST).write_text('{"a": 1}'), {TABLES}),
+    "settings in the manifest edited": (lambda p: forge(p, MANIFEST, settings={}), {TABLES}),
+    "measurements in `results/benchmarks/` deleted": (lambda p: shutil.rmtree(p / "results/benchmarks"), {TABLES}),
+    "a record in `.snakemake/` cut short": (lambda p: cut_record(p, SEARCH.format("synflow", 0)), SYNFLOW),
+    "`logs/` and `checkpoints/` deleted": (
+        lambda p: [shutil.rmtree(p / name) for name in ("logs", "checkpoints")],
+        set(),
+    ),
+}
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +213,81 @@ def copy(finished, tmp_path) -> Path:
 def test_change_reruns_exactly(copy, case):
     alter, expected = CASES[case]
     alter(copy)
-    assert planned(copy, "--configfile", OVERLAY, "--cores", "3", TABLES) == expected
+    assert planned(copy, TABLES, "--configfile", OVERLAY) == expected
+
+
+@pytest.fixture(scope="module")
+def recorded(finished, tmp_path_factory) -> Path:
+    project = Path(shutil.copytree(finished, tmp_path_factory.mktemp("clone") / "project"))
+    record(project)
+    return project
+
+
+@pytest.fixture
+def clone(recorded, tmp_path) -> Path:
+    return Path(shutil.copytree(recorded, tmp_path / "project"))
+
+
+@pytest.mark.parametrize("case", ["a setting of the score `snip-digits-b8`", "code of the score SynFlow"])
+def test_change_in_a_clone_reruns_the_same(clone, case):
+    alter, expected = CASES[case]
+    alter(clone)
+    assert planned(clone, TABLES, "--configfile", OVERLAY) == expected
+
+
+def test_result_that_is_missing_in_a_clone_is_made_there(copy):
+    missing = copy / SEARCH.format("snip-digits-b8", 0)
+    missing.unlink()
+    record(copy)
+    assert not missing.exists()  # and is no empty file
+    assert repair(copy)[0] == f"{missing.relative_to(copy)}: deleted"
+    assert planned(copy, TABLES) == SNIP
+
+
+def test_damage_in_a_clone_is_found(clone):
+    cut(clone, SEARCH.format("synflow", 0))
+    assert re.match(f"{SEARCH.format('synflow', 0)}: not valid JSON", repair(clone)[0])
+    assert planned(clone, TABLES) == SYNFLOW
+
+
+def test_results_without_records_are_named_and_checked(copy):
+    """A clone after `snakemake --touch` alone, which records what seems out of date."""
+    forget_records(copy)
+    (copy / ".snakemake" / "metadata").mkdir(parents=True)
+    said = repair(copy)
+    assert said[0].startswith("12 results have no record")
+    assert said[-1] == "all results are whole"
+    forge(copy, SEARCH.format("synflow", 0), objective=1.0)
+    (copy / HISTORY).unlink()
+    (copy / "results/tables.csv").unlink()
+    said = repair(copy)
+    assert {
+        f"{HISTORY}: deleted",
+        f"{SEARCH.format('synflow', 0)}: changed since it was made",
+        "results/tables.csv: deleted",
+    } < set(said)
+    assert said[-1].startswith("3 faults")
+    assert not any((copy / name).exists() for name in (TRAINING, TABLES, MANIFEST))
+    assert planned(copy, TABLES) == SYNFLOW
+
+
+@pytest.mark.parametrize("case", DAMAGES)
+def test_damage_reruns_exactly(copy, case):
+    damage, expected = DAMAGES[case]
+    damage(copy)
+    repair(copy)
+    assert not any((copy / name).exists() for name in expected)
+    assert planned(copy, TABLES) == expected
+
+
+@pytest.mark.parametrize("case", [case for case, (_, expected) in DAMAGES.items() if expected == {TABLES}])
+def test_verify_and_repair_agree_on_the_tables(copy, case):
+    DAMAGES[case][0](copy)
+    assert module(copy, "verify")[0] == 1
+    assert repair(copy)[-1] != "all results are whole"
+    snakemake(copy, TABLES)
+    assert module(copy, "verify")[0] == 0
+    assert repair(copy) == ["all results are whole"]
 
 
 def test_training_of_an_unchanged_genotype_is_written_again_without_an_epoch(copy):
@@ -160,8 +306,11 @@ def test_training_of_an_unchanged_genotype_is_written_again_without_an_epoch(cop
 
 def document() -> str:
     """docs/reruns.md."""
-    rows = (f"| {case} | {'<br>'.join(sorted(jobs)) or '**nothing**'} |" for case, (_, jobs) in CASES.items())
-    return DOCUMENT.format(rows="\n".join(rows))
+    rows, damages = (
+        "\n".join(f"| {case} | {'<br>'.join(sorted(jobs)) or '**nothing**'} |" for case, (_, jobs) in cases.items())
+        for cases in (CASES, DAMAGES)
+    )
+    return DOCUMENT.format(rows=rows, damages=damages)
 
 
 def test_document_shows_these_cases():
@@ -215,7 +364,7 @@ def test_packed_results_run_nothing_elsewhere(copy, tmp_path):
     shutil.copy2(copy / "config" / "config.yaml", clone / "config")
     change(clone)
     assert module(clone, "pack", "--unpack", str(tmp_path / "results.zip"))[0] == 0
-    snakemake(clone, "--touch", TABLES)
+    snakemake(clone, "--touch", "--forceall", TABLES)
     assert planned(clone, TABLES) == set()
     assert module(clone, "verify")[0] == 0
 
@@ -267,13 +416,62 @@ def test_training_of_a_killed_driver_saves_and_ends(copy):
     assert steps % 45  # 1,437 images in batches of 32: not at the end of an epoch
 
 
-def test_converted_download_may_be_deleted(tmp_path, monkeypatch):
+def test_training_of_a_failed_run_is_made_again(copy):
+    append(copy, "scripts/retrain.py", "raise SystemExit('no space left')")
+    snakemake(copy, TABLES, check=False)
+    assert planned(copy, TABLES) == set()  # Snakemake alone sees nothing
+    assert repair(copy)[0] == f"{TRAINING}: deleted"
+    assert planned(copy, TABLES) == {TRAINING, TABLES}
+
+
+def test_repair_waits_for_the_driver(copy):
+    (copy / TABLES).unlink()
+    sign = copy / ".snakemake" / SIGNS / f"{HOST}.1"
+    with sign.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert at_work(copy / ".snakemake")
+        assert module(copy, "repair")[1].startswith("error: .snakemake: snakemake is at work here")
+        assert (copy / MANIFEST).exists()
+        assert f"{TABLES}: deleted" in repair(copy, "--dry-run")
+    sign = sign.rename(sign.with_name("login2.34"))
+    assert (
+        f"process 34, is at work here or was killed; if it is dead: rm {sign.relative_to(copy)}"
+        in module(copy, "repair")[1]
+    )
+    sign.unlink()
+    assert not at_work(copy / ".snakemake")
+    assert repair(copy)[0] == f"{TABLES}: deleted"
+
+
+def test_training_whose_download_was_deleted_stays(copy):
+    change(copy, tasks={"small": {**TINY_TASK, "dataset": "cifar10"}})
+    trained = TRAINING.replace("tiny", "small")
+    more = trained.replace("run0", "run1")
+    shutil.copytree((copy / TRAINING).parent, (copy / trained).parent)
+    data = write(copy / "data" / "cifar10.json", {})
+    snakemake(copy, trained, "--configfile", OVERLAY, "--touch", "--forceall")
+    data.unlink()
+    assert repair(copy) == ["all results are whole"]
+    assert planned(copy, trained, "--configfile", OVERLAY) == set()
+    assert trained in planned(copy, trained, more, "--configfile", OVERLAY)
+    write(data, {})  # as a call of its own does
+    assert planned(copy, trained, more, "--configfile", OVERLAY) == {more}
+
+
+def test_data_may_be_deleted(tmp_path, monkeypatch):
+    """What was made from them stays, for a download can always be had again."""
     monkeypatch.chdir(tmp_path)
-    Path("architectures.parquet").touch()
-    download = Job(1.0, [], {}, [DOWNLOAD])
-    convert = Job(2.0, [DOWNLOAD], {}, ["architectures.parquet"])
-    assert not list(faults([download, convert]))
-    other = Job(2.0, ["source"], {}, ["architectures.parquet"])
+    made = [DOWNLOAD, "data/cifar10.json"]
+    jobs = [Job(1.0, [], {}, [name]) for name in made]
+    jobs += [Job(2.0, made, {}, ["result"]), Job(1.0, [], {}, ["data/a", "data/b"])]
+    for name in ("result", "data/a"):
+        write(Path(name), {})
+    assert not list(faults(jobs))
+    Path("data/cifar10.json").write_text("{")
+    ((job, line),) = faults(jobs)
+    assert line.startswith("data/cifar10.json: not valid JSON")
+    assert lost([job], jobs) == ["data/cifar10.json"]
+    other = Job(2.0, ["source"], {}, ["result"])
     assert [line for _, line in faults([Job(1.0, [], {}, ["source"]), other])] == ["source: deleted"]
 
 
