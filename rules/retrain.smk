@@ -26,6 +26,7 @@ rule retrain:
     threads: lambda wildcards: 8 * gpus(wildcards) or 1
     resources:
         mem_mb=lambda wildcards, attempt: training_memory(wildcards) * attempt,
+        # What the release's 600 epochs on CIFAR-10 took; a longer one goes on after each limit.
         runtime=lambda wildcards, attempt: (2000 if gpus(wildcards) else 20) * attempt,
         gpu=gpus,
     params:
