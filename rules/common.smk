@@ -157,11 +157,6 @@ def batch_size(wildcards):
     return score(wildcards).get("data", {}).get("batch_size", 1)
 
 
-def image_memory(wildcards):
-    """MB that a score needs for an image."""
-    return 80 if catalogue.config["supernets"][wildcards.supernet]["image_size"] > 96 else 40
-
-
 def architecture_dataset(wildcards):
     return catalogue.config["architecture_scores"][wildcards.score].get("data", {}).get("dataset")
 

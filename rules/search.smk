@@ -18,9 +18,8 @@ rule search:
         "../envs/freedarts.yaml"
     threads: 1
     resources:
-        # Measured at their peak, audit included: GraSP with 64 images of 32x32 2,350 MB on nasbench201; with images of
-        # 224x224 900 MB and 66 for each (benchmarks/results).
-        mem_mb=lambda wildcards, attempt: 2000 * attempt + image_memory(wildcards) * batch_size(wildcards),
+        # Measured, audit included: 900 MB and at most 66 MB an image (benchmarks/results).
+        mem_mb=lambda wildcards, attempt: 2000 * attempt + 80 * batch_size(wildcards),
         # Of a group the minutes are added up: growing more slowly they stay within a day.
         runtime=lambda wildcards, attempt: (10 + 3 * batch_size(wildcards) // 4) * (1 + attempt) // 2,
     params:
