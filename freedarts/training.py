@@ -103,10 +103,10 @@ def train(
     """Train *network* in place and test it after every epoch. Returns the history, one row an epoch.
 
     With *checkpoints* it goes on where the last one stands, and saves after every epoch, every SAVE_EVERY seconds and
-    when stop() turns true; then it raises Interrupted. progress wraps the epochs to come, to show them; report gets the
-    history before the first of them and after each. bf16: automatic mixed precision with bfloat16; compiled: whether
-    whole batches run through torch.compile. Errors are in percent, losses are means, seconds are wall time of this
-    training.
+    when stop() turns true, which it asks between batches, those of a test too; then it raises Interrupted. progress
+    wraps the epochs to come, to show them; report gets the history before the first of them and after each. bf16:
+    automatic mixed precision with bfloat16; compiled: whether whole batches run through torch.compile. Errors are in
+    percent, losses are means, seconds are wall time of this training.
 
     In a *group* of processes every one is called alike, checkpoints apart, which rank 0 has. It alone tests the network
     and has the history.
@@ -156,16 +156,22 @@ def train(
                 saved_at = now
                 if order == STOP:
                     raise Interrupted(f"stopped in epoch {epoch}, step {state.step} of {steps}")
-        losses, counts = zip(*group.gather((loss_sum.item(), wrong.item())), strict=True)
+        state.loss, state.wrong = loss_sum.item(), wrong.item()
+        state.seconds = earlier + time.perf_counter() - start
+        losses, counts = zip(*group.gather((state.loss, state.wrong)), strict=True)
+        tested = evaluate(network, data.test_batches(), bf16, stop) if group.rank == 0 else {}
+        if group.share(tested is None):
+            save()
+            raise Interrupted(f"stopped in epoch {epoch}, in its test")
         row = {
             "epoch": epoch,
             "learning_rate": protocol.learning_rate_at(epoch, steps - 1, images),
             "train_loss": sum(losses) / images,
             "train_error": 100 * sum(counts) / images,
-            "train_seconds": earlier + time.perf_counter() - start,
+            "train_seconds": state.seconds,
         }
         if group.rank == 0:
-            row |= evaluate(network, data.test_batches(), bf16)
+            row |= tested
             row["seconds"] = earlier + time.perf_counter() - start
             for loss in ("train_loss", "test_loss"):
                 if not math.isfinite(row[loss]):
@@ -209,8 +215,14 @@ def _restore(
 
 
 @torch.no_grad()
-def evaluate(network: nn.Module, batches: Iterator[tuple[Tensor, Tensor]], bf16: bool = False) -> dict[str, float]:
-    """Top-1 and top-5 error in percent and mean cross-entropy, in evaluation mode.
+def evaluate(
+    network: nn.Module,
+    batches: Iterator[tuple[Tensor, Tensor]],
+    bf16: bool = False,
+    stop: Callable[[], bool] = lambda: False,
+) -> dict[str, float] | None:
+    """Top-1 and top-5 error in percent and mean cross-entropy, in evaluation mode; None if stop() turns true before the
+    last batch.
 
     The kernels are not chosen by measurement and not compiled, so that another process on such a device gets the same
     errors."""
@@ -218,6 +230,8 @@ def evaluate(network: nn.Module, batches: Iterator[tuple[Tensor, Tensor]], bf16:
     wrong1 = wrong5 = total = 0
     loss = 0.0
     for inputs, labels in batches:
+        if stop():
+            return None
         with (
             torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
             torch.autocast(labels.device.type, torch.bfloat16, enabled=bf16),
