@@ -53,7 +53,10 @@ class Group:
 
     def share(self, value: object) -> object:
         """The value of rank 0."""
-        return self.gather(value)[0]
+        values = [value]
+        if self.size > 1:
+            dist.broadcast_object_list(values)
+        return values[0]
 
     def largest(self, number: int) -> int:
         if self.size == 1:
