@@ -23,7 +23,7 @@ from freedarts.tasks import cifar, digits
 from tests.conftest import ROOT, TINY_TASK
 
 PROTOCOL = TINY_TASK["protocol"] | {"epochs": 4, "batch_size": 64, "label_smoothing": 0.1}
-TIMES = ("images_per_second", "hours", "commit")
+MEASURED = ("images_per_second", "hours", "peak_memory_mb", "commit")
 
 
 def start(folder: Path, output: str = "metrics.json", options: tuple = (), **changes) -> subprocess.Popen:
@@ -58,7 +58,7 @@ def result(folder: Path, name: str = "metrics.json") -> tuple[dict, dict, list]:
         [value for column, value in zip(rows[0], row, strict=True) if "seconds" not in column] for row in rows[1:]
     ]
     weights = {key: tensor.tolist() for key, tensor in load_file(folder / "weights.safetensors").items()}
-    return {key: value for key, value in metrics.items() if key not in TIMES}, weights, history
+    return {key: value for key, value in metrics.items() if key not in MEASURED}, weights, history
 
 
 def wait_for_checkpoints(folder: Path, count: int) -> None:
@@ -160,11 +160,14 @@ def test_truncated_newest_checkpoint_falls_back(tmp_path, uninterrupted):
 
 def test_finished_training_writes_its_results_again_without_an_epoch(tmp_path, uninterrupted):
     finish(tmp_path)
+    peak = json.loads((tmp_path / "metrics.json").read_text())["peak_memory_mb"]
+    assert 1 < peak < 2000
     for name in ("metrics.json", "weights.safetensors", "history.csv"):
         (tmp_path / name).unlink()
     saved = {path: path.stat().st_mtime_ns for path in tmp_path.glob("checkpoints/*/step*.pt")}
     finish(tmp_path)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("checkpoints/*/step*.pt")} == saved
+    assert json.loads((tmp_path / "metrics.json").read_text())["peak_memory_mb"] == peak
     assert result(tmp_path) == uninterrupted
 
 
