@@ -241,7 +241,7 @@ def evaluate(
         if stop():
             return None
         with (
-            torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
+            torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),
             torch.autocast(labels.device.type, torch.bfloat16, enabled=bf16),
         ):
             logits, _ = network(inputs.contiguous(memory_format=torch.channels_last))
