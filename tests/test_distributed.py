@@ -115,6 +115,7 @@ def uninterrupted(tmp_path_factory):
     process = two(folder)
     output, _ = process.communicate()
     assert process.returncode == 0, output
+    assert "Warning" not in output
     return result(folder)
 
 
@@ -165,6 +166,15 @@ def test_training_ends_when_one_of_its_processes_dies(tmp_path):
     assert process.returncode == 1
     assert "error: process 1 of the training got signal 9" in output
     assert "Traceback" not in output
+
+
+def test_first_process_says_why_it_fails(tmp_path):
+    """The others, which wait for it, are ended without a word."""
+    process = start(tmp_path, options=("--processes", "3"), learning_rate=1e30)
+    output, _ = process.communicate(timeout=100)
+    assert process.returncode == 1
+    assert output.count("error: ") == 1
+    assert "error: train_loss is nan in epoch 0: the training has diverged" in output
 
 
 def test_batch_too_small_for_the_processes_is_refused_once(tmp_path):
