@@ -27,6 +27,7 @@ def watch(device: torch.device) -> Callable[[], float]:
     """From now on: what is returned reads the peak above what is in use now, in MB. On Linux exact, by resetting the
     kernel's peak mark; elsewhere what the process's peak grew by."""
     if device.type == "cuda":
+        torch.cuda.init()
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
         return lambda: (torch.cuda.max_memory_allocated(device) - before) / 2**20
@@ -37,8 +38,8 @@ def watch(device: torch.device) -> Callable[[], float]:
 def lacks(error: Exception) -> bool:
     """Whether *error* says that the memory of the device does not suffice; torch, CUDA, cuDNN and cuBLAS say it each in
     its own words."""
-    known = ("DefaultCPUAllocator", "CUDA error: out of memory", "_STATUS_ALLOC_FAILED")
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(words in str(error) for words in known)
+    known = ("DefaultCPUAllocator", "out of memory", "_STATUS_ALLOC_FAILED")
+    return isinstance(error, MemoryError) or any(words in str(error) for words in known)
 
 
 def _resident(reset: bool) -> float:

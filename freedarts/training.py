@@ -141,9 +141,9 @@ def train(
         start = saved_at = time.perf_counter()
         earlier = state.seconds
         loss_sum, wrong = (torch.tensor(value, device=device) for value in (state.loss, state.wrong))
-        order = epoch_order(images, seed, epoch if protocol.reshuffle else 0)
+        indices = epoch_order(images, seed, epoch if protocol.reshuffle else 0)
         # Copied to where the labels are at once: a copy to a GPU in each step would wait for the step before.
-        batches = order.to(data.train_labels.device).split(protocol.batch_size)[state.step :]
+        batches = indices.to(data.train_labels.device).split(protocol.batch_size)[state.step :]
         loader = data.train_batches(map(group.part, batches), seed=epoch_seed(seed, epoch))
         for batch, (inputs, labels) in zip(batches, loader, strict=True):
             rate = protocol.learning_rate_at(epoch, state.step, images)
