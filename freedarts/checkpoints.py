@@ -44,13 +44,15 @@ class Checkpoints:
         return sorted(self.folder.glob("step*.pt"), reverse=True)
 
     def load(self) -> dict | None:
-        """The newest state that is whole; one that is not was damaged by a full disk or a failing machine."""
+        """The newest state that is whole. One that is not was damaged by a full disk or a failing machine; it is
+        removed, because it would be kept as the newest in place of those to come."""
         for path in self._files():
             content = path.read_bytes()
             digest, state = content[:DIGEST_SIZE], content[DIGEST_SIZE:]
             if hashlib.sha256(state).digest() == digest:
-                return torch.load(io.BytesIO(state), weights_only=True)
-            print(f"{path}: skipped, it is damaged", flush=True)
+                return torch.load(io.BytesIO(state), map_location="cpu", weights_only=True)
+            path.unlink()
+            print(f"{path}: skipped and removed, it is damaged", flush=True)
         return None
 
     def save(self, state: dict, step: int) -> None:

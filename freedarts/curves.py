@@ -12,6 +12,7 @@ class Curves:
 
     def __init__(self, folder: Path):
         shutil.rmtree(folder, ignore_errors=True)
+        self._folder = folder
         self._writer = SummaryWriter(str(folder), flush_secs=30)
         self._written = 0
 
@@ -25,3 +26,7 @@ class Curves:
 
     def close(self) -> None:
         self._writer.close()
+
+    def remove(self) -> None:
+        self.close()
+        shutil.rmtree(self._folder)

@@ -53,7 +53,10 @@ class Group:
 
     def share(self, value: object) -> object:
         """The value of rank 0."""
-        return self.gather(value)[0]
+        values = [value]
+        if self.size > 1:
+            dist.broadcast_object_list(values)
+        return values[0]
 
     def largest(self, number: int) -> int:
         if self.size == 1:
@@ -67,7 +70,10 @@ class Group:
         if self.size == 1:
             return network
         # A genotype may have operations that lead nowhere: static_graph finds them in the first step.
-        return nn.parallel.DistributedDataParallel(network, broadcast_buffers=False, static_graph=True)
+        wrapped = nn.parallel.DistributedDataParallel(network, static_graph=True)
+        # As an argument torch 2.14 deprecates it, and 2.11 does not have the new one.
+        wrapped.broadcast_buffers = False
+        return wrapped
 
 
 ALONE = Group()
@@ -79,11 +85,11 @@ def joined(size: int, device: torch.device) -> Iterator[Group]:
     if size == 1:
         yield ALONE
         return
-    others = []
+    others, leaving = [], threading.Event()
     if rank() == 0:
         store = dist.TCPStore("localhost", 0, size, is_master=True, wait_for_workers=False)
         others = [_start(number, store.port) for number in range(1, size)]
-        threading.Thread(target=_end_with_failed, args=[others], daemon=True).start()
+        threading.Thread(target=_end_with_failed, args=[others, leaving], daemon=True).start()
     else:
         end_with_parent(signal.SIGKILL)
         store = dist.TCPStore("localhost", int(os.environ[PORT]), size, is_master=False)
@@ -91,7 +97,12 @@ def joined(size: int, device: torch.device) -> Iterator[Group]:
         backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
         dist.init_process_group(backend, store=store, rank=rank(), world_size=size, timeout=PATIENCE)
         yield Group(rank(), size)
-    except (InputError, Interrupted):
+    except (InputError, OSError):
+        leaving.set()
+        for other in others:  # they may wait in a collective call for this one
+            other.kill()
+        raise
+    except Interrupted:
         raise
     except RuntimeError:
         time.sleep(5)  # where another process has failed, it says why, and this one is ended in the meantime
@@ -99,6 +110,7 @@ def joined(size: int, device: torch.device) -> Iterator[Group]:
     else:
         dist.destroy_process_group()
     finally:
+        leaving.set()
         for other in others:
             _end(other)
 
@@ -122,15 +134,15 @@ def _end(process: subprocess.Popen) -> None:
         process.wait()
 
 
-def _end_with_failed(others: list[subprocess.Popen]) -> None:
-    """End this process, which may wait in vain in a collective call, when one of *others* has failed."""
-    while True:
+def _end_with_failed(others: list[subprocess.Popen], leaving: threading.Event) -> None:
+    """End this process, which may wait in vain in a collective call, when one of *others* has failed; not when it is
+    *leaving* and ends them itself, with its own message."""
+    while not leaving.wait(0.1):
         for number, other in enumerate(others, start=1):
             status = other.poll()
-            if status == 1 or (status is not None and status < 0):
+            if (status == 1 or (status is not None and status < 0)) and not leaving.is_set():
                 if status < 0:
                     print(f"error: process {number} of the training got signal {-status}", file=sys.stderr, flush=True)
                 for process in others:
                     process.kill()
                 os._exit(1)
-        time.sleep(0.1)

@@ -32,7 +32,9 @@ def add_options(parser: argparse.ArgumentParser, several: bool = False) -> None:
         parser.add_argument("--compile", choices=("auto", "yes", "no"), default="auto", help="auto: on a GPU")
     else:
         parser.add_argument("--gpus", type=int, default=0, help="0 (default): the CPU; else one GPU")
-    parser.add_argument("--precision", choices=("auto", "bf16", "float32"), default="auto", help="auto: bf16 on a GPU")
+    parser.add_argument(
+        "--precision", choices=("auto", "bf16", "float32"), default="auto", help="auto: bf16 on a GPU that has it"
+    )
     parser.add_argument("--threads", type=int, default=1, help="of the CPU (default 1); results depend on it")
 
 
@@ -66,6 +68,8 @@ def set_up(device: str, threads: int, processes: int = 1, rank: int = 0) -> torc
             raise InputError("no CUDA device is available; the same command runs on the CPU")
         torch.cuda.set_device(rank)
         torch.backends.cudnn.benchmark = True
+        # Else convolutions in float32 round their inputs to 10 bits of mantissa.
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     torch.set_num_threads(threads)
     gc.freeze()  # what the imports made stays; else every full collection walks all of torch
     if device == "cpu":
@@ -76,6 +80,9 @@ def set_up(device: str, threads: int, processes: int = 1, rank: int = 0) -> torc
 
 def use_bf16(precision: str, device: torch.device) -> bool:
     """Whether to train with bfloat16; precision: bf16, float32, or auto, which takes it on the GPUs that have it."""
+    if precision == "bf16" and device.type != "cuda":
+        # oneDNN's gradients of dilated depthwise convolutions with channels last are wrong in it.
+        raise InputError("--precision bf16 (`precision` in the task): needs a GPU; allowed on the CPU: auto, float32")
     return precision == "bf16" or (
         precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     )

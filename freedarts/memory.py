@@ -1,8 +1,8 @@
-"""Peak memory of a stretch of work."""
+"""Peak memory of a stretch of work, and what is said where there is too little."""
 
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,17 +17,29 @@ class Peak:
 
 @contextmanager
 def peak_memory(device: torch.device) -> Iterator[Peak]:
-    """On Linux exact, by resetting the kernel's peak mark; elsewhere what the process's peak grew by."""
     peak = Peak()
+    read = watch(device)
+    yield peak
+    peak.mb = read()
+
+
+def watch(device: torch.device) -> Callable[[], float]:
+    """From now on: what is returned reads the peak above what is in use now, in MB. On Linux exact, by resetting the
+    kernel's peak mark; elsewhere what the process's peak grew by."""
     if device.type == "cuda":
+        torch.cuda.init()
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
-        yield peak
-        peak.mb = (torch.cuda.max_memory_allocated(device) - before) / 2**20
-        return
+        return lambda: (torch.cuda.max_memory_allocated(device) - before) / 2**20
     before = _resident(reset=True)
-    yield peak
-    peak.mb = max(0.0, _resident(reset=False) - before)
+    return lambda: max(0.0, _resident(reset=False) - before)
+
+
+def lacks(error: Exception) -> bool:
+    """Whether *error* says that the memory of the device does not suffice; torch, CUDA, cuDNN and cuBLAS say it each in
+    its own words."""
+    known = ("DefaultCPUAllocator", "out of memory", "_STATUS_ALLOC_FAILED")
+    return isinstance(error, MemoryError) or any(words in str(error) for words in known)
 
 
 def _resident(reset: bool) -> float:

@@ -11,7 +11,7 @@ from torch import nn
 from freedarts import training
 from freedarts.environment import Engine, device_name
 from freedarts.files import InputError
-from freedarts.memory import peak_memory
+from freedarts.memory import lacks, peak_memory
 from freedarts.protocol import Protocol
 
 STEPS = 3  # the first, which also chooses the kernels, is not timed
@@ -71,8 +71,8 @@ def _unless_memory_lacks(
         torch.cuda.empty_cache()
     try:
         return steps()
-    except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
+    except (RuntimeError, MemoryError) as error:
+        if lacks(error):
             return None
         if compiled and isinstance(error, torch._dynamo.exc.TorchDynamoException):
             reason = " ".join(str(error).strip().splitlines()[:2])

@@ -16,6 +16,7 @@ from freedarts.curves import Curves
 from freedarts.digest import code_digest, commit
 from freedarts.environment import Engine, check_seed, device_name, versions
 from freedarts.files import InputError, replace_file, write_json, write_text
+from freedarts.memory import lacks
 from freedarts.preflight import preflight
 from freedarts.protocol import Protocol
 from freedarts.settings import task_faults
@@ -28,7 +29,7 @@ def training_code(space: str, dataset: str) -> str:
     """Digest of the code that a training's result depends on. What only makes files, messages or supernets is left out:
     an edit in it must not cost a GPU-day."""
     needed = (modules.source("spaces", space), "freedarts.training", f"freedarts.{tasks.module(dataset)}")
-    unrelated = ("checkpoints", "driver", "environment", "files", "genotype", "modules", "networks.gated")
+    unrelated = ("checkpoints", "driver", "environment", "files", "genotype", "memory", "modules", "networks.gated")
     return code_digest(*needed, without=[f"freedarts.{name}" for name in unrelated])
 
 
@@ -80,30 +81,46 @@ def retrain(run: Run, engine: Engine, checkpoints: Path, stop: Callable[[], bool
     name = key(*about.values(), str(run.seed), tasks.identity(run.data), code, *how)
     first = distributed.rank() == 0
     kept = Checkpoints(checkpoints / name) if first else None
-    if first and device.type == "cuda":
+    if first and device.type == "cuda" and kept.load() is None:  # what has steps behind it has shown that it fits
         print(json.dumps(preflight(network, data.classes, protocol, engine)), flush=True)
     with distributed.joined(engine.processes, device) as group:
         curves = Curves(output.with_name("tensorboard")) if first else None
 
-        def show(history: list[dict]) -> None:
+        peak = 0.0
+
+        def show(history: list[dict], peak_mb: float) -> None:
+            nonlocal peak
+            peak = peak_mb
             if curves:
                 curves.show(history)
                 progress.write(output.parent, history, protocol.epochs)
 
-        history = training.train(
-            network,
-            data,
-            protocol,
-            run.seed,
-            device,
-            kept,
-            stop,
-            partial(tqdm, desc=run.task, unit="epoch", disable=not first),
-            engine.bf16,
-            show,
-            engine.compiled,
-            group,
-        )
+        try:
+            history = training.train(
+                network,
+                data,
+                protocol,
+                run.seed,
+                device,
+                kept,
+                stop,
+                partial(tqdm, desc=run.task, unit="epoch", disable=not first),
+                engine.bf16,
+                show,
+                engine.compiled,
+                group,
+            )
+        except (RuntimeError, MemoryError) as error:
+            if not lacks(error):
+                raise
+            if curves and kept.load() is None:  # nothing goes on from here
+                curves.remove()
+                output.with_name(progress.NAME).unlink(missing_ok=True)
+            raise InputError(
+                f"task {run.task}: protocol.batch_size: {protocol.batch_size} images do not fit into the free memory of"
+                f" {device_name(device)}; `python -m scripts.preflight`, with the same genotype and settings, finds how"
+                " many do"
+            ) from error
     if not curves:
         return
     curves.close()
@@ -124,6 +141,7 @@ def retrain(run: Run, engine: Engine, checkpoints: Path, stop: Callable[[], bool
         "parameters": sum(p.numel() for name, p in network.named_parameters() if "auxiliary" not in name),
         "images_per_second": len(history) * len(data.train_labels) / sum(row["train_seconds"] for row in history),
         "hours": hours,
+        "peak_memory_mb": round(peak, 1),
         "gpu_hours": hours * engine.processes if device.type == "cuda" else 0.0,
         "precision": "bf16" if engine.bf16 else "float32",
         "compiled": engine.compiled,

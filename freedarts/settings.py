@@ -80,6 +80,8 @@ def task_faults(task: dict, images: int | None = None, processes: int | None = N
     the data set does not say; processes: that share every batch, where the task does not."""
     network = task["network"]
     smallest_batch = None
+    if task.get("precision") == "bf16" and not task.get("gpus"):
+        yield "precision: bf16, but gpus: 0; it needs a GPU"
     if "dataset" in task:
         if fault := tasks.unknown(task["dataset"]):
             yield f"dataset: {fault}"

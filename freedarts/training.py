@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from freedarts import memory
 from freedarts.checkpoints import Checkpoints, Interrupted
 from freedarts.distributed import ALONE, Group
 from freedarts.files import InputError
@@ -84,6 +85,7 @@ class State:
     wrong: int
     seconds: float
     history: list[dict]
+    peak_mb: float = 0.0  # of memory, of the process that used most
 
 
 def train(
@@ -96,21 +98,23 @@ def train(
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
     bf16: bool = False,
-    report: Callable[[list[dict]], None] = lambda history: None,
+    report: Callable[[list[dict], float], None] = lambda history, peak_mb: None,
     compiled: bool = False,
     group: Group = ALONE,
 ) -> list[dict]:
     """Train *network* in place and test it after every epoch. Returns the history, one row an epoch.
 
     With *checkpoints* it goes on where the last one stands, and saves after every epoch, every SAVE_EVERY seconds and
-    when stop() turns true; then it raises Interrupted. progress wraps the epochs to come, to show them; report gets the
-    history before the first of them and after each. bf16: automatic mixed precision with bfloat16; compiled: whether
-    whole batches run through torch.compile. Errors are in percent, losses are means, seconds are wall time of this
-    training.
+    when stop() turns true, which it asks between batches, those of a test too; then it raises Interrupted. progress
+    wraps the epochs to come, to show them; report gets the history, and the peak memory so far (MB above what was in
+    use before, of the process that used most), before the first of them and after each. bf16: automatic mixed precision
+    with bfloat16; compiled: whether whole batches run through torch.compile. Errors are in percent, losses are means,
+    seconds are wall time of this training.
 
     In a *group* of processes every one is called alike, checkpoints apart, which rank 0 has. It alone tests the network
     and has the history.
     """
+    peak = memory.watch(device)
     torch.manual_seed(zlib.crc32(f"rank {group.rank} {seed}".encode()) if group.rank else seed)
     network.to(device, memory_format=torch.channels_last)
     data = data.to(device)
@@ -118,24 +122,28 @@ def train(
     state = State(0, 0, 0.0, 0, 0.0, [])
     if saved := group.share(checkpoints and checkpoints.load()):
         state = _restore(saved, network, sgd, device, group.rank)
+        del saved  # it is as large as the network with its momentum
     model = group.wrap(network)
     fast = torch.compile(model) if compiled else model
     images = len(data.train_labels)
     steps = math.ceil(images / protocol.batch_size)
 
     def save() -> None:
+        state.peak_mb = max(state.peak_mb, *group.gather(peak()))
         ranks = group.gather(_own(state, device))
         if checkpoints:
             checkpoints.save(_snapshot(state, ranks, network, sgd), state.epoch * steps + state.step)
 
-    report(state.history)
+    report(state.history, state.peak_mb)
     for epoch in progress(range(state.epoch, protocol.epochs)):
         network.train()
         network.drop_path = drop_path(protocol.drop_path_at(epoch), device)
         start = saved_at = time.perf_counter()
         earlier = state.seconds
         loss_sum, wrong = (torch.tensor(value, device=device) for value in (state.loss, state.wrong))
-        batches = epoch_order(images, seed, epoch if protocol.reshuffle else 0).split(protocol.batch_size)[state.step :]
+        indices = epoch_order(images, seed, epoch if protocol.reshuffle else 0)
+        # Copied to where the labels are at once: a copy to a GPU in each step would wait for the step before.
+        batches = indices.to(data.train_labels.device).split(protocol.batch_size)[state.step :]
         loader = data.train_batches(map(group.part, batches), seed=epoch_seed(seed, epoch))
         for batch, (inputs, labels) in zip(batches, loader, strict=True):
             rate = protocol.learning_rate_at(epoch, state.step, images)
@@ -156,23 +164,29 @@ def train(
                 saved_at = now
                 if order == STOP:
                     raise Interrupted(f"stopped in epoch {epoch}, step {state.step} of {steps}")
-        losses, counts = zip(*group.gather((loss_sum.item(), wrong.item())), strict=True)
+        state.loss, state.wrong = loss_sum.item(), wrong.item()
+        state.seconds = earlier + time.perf_counter() - start
+        losses, counts = zip(*group.gather((state.loss, state.wrong)), strict=True)
+        tested = evaluate(network, data.test_batches(), bf16, stop) if group.rank == 0 else {}
+        if group.share(tested is None):
+            save()
+            raise Interrupted(f"stopped in epoch {epoch}, in its test")
         row = {
             "epoch": epoch,
             "learning_rate": protocol.learning_rate_at(epoch, steps - 1, images),
             "train_loss": sum(losses) / images,
             "train_error": 100 * sum(counts) / images,
-            "train_seconds": earlier + time.perf_counter() - start,
+            "train_seconds": state.seconds,
         }
         if group.rank == 0:
-            row |= evaluate(network, data.test_batches(), bf16)
+            row |= tested
             row["seconds"] = earlier + time.perf_counter() - start
             for loss in ("train_loss", "test_loss"):
                 if not math.isfinite(row[loss]):
                     raise InputError(f"{loss} is {row[loss]} in epoch {epoch}: the training has diverged")
-        state = State(epoch + 1, 0, 0.0, 0, 0.0, [*state.history, row])
+        state = State(epoch + 1, 0, 0.0, 0, 0.0, [*state.history, row], state.peak_mb)
         save()
-        report(state.history)
+        report(state.history, state.peak_mb)
     return state.history
 
 
@@ -209,8 +223,14 @@ def _restore(
 
 
 @torch.no_grad()
-def evaluate(network: nn.Module, batches: Iterator[tuple[Tensor, Tensor]], bf16: bool = False) -> dict[str, float]:
-    """Top-1 and top-5 error in percent and mean cross-entropy, in evaluation mode.
+def evaluate(
+    network: nn.Module,
+    batches: Iterator[tuple[Tensor, Tensor]],
+    bf16: bool = False,
+    stop: Callable[[], bool] = lambda: False,
+) -> dict[str, float] | None:
+    """Top-1 and top-5 error in percent and mean cross-entropy, in evaluation mode; None if stop() turns true before the
+    last batch.
 
     The kernels are not chosen by measurement and not compiled, so that another process on such a device gets the same
     errors."""
@@ -218,8 +238,10 @@ def evaluate(network: nn.Module, batches: Iterator[tuple[Tensor, Tensor]], bf16:
     wrong1 = wrong5 = total = 0
     loss = 0.0
     for inputs, labels in batches:
+        if stop():
+            return None
         with (
-            torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
+            torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),
             torch.autocast(labels.device.type, torch.bfloat16, enabled=bf16),
         ):
             logits, _ = network(inputs.contiguous(memory_format=torch.channels_last))

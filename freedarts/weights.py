@@ -1,7 +1,6 @@
 """Trained weights: ours, safetensors with genotype and settings inside, and those of the release (`weights.pt`)."""
 
 import json
-import pickle
 import re
 from pathlib import Path
 
@@ -50,9 +49,13 @@ def read_released(path: Path) -> dict[str, Tensor]:
     plain values are unpickled."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        reason = str(error).split("\n")[0]
-        raise InputError(f"{path}: cannot be read as weights; only tensors and plain values are ({reason})") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except Exception:  # torch has no error of its own for what is damaged, and advises to unpickle anything
+        raise InputError(
+            f"{path}: cannot be read as weights: it is damaged, no file of torch's, or holds more than the tensors and"
+            " plain values that are read"
+        ) from None
     state = content.get("state_dict", content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not state or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise InputError(f"{path}: holds no state_dict, a dictionary of tensors")

@@ -110,6 +110,7 @@ def merged(config: dict, overlay: dict) -> dict:
             {"tasks": {"digits": {"protocol": {"batch_size": 718}}}},
             ["tasks.digits.batch_size: the last batch would hold one image"],
         ),
+        ({"tasks": {"digits": {"precision": "bf16"}}}, ["tasks.digits.precision: bf16, but gpus: 0; it needs a GPU"]),
         (
             {"tasks": {"cifar10": {"network": {"classes": 100}}}},
             ["tasks.cifar10.network.classes: 100, but the data set cifar10 has 10"],

@@ -44,6 +44,15 @@ def test_without_a_whole_one_there_is_none(checkpoints, tmp_path, length):
     assert checkpoints.load() is None
 
 
+def test_after_damage_the_new_ones_are_kept(checkpoints, tmp_path):
+    for path in tmp_path.glob("*.pt"):
+        path.write_bytes(b"damaged")
+    assert checkpoints.load() is None
+    checkpoints.save(state(0), 0)  # steps before the damaged ones: it begins anew
+    assert checkpoints.load()["epoch"] == 0
+    assert [path.name for path in tmp_path.glob("*.pt")] == ["step000000000.pt"]
+
+
 def test_file_system_without_locks_is_named_with_the_way_out(tmp_path, monkeypatch):
     def without(file, operation):
         raise OSError(errno.ENOLCK, "No locks available")

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ import torch.multiprocessing as mp
 from safetensors.torch import load_file
 
 from freedarts import spaces, tasks, training
-from freedarts.distributed import Group
+from freedarts.checkpoints import Checkpoints, Interrupted
+from freedarts.distributed import ALONE, Group
 from freedarts.spaces import nasbench201
 from tests.conftest import TINY_TASK
 from tests.test_resume import PROTOCOL, result, start, wait_for_checkpoints
@@ -38,18 +40,54 @@ def data() -> tasks.Data:
     digits = tasks.load("digits")
     return tasks.Data(
         *(part[:60].contiguous() for part in (digits.train_images, digits.train_labels)),
-        *(part[:40] for part in (digits.test_images, digits.test_labels)),
+        *(part[:300] for part in (digits.test_images, digits.test_labels)),
         10,
     )
+
+
+def train(folder: Path, stop: Callable[[], bool], group: Group = ALONE) -> tuple[list[dict], dict]:
+    network = Without()
+    checkpoints = Checkpoints(folder) if group.rank == 0 else None
+    history = training.train(network, data(), LOSSES, 3, CPU, checkpoints, stop, group=group)
+    return history, network.state_dict()
 
 
 def member(rank: int, folder: Path) -> None:
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
-    network = Without()
-    history = training.train(network, data(), LOSSES, 3, CPU, group=Group(rank, 2))
-    torch.save((history, network.state_dict()), folder / f"{rank}.pt")
+    torch.save(train(folder / "whole", never, Group(rank, 2)), folder / f"{rank}.pt")
+    with pytest.raises(Interrupted, match="stopped in epoch 1, in its test"):
+        train(folder / "cut", in_the_test() if rank == 0 else never, Group(rank, 2))
+    torch.save(train(folder / "cut", never, Group(rank, 2)), folder / f"{rank}-cut.pt")
     torch.distributed.destroy_process_group()
+
+
+def never() -> bool:
+    return False
+
+
+def in_the_test() -> Callable[[], bool]:
+    """An order to stop after the first of the second test's two batches; it is asked for before each, and after each of
+    an epoch's three steps."""
+    answers = iter([False] * 9 + [True])
+    return lambda: next(answers)
+
+
+def untimed(history: list[dict]) -> list[dict]:
+    return [{key: value for key, value in row.items() if "seconds" not in key} for row in history]
+
+
+def test_training_that_is_stopped_in_its_test_repeats_only_that(tmp_path):
+    history, weights = train(tmp_path / "whole", never)
+    with pytest.raises(Interrupted, match="stopped in epoch 1, in its test"):
+        train(tmp_path / "cut", in_the_test())
+    kept = Checkpoints(tmp_path / "cut").load()
+    assert (kept["state"]["epoch"], kept["state"]["step"]) == (1, 3)
+    torch.testing.assert_close(kept["network"], weights, rtol=0, atol=0)  # all steps are done
+    again, same = train(tmp_path / "cut", never)
+    assert untimed(again) == untimed(history)
+    torch.testing.assert_close(same, weights, rtol=0, atol=0)
+    assert again[1]["train_seconds"] < again[1]["seconds"]
 
 
 def test_two_processes_take_the_steps_of_one(tmp_path):
@@ -57,8 +95,11 @@ def test_two_processes_take_the_steps_of_one(tmp_path):
     expected = training.train(network, data(), LOSSES, 3, CPU)
     mp.spawn(member, (tmp_path,), nprocs=2)
     (history, weights), (_, others) = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
+    (again, resumed), (_, resumed_others) = (torch.load(tmp_path / f"{rank}-cut.pt") for rank in range(2))
     torch.testing.assert_close(weights, network.state_dict(), rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(weights, others, rtol=0, atol=0)
+    assert untimed(again) == untimed(history)
+    torch.testing.assert_close((resumed, resumed_others), (weights, others), rtol=0, atol=0)
     for found, row in zip(history, expected, strict=True):
         for key in ("learning_rate", "train_loss", "train_error", "test_loss", "test_error", "test_top5_error"):
             assert found[key] == pytest.approx(row[key], rel=1e-5), key
@@ -74,6 +115,7 @@ def uninterrupted(tmp_path_factory):
     process = two(folder)
     output, _ = process.communicate()
     assert process.returncode == 0, output
+    assert "Warning" not in output
     return result(folder)
 
 
@@ -124,6 +166,15 @@ def test_training_ends_when_one_of_its_processes_dies(tmp_path):
     assert process.returncode == 1
     assert "error: process 1 of the training got signal 9" in output
     assert "Traceback" not in output
+
+
+def test_first_process_says_why_it_fails(tmp_path):
+    """The others, which wait for it, are ended without a word."""
+    process = start(tmp_path, options=("--processes", "3"), learning_rate=1e30)
+    output, _ = process.communicate(timeout=100)
+    assert process.returncode == 1
+    assert output.count("error: ") == 1
+    assert "error: train_loss is nan in epoch 0: the training has diverged" in output
 
 
 def test_batch_too_small_for_the_processes_is_refused_once(tmp_path):

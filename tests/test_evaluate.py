@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -133,7 +134,7 @@ class Planted:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda state: {"state_dict": state, "arch": Planted()}, "only tensors and plain values are"),
+        (lambda state: {"state_dict": state, "arch": Planted()}, "or holds more than the tensors and plain values"),
         (lambda state: [1, 2], "holds no state_dict, a dictionary of tensors"),
         (
             lambda state: state | {"classifier.weight": torch.zeros(100, 64)},
@@ -183,6 +184,27 @@ def test_damaged_or_nameless_safetensors_are_refused(tmp_path):
     (tmp_path / "cut.safetensors").write_bytes(content[:-5])
     with pytest.raises(InputError, match=r"cut\.safetensors: cannot be read as safetensors"):
         weights.read(tmp_path / "cut.safetensors")
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@pytest.mark.parametrize("zipped", [True, False])
+def test_damaged_weights_of_the_release_are_refused_without_bad_advice(tmp_path, zipped):
+    path = tmp_path / "weights.pt"
+    torch.save({"state_dict": {"a": torch.zeros(3)}, "epoch": 3}, path, _use_new_zipfile_serialization=zipped)
+    whole, draw = path.read_bytes(), random.Random(0)
+    said = []
+    for _ in range(200):
+        content = bytearray(whole[: draw.choice([len(whole), draw.randrange(1, len(whole))])])
+        for _ in range(draw.randrange(4)):
+            content[draw.randrange(len(content))] = draw.randrange(256)
+        path.write_bytes(content)
+        try:
+            weights.read_released(path)
+        except InputError as error:
+            said.append(str(error))
+    assert len(said) > 50
+    assert len(set(said)) < 3  # damaged, or without a state_dict
+    assert all(message.startswith(f"{path}: ") and "weights_only" not in message for message in said)
 
 
 def test_weights_of_other_spaces_are_not_taken_for_released_ones():

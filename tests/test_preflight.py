@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from freedarts import preflight, retrain, spaces, training
+from freedarts.checkpoints import Interrupted
 from freedarts.environment import Engine
 from freedarts.files import InputError
 from freedarts.protocol import Protocol
@@ -146,6 +147,47 @@ def test_training_on_a_gpu_begins_with_a_preflight(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="does not fit"):
         retrain.retrain(job, Engine(torch.device("cuda")), tmp_path, lambda: False, tmp_path / "out" / "metrics.json")
     assert not (tmp_path / "out").exists()
+
+
+def test_training_that_goes_on_has_no_preflight(tmp_path, monkeypatch):
+    measured = []
+    monkeypatch.setattr(retrain, "preflight", lambda *_: measured.append(1) or {})
+
+    def stopped(network, data, protocol, seed, device, checkpoints, *others):
+        checkpoints.save({"step": 1}, 1)
+        raise Interrupted
+
+    monkeypatch.setattr(training, "train", stopped)
+    job = retrain.Run(GENOTYPE, "tiny", TINY_TASK, 0)
+
+    def attempt() -> int:
+        with pytest.raises(Interrupted):
+            retrain.retrain(job, Engine(torch.device("cuda")), tmp_path, lambda: False, tmp_path / "out/metrics.json")
+        return len(measured)
+
+    assert [attempt(), attempt()] == [1, 1]
+    (checkpoint,) = tmp_path.glob("*/step*.pt")
+    checkpoint.write_bytes(b"damaged")
+    assert [attempt(), attempt()] == [2, 2]
+
+
+@pytest.mark.parametrize("error", [*ERRORS, RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), MemoryError()])
+def test_training_that_runs_out_of_memory_says_what_to_do(tmp_path, monkeypatch, error):
+    step, steps = training.step, iter(range(1000))
+
+    def planted(*arguments):
+        if next(steps) == room:
+            raise error
+        return step(*arguments)
+
+    monkeypatch.setattr(training, "step", planted)
+    job = retrain.Run(GENOTYPE, "tiny", TINY_TASK, 0)
+    message = r"task tiny: protocol.batch_size: 32 images do not fit .* cpu .*; `python -m scripts.preflight`"
+    for room, left in ((0, set()), (50, {"progress.json", "tensorboard"})):  # at once, and in the second epoch
+        folder = tmp_path / str(room)
+        with pytest.raises(InputError, match=message):
+            retrain.retrain(job, CPU, folder / "checkpoints", lambda: False, folder / "out" / "metrics.json")
+        assert {path.name for path in (folder / "out").iterdir()} == left
 
 
 @pytest.mark.workflow

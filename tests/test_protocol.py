@@ -2,7 +2,7 @@
 trainings have that nobody would choose."""
 
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -17,6 +17,23 @@ EPOCHS = {"cifar10": 600, "cifar10-c38": 600, "cifar100": 600, "cifar100-c38": 6
 EPOCHS |= {"imagenet": 250, "imagenet-c50": 250, "imagenet-mobilenet": 240}
 
 
+# What the release's logs and code say, for each task: its protocol, and channels, cells and classes of its network.
+FIELDS = ("epochs", "batch_size", "learning_rate", "schedule", "momentum", "weight_decay", "gradient_clip", "drop_path")
+FIELDS += ("auxiliary_weight", "label_smoothing", "decay", "reshuffle", "color_jitter")
+CIFAR = (600, 96, 0.025, "cosine-released", 0.9, 3e-4, 5.0, 0.2, 0.4, 0.0, "all", True, False)
+IMAGENET = (0.3, "linear-released", 0.9, 3e-5, 5.0, 0.0, 0.4, 0.1, "all", True, True)
+MOBILENET = (240, 512, 0.25, "linear-steps-released", 0.9, 4e-5, 5.0, 0.0, 0.0, 0.1, "convolutions", False, False)
+RELEASED = {
+    "cifar10": (CIFAR, 36, 20, 10),
+    "cifar10-c38": (CIFAR, 38, 20, 10),
+    "cifar100": (CIFAR, 36, 20, 100),
+    "cifar100-c38": (CIFAR, 38, 20, 100),
+    "imagenet": ((250, 320, *IMAGENET), 48, 14, 1000),
+    "imagenet-c50": ((250, 384, *IMAGENET), 50, 14, 1000),
+    "imagenet-mobilenet": (MOBILENET, 40, None, 1000),
+}
+
+
 class Linear(torch.nn.Module):
     def __init__(self):
         super().__init__()
@@ -28,6 +45,19 @@ class Linear(torch.nn.Module):
 
 def protocol(config: dict, task: str) -> Protocol:
     return Protocol(**config["tasks"][task]["protocol"])
+
+
+@pytest.mark.parametrize("task", RELEASED)
+def test_every_value_is_that_of_the_release(config, task):
+    expected, channels, cells, classes = RELEASED[task]
+    assert asdict(protocol(config, task)) == dict(zip(FIELDS, expected, strict=True))
+    entry, size = config["tasks"][task], 32 if "cifar" in task else 224
+    network = {"channels": channels, "image_size": size, "classes": classes}
+    if cells:
+        network |= {"cells": cells, "stem_kind": "cifar" if size == 32 else "imagenet", "auxiliary": True}
+    assert entry["network"] == network
+    assert entry["dataset"] == task.split("-")[0]
+    assert entry["space"] == ("darts" if cells else "mobilenet")
 
 
 def released_rate(task: str, epoch: int) -> float:

@@ -2,23 +2,28 @@
 
 import fcntl
 import json
+import multiprocessing
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch._dynamo  # noqa: F401, which trainings import late: the copies below begin with it
 from safetensors.torch import load_file
 
-from freedarts import driver
+from freedarts import driver, retrain, training
+from freedarts.environment import Engine, set_up
 from freedarts.files import InputError
+from freedarts.tasks import cifar, digits
 from tests.conftest import ROOT, TINY_TASK
 
 PROTOCOL = TINY_TASK["protocol"] | {"epochs": 4, "batch_size": 64, "label_smoothing": 0.1}
-TIMES = ("images_per_second", "hours", "commit")
+MEASURED = ("images_per_second", "hours", "peak_memory_mb", "commit")
 
 
 def start(folder: Path, output: str = "metrics.json", options: tuple = (), **changes) -> subprocess.Popen:
@@ -53,7 +58,7 @@ def result(folder: Path, name: str = "metrics.json") -> tuple[dict, dict, list]:
         [value for column, value in zip(rows[0], row, strict=True) if "seconds" not in column] for row in rows[1:]
     ]
     weights = {key: tensor.tolist() for key, tensor in load_file(folder / "weights.safetensors").items()}
-    return {key: value for key, value in metrics.items() if key not in TIMES}, weights, history
+    return {key: value for key, value in metrics.items() if key not in MEASURED}, weights, history
 
 
 def wait_for_checkpoints(folder: Path, count: int) -> None:
@@ -70,21 +75,62 @@ def uninterrupted(tmp_path_factory):
     return result(folder)
 
 
-def test_killed_training_ends_bit_equal(tmp_path, uninterrupted):
-    moments = random.Random(1)
-    kills = 0
-    while kills < 5:
-        process = start(tmp_path)
-        time.sleep(moments.uniform(3, 5))
-        if process.poll() is not None:  # it was quicker: start over, nothing was killed
-            for path in tmp_path.glob("checkpoints/*/step*.pt"):
-                path.unlink()
-            continue
-        process.kill()
-        process.wait()
-        kills += 1
-    finish(tmp_path)
-    assert result(tmp_path) == uninterrupted
+def steps(folder: Path) -> int:
+    """That are saved of the training in *folder*."""
+    return max((int(path.stem.removeprefix("step")) for path in folder.glob("checkpoints/*/step*.pt")), default=0)
+
+
+RANDOM_TASK = {
+    "space": "darts",
+    "dataset": "digits",
+    "network": {"channels": 4, "cells": 3, "stem_kind": "cifar", "image_size": 32, "classes": 10, "auxiliary": True},
+    "protocol": PROTOCOL | {"epochs": 12, "batch_size": 12, "drop_path": 0.5, "auxiliary_weight": 0.4},
+}
+
+
+def train_at_random(folder: Path) -> None:
+    """48 steps of a DARTS network with all that draws random numbers, each of them saved."""
+    whole = digits.load()
+    parts = ("train_images", "train_labels", "test_images", "test_labels")
+    few = replace(whole, **{part: getattr(whole, part)[:48] for part in parts}, train=cifar.augment)
+    digits.load = lambda folder: few
+    training.SAVE_EVERY = 0
+    genotype = ROOT / "resources/genotypes/darts-v2/darts-8/seed0.json"
+    job = retrain.Run(genotype, "random", RANDOM_TASK, 3)
+    retrain.retrain(job, Engine(set_up("cpu", 1)), folder / "checkpoints", lambda: False, folder / "metrics.json")
+
+
+def test_killed_training_ends_bit_equal(tmp_path):
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])  # once for all: importing torch takes longer than these trainings
+
+    def begin(name: str) -> multiprocessing.Process:
+        process = context.Process(target=train_at_random, args=(tmp_path / name,))
+        process.start()
+        return process
+
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    running = [begin("whole")]
+    moments, killed_at = random.Random(1), [0]
+    while len(killed_at) < 6:
+        running.append(begin("cut"))
+        further = killed_at[-1] + moments.randint(1, 5)
+        deadline = time.monotonic() + 60
+        while steps(cut) < further:
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+        time.sleep(moments.uniform(0, 0.03))
+        running[-1].kill()
+        running[-1].join()
+        assert running[-1].exitcode == -signal.SIGKILL
+        killed_at.append(steps(cut))
+    assert killed_at == sorted(set(killed_at))  # each time after new steps
+    assert killed_at[-1] < 48
+    assert any(step % 4 for step in killed_at)  # within an epoch
+    for process in (running[0], begin("cut")):
+        process.join()
+        assert process.exitcode == 0
+    assert result(cut) == result(whole)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
@@ -96,8 +142,7 @@ def test_stopped_training_saves_within_the_epoch_and_goes_on(tmp_path, uninterru
     assert process.returncode == 75, output
     assert "stopped in epoch" in output
     assert not (tmp_path / "metrics.json").exists()
-    steps = max(int(path.stem.removeprefix("step")) for path in tmp_path.glob("checkpoints/*/step*.pt"))
-    assert steps % 23  # 1,437 images in batches of 64: not at the end of an epoch
+    assert steps(tmp_path) % 23  # 1,437 images in batches of 64: not at the end of an epoch
     finish(tmp_path)
     assert result(tmp_path) == uninterrupted
 
@@ -115,11 +160,14 @@ def test_truncated_newest_checkpoint_falls_back(tmp_path, uninterrupted):
 
 def test_finished_training_writes_its_results_again_without_an_epoch(tmp_path, uninterrupted):
     finish(tmp_path)
+    peak = json.loads((tmp_path / "metrics.json").read_text())["peak_memory_mb"]
+    assert 1 < peak < 2000
     for name in ("metrics.json", "weights.safetensors", "history.csv"):
         (tmp_path / name).unlink()
     saved = {path: path.stat().st_mtime_ns for path in tmp_path.glob("checkpoints/*/step*.pt")}
     finish(tmp_path)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("checkpoints/*/step*.pt")} == saved
+    assert json.loads((tmp_path / "metrics.json").read_text())["peak_memory_mb"] == peak
     assert result(tmp_path) == uninterrupted
 
 

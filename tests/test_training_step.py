@@ -156,7 +156,7 @@ def test_interrupted_mobilenet_training_ends_bit_equal(data, tmp_path):
     history = training.train(whole, data, protocol, 2, CPU)
     calls = iter(range(100))
     with pytest.raises(Interrupted, match="epoch 1, step 2 of 3"):
-        training.train(cut, data, protocol, 2, CPU, Checkpoints(tmp_path), lambda: next(calls) >= 4)
+        training.train(cut, data, protocol, 2, CPU, Checkpoints(tmp_path), lambda: next(calls) >= 5)
     resumed = build("mobilenet")
     rest = training.train(resumed, data, protocol, 2, CPU, Checkpoints(tmp_path))
     torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=0, atol=0)

@@ -124,10 +124,10 @@ class Data:
         return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
     def train_batches(self, batches: Iterable[Tensor], seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Input and labels of the training images with the given indices, batch after batch. Random numbers come from
-        torch's generator; image folders, which read in other processes, derive them from *seed* instead."""
+        """Input and labels of the training images with the given indices, which lie where the labels do, batch after
+        batch. Random numbers come from torch's generator; image folders, which read in other processes, derive them
+        from *seed* instead."""
         for batch in batches:
-            batch = batch.to(self.train_labels.device)
             yield self.train(self.train_images[batch]), self.train_labels[batch]
 
     def test_batches(self, size: int = 256) -> Iterator[tuple[Tensor, Tensor]]:

@@ -1,0 +1,49 @@
+"""What a precision means on a device."""
+
+import gc
+
+import pytest
+import torch
+
+from freedarts import environment, slots, training
+from freedarts.files import InputError
+
+CPU = torch.device("cpu")
+
+
+def test_bf16_needs_a_gpu():
+    assert not environment.use_bf16("auto", CPU)
+    assert environment.use_bf16("bf16", torch.device("cuda"))
+    with pytest.raises(InputError, match=r"--precision bf16 .*: needs a GPU; allowed on the CPU: auto, float32"):
+        environment.use_bf16("bf16", CPU)
+
+
+def tf32() -> tuple[bool, bool]:
+    return torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+
+
+@pytest.fixture
+def switches():
+    before = (torch.backends.cudnn.benchmark, *tf32())
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
+    yield
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
+
+
+def test_float32_on_a_gpu_is_float32(monkeypatch, switches):
+    """There is no GPU here, but the switches of torch are."""
+    monkeypatch.setattr(slots, "claim", lambda processes: None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda rank: None)
+    monkeypatch.setattr(environment, "_held", [])
+    seen = []
+
+    class Watched(torch.nn.Module):
+        def forward(self, images):
+            seen.append(tf32())
+            return images.flatten(1), None
+
+    environment.set_up("cuda", torch.get_num_threads())
+    gc.unfreeze()
+    training.evaluate(Watched(), iter([(torch.zeros(2, 3, 1, 1), torch.tensor([0, 1]))]))
+    assert [tf32(), *seen] == [(False, False)] * 2
