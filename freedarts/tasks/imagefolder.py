@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.datasets import ImageFolder
 
 from freedarts.files import InputError
-from freedarts.tasks import same_classes
+from freedarts.images import Part
 
 
 class Seeded(Dataset):
@@ -34,18 +34,19 @@ def _mix(seed: int, index: int) -> int:
     return zlib.crc32(f"{seed} {index}".encode())
 
 
-def two_parts(
-    train: Path, test: Path, train_transform: Callable, test_transform: Callable
-) -> tuple[ImageFolder, ImageFolder]:
-    """InputError unless both have the same classes."""
-    try:
-        parts = ImageFolder(train, train_transform), ImageFolder(test, test_transform)
-    except OSError as error:
-        raise InputError(
-            f"{train.parent}: expected class folders in {train.name}/ and {test.name}/ ({error})"
-        ) from None
-    same_classes(train.parent, *(part.classes for part in parts), test.name)
-    return parts
+class Listed(ImageFolder):
+    """The images of a part that are listed already, also where both parts lie in one folder."""
+
+    def __init__(self, root: Path, part: Part, transform: Callable):
+        self.part = part
+        super().__init__(root, transform)
+
+    def find_classes(self, directory: str) -> tuple[list[str], dict[str, int]]:
+        names = sorted(self.part)
+        return names, {name: label for label, name in enumerate(names)}
+
+    def make_dataset(self, directory: str, class_to_idx: dict[str, int], *_, **__) -> list[tuple[str, int]]:
+        return [(f"{directory}/{image}", label) for name, label in class_to_idx.items() for image in self.part[name]]
 
 
 class FolderData:
