@@ -137,16 +137,22 @@ def fit(image: Image.Image, size: int) -> Image.Image:
     return ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
 
 
-def read(path: Path, size: int) -> np.ndarray:
-    """(size, size, 3) bytes, as `fit` gives them. InputError for what is no whole image."""
-    import numpy as np
+def decode(path: Path | str) -> Image.Image:
+    """In RGB. InputError for what is no whole image."""
     from PIL import Image
 
     try:
         with Image.open(path) as image:
-            return np.array(fit(image.convert("RGB"), size))
+            return image.convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{path}: cannot be read as an image ({error})") from None
+
+
+def read(path: Path, size: int) -> np.ndarray:
+    """(size, size, 3) bytes, as `decode` and `fit` give them."""
+    import numpy as np
+
+    return np.array(fit(decode(path), size))
 
 
 def constants(root: Path, found: Listing, size: int, threads: int) -> tuple[list[float], list[float]]:

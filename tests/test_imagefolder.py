@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -79,11 +81,31 @@ def test_hidden_files_are_no_images(folder):
     assert len(imagenet.load(folder, 0).train_labels) == 20
 
 
-def test_damaged_image_is_named(folder):
+def bomb(path: Path) -> None:
+    """A file that says that its image has 30,000 x 30,000 pixels."""
+    size = b"IHDR" + struct.pack(">II", 30_000, 30_000) + bytes([8, 2, 0, 0, 0])
+    content = path.read_bytes()
+    path.write_bytes(content[:12] + size + struct.pack(">I", zlib.crc32(size)) + content[33:])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:200]), "image file is truncated"),
+        (lambda path: path.write_text("no image"), "cannot identify image file"),
+        (bomb, "could be decompression bomb DOS attack"),
+    ],
+)
+def test_damaged_image_is_named(folder, workers, damage, reason):
     damaged = folder / "train" / "b" / "1.png"
-    damaged.write_bytes(damaged.read_bytes()[:200])
-    with pytest.raises(InputError, match=str(damaged)):
-        list(imagenet.load(folder, 0).train_batches(torch.arange(20).split(8), seed=0))
+    damage(damaged)
+    with pytest.raises(InputError) as caught:
+        list(imagenet.load(folder, workers).train_batches(torch.arange(20).split(8), seed=0))
+    said = str(caught.value)
+    assert said.startswith(f"{damaged}: cannot be read as an image (")
+    assert reason in said
+    assert len(said.splitlines()) == 1
 
 
 @pytest.fixture

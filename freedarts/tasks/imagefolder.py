@@ -6,27 +6,31 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 from torchvision.datasets import ImageFolder
 
 from freedarts.files import InputError
-from freedarts.images import Part
+from freedarts.images import Part, decode
 
 
 class Seeded(Dataset):
-    """Images by (index, seed): what a transform draws depends on the seed alone, not on the process or the order."""
+    """Batches by (index, seed) of each image: what a transform draws depends on the seed alone, not on the process or
+    the order."""
 
     def __init__(self, images: ImageFolder):
         self.images = images
 
-    def __getitem__(self, item: tuple[int, int]) -> tuple[Tensor, int]:
-        index, seed = item
+    def __getitem__(self, items: list[tuple[int, int]]) -> list[Tensor] | InputError:
+        """Input and labels. An error is returned: out of another process it would come as a text with its traceback."""
+        try:
+            return default_collate([self._image(*item) for item in items])
+        except InputError as error:
+            return error
+
+    def _image(self, index: int, seed: int) -> tuple[Tensor, int]:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            try:
-                return self.images[index]
-            except OSError as error:
-                raise InputError(f"{self.images.samples[index][0]}: cannot be read as an image ({error})") from None
+            torch.default_generator.manual_seed(seed)  # torch.manual_seed would reset the GPU's too
+            return self.images[index]
 
 
 def _mix(seed: int, index: int) -> int:
@@ -34,12 +38,18 @@ def _mix(seed: int, index: int) -> int:
     return zlib.crc32(f"{seed} {index}".encode())
 
 
+def _whole(batch: list[Tensor] | InputError) -> list[Tensor]:
+    if isinstance(batch, InputError):
+        raise batch
+    return batch
+
+
 class Listed(ImageFolder):
     """The images of a part that are listed already, also where both parts lie in one folder."""
 
     def __init__(self, root: Path, part: Part, transform: Callable):
         self.part = part
-        super().__init__(root, transform)
+        super().__init__(root, transform, loader=decode)
 
     def find_classes(self, directory: str) -> tuple[list[str], dict[str, int]]:
         names = sorted(self.part)
@@ -65,12 +75,12 @@ class FolderData:
 
     def train_batches(self, batches: Iterable[Tensor], seed: int) -> Iterator[tuple[Tensor, Tensor]]:
         """As Data.train_batches; image i of an epoch draws its random numbers from seed and i."""
-        items = [[(index, _mix(seed, index)) for index in batch.tolist()] for batch in batches]
+        items = ([(index, _mix(seed, index)) for index in batch.tolist()] for batch in batches)
         return self._read(self._train, items)
 
     def test_batches(self, size: int = 256) -> Iterator[tuple[Tensor, Tensor]]:
         indices = range(len(self._test))
-        items = [[(index, 0) for index in indices[start : start + size]] for start in indices[::size]]
+        items = ([(index, 0) for index in indices[start : start + size]] for start in indices[::size])
         return self._read(self._test, items)
 
     def sample(self, size: int, part: str) -> tuple[Tensor, Tensor]:
@@ -79,17 +89,18 @@ class FolderData:
         if size > len(images):
             raise InputError(f"{images.root}: has {len(images)} images, {size} are needed")
         seed = int(torch.randint(2**31, ()))
-        read = Seeded(images)
-        chosen = [read[index, _mix(seed, index)] for index in torch.randperm(len(images))[:size].tolist()]
-        return torch.stack([image for image, _ in chosen]), torch.tensor([label for _, label in chosen])
+        chosen = torch.randperm(len(images))[:size].tolist()
+        inputs, labels = _whole(Seeded(images)[[(index, _mix(seed, index)) for index in chosen]])
+        return inputs, labels
 
-    def _read(self, images: ImageFolder, items: list[list[tuple[int, int]]]) -> Iterator[tuple[Tensor, Tensor]]:
+    def _read(self, images: ImageFolder, items: Iterator[list[tuple[int, int]]]) -> Iterator[tuple[Tensor, Tensor]]:
         loader = DataLoader(
             Seeded(images),
-            batch_sampler=items,
+            batch_size=None,
+            sampler=items,
             num_workers=self._workers,
             pin_memory=self._device.type == "cuda",
             generator=torch.Generator(),  # so that starting the processes draws nothing from the training's generator
         )
-        for inputs, labels in loader:
+        for inputs, labels in map(_whole, loader):
             yield inputs.to(self._device, non_blocking=True), labels.to(self._device, non_blocking=True)
