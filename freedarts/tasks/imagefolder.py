@@ -1,7 +1,10 @@
 """Image folders: one folder of images for each class, read and transformed by other processes."""
 
+import os
+import signal
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -9,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 from torchvision.datasets import ImageFolder
 
+from freedarts.driver import end_with_parent
 from freedarts.files import InputError
 from freedarts.images import Part, decode
 
@@ -42,6 +46,13 @@ def _whole(batch: list[Tensor] | InputError) -> list[Tensor]:
     if isinstance(batch, InputError):
         raise batch
     return batch
+
+
+def _end_with(parent: int, worker: int) -> None:
+    """Let a process that reads images die with the training, at once: until then it holds its checkpoints and GPUs."""
+    end_with_parent(signal.SIGKILL)
+    if os.getppid() != parent:  # it was quicker
+        os._exit(1)
 
 
 class Listed(ImageFolder):
@@ -101,6 +112,13 @@ class FolderData:
             num_workers=self._workers,
             pin_memory=self._device.type == "cuda",
             generator=torch.Generator(),  # so that starting the processes draws nothing from the training's generator
+            worker_init_fn=partial(_end_with, os.getpid()),
         )
-        for inputs, labels in map(_whole, loader):
+        # A signal to all processes of a job is the training's: the others, which start with it held back, read on.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT))
+        try:
+            batches = iter(loader)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for inputs, labels in map(_whole, batches):
             yield inputs.to(self._device, non_blocking=True), labels.to(self._device, non_blocking=True)
