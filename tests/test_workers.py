@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -11,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from freedarts.tasks import own
 from tests.conftest import ROOT, TINY_TASK, write
 from tests.test_resume import result
 
@@ -82,6 +85,21 @@ def wait_for_readers(process: subprocess.Popen, folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def uninterrupted(images, tmp_path_factory) -> tuple:
     return finish(tmp_path_factory.mktemp("uninterrupted"), images)
+
+
+def test_those_that_read_obey_the_training_alone(images):
+    batches = own.load(images, 1).train_batches(torch.arange(24).split(4), seed=0)
+    next(batches)
+    (reader,) = multiprocessing.active_children()
+    for number in ("TERM", "USR1", "INT"):
+        subprocess.run(["kill", f"-{number}", str(reader.pid)], check=True)
+    assert len(list(batches)) == 5
+    batches = own.load(images, 1).train_batches(torch.arange(24).split(4), seed=0)
+    next(batches)
+    (reader,) = multiprocessing.active_children()
+    reader.terminate()  # as Python does with those that are left when it ends
+    reader.join(30)
+    assert reader.exitcode == 0
 
 
 def test_stop_signal_to_all_processes_saves_and_goes_on(tmp_path, images, uninterrupted):

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
+from threading import Thread
 
 import torch
 from torch import Tensor
@@ -15,6 +16,9 @@ from torchvision.datasets import ImageFolder
 from freedarts.driver import end_with_parent
 from freedarts.files import InputError
 from freedarts.images import Part, decode
+
+# A signal to all processes of a job is for the training to answer; those that read images for it read on.
+HELD_BACK = {signal.SIGTERM, signal.SIGUSR1, signal.SIGINT} if hasattr(signal, "sigwaitinfo") else set()
 
 
 class Seeded(Dataset):
@@ -48,11 +52,20 @@ def _whole(batch: list[Tensor] | InputError) -> list[Tensor]:
     return batch
 
 
-def _end_with(parent: int, worker: int) -> None:
-    """Let a process that reads images die with the training, at once: until then it holds its checkpoints and GPUs."""
+def _belong_to(parent: int, worker: int) -> None:
+    """Let a process that reads images die with the training, at once: until then it holds its checkpoints and GPUs.
+    Of the signals that are held back it obeys those that the training itself sends, as Python does when it ends."""
     end_with_parent(signal.SIGKILL)
     if os.getppid() != parent:  # it was quicker
         os._exit(1)
+
+    def obey() -> None:
+        while signal.sigwaitinfo(HELD_BACK).si_pid != parent:
+            pass
+        os._exit(0)
+
+    if HELD_BACK:
+        Thread(target=obey, daemon=True).start()
 
 
 class Listed(ImageFolder):
@@ -112,10 +125,9 @@ class FolderData:
             num_workers=self._workers,
             pin_memory=self._device.type == "cuda",
             generator=torch.Generator(),  # so that starting the processes draws nothing from the training's generator
-            worker_init_fn=partial(_end_with, os.getpid()),
+            worker_init_fn=partial(_belong_to, os.getpid()),
         )
-        # A signal to all processes of a job is the training's: the others, which start with it held back, read on.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT))
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
         try:
             batches = iter(loader)
         finally:
