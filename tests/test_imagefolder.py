@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.transforms import Compose, InterpolationMode
 
 from freedarts import genotype, spaces, tasks, training
 from freedarts.files import InputError
@@ -31,6 +32,40 @@ def folder(tmp_path) -> Path:
                 pixels = draw.integers(0, 256, (240, 260, 3), dtype=np.uint8)
                 Image.fromarray(pixels).save(path / f"{index}.png")
     return tmp_path / "imagenet"
+
+
+def settings(transform: Compose) -> list[tuple[str, dict]]:
+    """What torchvision's transforms do: the name of each, and all that it was given."""
+    return [
+        (type(step).__name__, {key: value for key, value in vars(step).items() if key[0] != "_" and key != "training"})
+        for step in transform.transforms
+    ]
+
+
+@pytest.mark.parametrize("color_jitter", [True, False])
+def test_images_are_transformed_as_in_the_release(color_jitter):
+    """Changes of color for DARTS networks, none for those of the MobileNet space."""
+    bilinear = {"interpolation": InterpolationMode.BILINEAR, "antialias": True}
+    mean_and_std = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "inplace": False}
+    last = [("ToTensor", {}), ("Normalize", mean_and_std)]
+    jitter = {"brightness": (0.6, 1.4), "contrast": (0.6, 1.4), "saturation": (0.6, 1.4), "hue": (-0.2, 0.2)}
+    assert settings(imagenet.train_transform(color_jitter)) == [
+        ("RandomResizedCrop", {"size": (224, 224), "scale": (0.08, 1.0), "ratio": (3 / 4, 4 / 3), **bilinear}),
+        ("RandomHorizontalFlip", {"p": 0.5}),
+        *([("ColorJitter", jitter)] if color_jitter else []),
+        *last,
+    ]
+    assert settings(imagenet.TEST) == [
+        ("Resize", {"size": 256, "max_size": None, **bilinear}),
+        ("CenterCrop", {"size": (224, 224)}),
+        *last,
+    ]
+
+
+@pytest.mark.parametrize("name", ["imagenet", "imagenet-c50", "imagenet-mobilenet"])
+def test_networks_of_the_release_get_their_transforms(config, name):
+    task = config["tasks"][name]
+    assert task["protocol"].get("color_jitter", False) == (task["space"] == "darts")
 
 
 def test_batches_depend_on_the_seed_alone(folder):
