@@ -11,6 +11,7 @@ import json
 import statistics
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from PIL import Image
 from benchmarks import ROOT, default_catalogue
 from freedarts import genotype, spaces, training
 from freedarts.environment import Engine, add_options, engine
+from freedarts.files import write_json
 from freedarts.protocol import Protocol
 from freedarts.tasks import imagenet
 
@@ -30,7 +32,7 @@ DIFFERENT = 64  # files; the others are links to them
 
 
 def write_images(folder: Path, count: int) -> float:
-    """Two classes in train/, an image of each in val/; the mean of the files' bytes.
+    """Two classes in train/, an image of each in val/, and the manifest; the mean of the files' bytes.
     Noise of several scales compresses like a photograph; ImageNet's files have 110 kB on average."""
     draw = np.random.default_rng(0)
     files = []
@@ -52,6 +54,8 @@ def write_images(folder: Path, count: int) -> float:
     for index in range(2):
         (folder / "val" / f"class{index}").mkdir(parents=True)
         (folder / "val" / f"class{index}" / "0.jpg").hardlink_to(files[index])
+    counts = [Counter(path.parent.name for path in (folder / part).rglob("*.jpg")) for part in ("train", "val")]
+    write_json(folder.with_suffix(".json"), {"train": {"images": counts[0]}, "val": {"images": counts[1]}})
     return statistics.mean(path.stat().st_size for path in files)
 
 
@@ -134,12 +138,13 @@ def main() -> None:
     chosen = engine(arguments)
     torch.set_deterministic_debug_mode("default")
     with tempfile.TemporaryDirectory() as name:
-        size = write_images(Path(name), arguments.images)
+        folder = Path(name) / "imagenet"
+        size = write_images(folder, arguments.images)
         result = {
             "bytes of a file, mean": round(size),
-            "ms of an image in one process": stages(Path(name), color_jitter=True),
+            "ms of an image in one process": stages(folder, color_jitter=True),
             **compare(
-                Path(name),
+                folder,
                 *(arguments.channels, arguments.cells, arguments.batch, arguments.workers),
                 chosen,
                 arguments.runs,

@@ -39,6 +39,9 @@ class Checkpoints:
                 " on another one, by a link `checkpoints` or with --checkpoints"
             ) from None
 
+        for partial in folder.glob(".step*"):  # of a process that was killed while it wrote
+            partial.unlink()
+
     def _files(self) -> list[Path]:
         """Newest first."""
         return sorted(self.folder.glob("step*.pt"), reverse=True)
@@ -67,9 +70,10 @@ class Checkpoints:
 
 
 class StopSignals:
-    """Notes SIGTERM (preemption, scancel, the time limit) and SIGUSR1 (its warning) instead of dying of them."""
+    """Notes SIGTERM (preemption, scancel, the time limit), SIGUSR1 (its warning) and SIGINT (Ctrl-C) instead of dying of
+    them; only of a second Ctrl-C."""
 
-    NUMBERS = (signal.SIGTERM, signal.SIGUSR1)
+    NUMBERS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 
     def __init__(self):
         self.received = False
@@ -78,4 +82,6 @@ class StopSignals:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, self.NUMBERS)
 
     def _note(self, number: int, frame: object) -> None:
+        if self.received and number == signal.SIGINT:
+            raise KeyboardInterrupt
         self.received = True

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -38,17 +37,28 @@ class Listing:
 
 
 def class_folders(folder: Path) -> list[Path]:
-    """The folders in *folder*, sorted; hidden ones do not count."""
+    """The folders in *folder*, sorted; hidden ones do not count. None where there is no *folder*."""
+    if not folder.is_dir():
+        return []
     found = (entry for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
     return sorted((Path(entry) for entry in found), key=lambda path: path.name)
 
 
-def files(folder: Path, wanted: Callable[[os.DirEntry], bool] = os.DirEntry.is_file) -> dict[str, int]:
-    """Names and bytes of the wanted files of one class, sorted. InputError if there are none."""
-    found = sorted((entry.name, entry.stat().st_size) for entry in os.scandir(folder) if wanted(entry))
+def files(folder: Path) -> list[os.DirEntry]:
+    """The images of one class, sorted; hidden files do not count. InputError if there are none, and for what is no
+    image by its name."""
+    found = sorted(filter(_is_image, os.scandir(folder)), key=lambda entry: entry.name)
     if not found:
         raise InputError(f"{folder}: is empty, expected images")
-    return dict(found)
+    return found
+
+
+def sizes(folder: Path) -> dict[str, int]:
+    """Name and bytes of each of `files`. InputError for an empty one."""
+    found = {entry.name: entry.stat().st_size for entry in files(folder)}
+    if empty := [name for name, size in found.items() if not size]:
+        raise InputError(f"{folder / empty[0]}: has 0 bytes, expected an image")
+    return found
 
 
 def listing(folder: str, test_fraction: float | None = None, split_seed: int = 0, **_) -> Listing:
@@ -90,10 +100,10 @@ def _listing(root: Path, test_fraction: float | None, split_seed: int) -> Listin
 def _part(root: Path, folder: Path, digest: hashlib._Hash) -> Part:
     found = {}
     for path in class_folders(folder):
-        sizes = files(path, _is_image)
         place = path.relative_to(root).as_posix()
-        found[path.name] = [f"{place}/{name}" for name in sizes]
-        for image, size in zip(found[path.name], sizes.values(), strict=True):
+        images = {f"{place}/{name}": size for name, size in sizes(path).items()}
+        found[path.name] = list(images)
+        for image, size in images.items():
             digest.update(f"{image} {size}\n".encode())
     if len(found) < 2:
         raise InputError(f"{folder}: has {len(found)} class folders, expected 2 or more, each with images of its class")
@@ -127,16 +137,22 @@ def fit(image: Image.Image, size: int) -> Image.Image:
     return ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
 
 
-def read(path: Path, size: int) -> np.ndarray:
-    """(size, size, 3) bytes, as `fit` gives them. InputError for what is no whole image."""
-    import numpy as np
+def decode(path: Path | str) -> Image.Image:
+    """In RGB. InputError for what is no whole image."""
     from PIL import Image
 
     try:
         with Image.open(path) as image:
-            return np.array(fit(image.convert("RGB"), size))
+            return image.convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{path}: cannot be read as an image ({error})") from None
+
+
+def read(path: Path, size: int) -> np.ndarray:
+    """(size, size, 3) bytes, as `decode` and `fit` give them."""
+    import numpy as np
+
+    return np.array(fit(decode(path), size))
 
 
 def constants(root: Path, found: Listing, size: int, threads: int) -> tuple[list[float], list[float]]:

@@ -16,19 +16,27 @@ VARIABLE = "CUDA_VISIBLE_DEVICES"
 FOLDER = Path(tempfile.gettempdir()) / f"freedarts-gpus-{os.getuid()}"
 
 
-def visible() -> dict[str, str]:
-    """The GPUs that this process may use, as CUDA takes them, and the name of each one's lock.
+def visible() -> list[str]:
+    """The GPUs that this process may use, each once, by the name that CUDA takes and that its lock has.
 
-    They are those in CUDA_VISIBLE_DEVICES where it is set (a cluster sets it), else all of the machine. The lock has
-    the GPU's UUID: of two jobs that a cluster gave a GPU each, both may see theirs as number 0.
+    They are those in CUDA_VISIBLE_DEVICES where it is set (a cluster sets it), else all of the machine. The name is the
+    GPU's UUID: of two jobs that a cluster gave a GPU each, both may see theirs as number 0, and CUDA itself may count
+    in another order than nvidia-smi, whose numbers these are taken for.
     """
     uuids = _uuids()
     given = os.environ.get(VARIABLE)
     if given is None:
-        return {uuid: uuid for uuid in uuids}
-    devices = [device.strip() for device in given.split(",") if device.strip()]
-    numbered = {str(number): uuid for number, uuid in enumerate(uuids)}
-    return {device: numbered.get(device, device) for device in devices}
+        return uuids
+    devices = (device.strip() for device in given.split(","))
+    return list(dict.fromkeys(_whole(device, uuids) for device in devices if device))
+
+
+def _whole(device: str, uuids: list[str]) -> str:
+    """The UUID for a number or the beginning of a UUID; any other name, and that of a part of a GPU (MIG), stays."""
+    if device.isdecimal():
+        return dict(enumerate(uuids)).get(int(device), device)
+    matching = [uuid for uuid in uuids if device.startswith("GPU-") and uuid.startswith(device)]
+    return matching[0] if len(matching) == 1 else device
 
 
 def _uuids() -> list[str]:
@@ -41,7 +49,7 @@ def _uuids() -> list[str]:
 
 
 def take(
-    devices: dict[str, str], count: int = 1, folder: Path = FOLDER, seconds: float = float("inf")
+    devices: list[str], count: int = 1, folder: Path = FOLDER, seconds: float = float("inf")
 ) -> tuple[list[str], list[IO]]:
     """The first *count* of *devices* (see `visible`) that no other job has, waiting for up to *seconds* until there are
     so many. Those that are not enough are given back: two jobs must not wait for each other's.
@@ -54,8 +62,8 @@ def take(
     said = False
     while True:
         taken = {}
-        for device, lock in devices.items():
-            file = (folder / lock.replace("/", "_")).open("a")
+        for device in devices:
+            file = (folder / device.replace("/", "_")).open("a")
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 taken[device] = file

@@ -74,7 +74,5 @@ rule check_images:
     resources:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
-    params:
-        classes=1000,
     shell:
-        "python -m scripts.check_images --classes {params.classes} --output {output} > {log} 2>&1"
+        "python -m scripts.check_images --dataset {wildcards.dataset} --output {output} > {log} 2>&1"

@@ -13,27 +13,35 @@ from freedarts.files import InputError, run, write_json
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--classes", required=True, type=int, help="classes that each part must have")
+    parser.add_argument("--dataset", required=True, choices=tasks.FOLDERS)
     parser.add_argument("--output", required=True, type=Path, help="manifest NAME.json")
     arguments = parser.parse_args()
     folder = arguments.output.with_suffix("")
-    manifest = {part: _check(folder / part, arguments.classes) for part in ("train", "val")}
-    tasks.same_classes(folder, manifest["train"]["images"], manifest["val"]["images"], "val")
-    write_json(arguments.output, {"dataset": folder.name, **manifest})
+    facts = tasks.DATASETS[arguments.dataset]
+    train = _check(folder / "train", facts.classes, facts.train_images)
+    test = _check(folder / "val", facts.classes, facts.test_images, facts.test_images // facts.classes)
+    tasks.same_classes(folder, train["images"], test["images"], "val")
+    write_json(arguments.output, {"dataset": arguments.dataset, "train": train, "val": test})
 
 
-def _check(folder: Path, classes: int) -> dict:
-    """Counts per class and a digest of all names and sizes; the first image of every class must open."""
-    found = images.class_folders(folder) if folder.is_dir() else []
+def _check(folder: Path, classes: int, total: int, each: int | None = None) -> dict:
+    """Counts per class and a digest of all names and sizes; the first image of every class must open. total: of the
+    images that there must be; each: in every class, where all have as many."""
+    found = images.class_folders(folder)
     if len(found) != classes:
         raise InputError(f"{folder}: has {len(found)} class folders, expected {classes}; put or link the images there")
     counts, digest = {}, hashlib.sha256()
     for path in found:
-        sizes = images.files(path)
+        sizes = images.sizes(path)
+        if each and len(sizes) != each:
+            raise InputError(f"{path}: has {len(sizes)} images, expected {each}")
         images.read(path / next(iter(sizes)), 1)
         counts[path.name] = len(sizes)
         for name, size in sizes.items():
             digest.update(f"{path.name}/{name} {size}\n".encode())
+    if (count := sum(counts.values())) != total:
+        fewest = min(counts, key=counts.get)
+        raise InputError(f"{folder}: has {count} images, expected {total}; fewest, {counts[fewest]}, in {fewest}/")
     return {"images": counts, "sha256": digest.hexdigest()}
 
 

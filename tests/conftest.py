@@ -15,6 +15,7 @@ import yaml
 
 from freedarts import files
 from freedarts.catalogue import Catalogue
+from freedarts.checkpoints import StopSignals
 from freedarts.spaces import nasbench201
 
 ROOT = Path(__file__).parents[1]
@@ -92,7 +93,7 @@ def script(tmp_path, monkeypatch):
     """Call a script's main in *tmp_path*, on a machine without a GPU: (exit status, what it says)."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    handlers = {number: signal.getsignal(number) for number in StopSignals.NUMBERS}
     threads = torch.get_num_threads()
 
     def call(name: str, *arguments: object) -> tuple[int, str]:

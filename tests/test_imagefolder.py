@@ -1,24 +1,28 @@
 """Image folders: the same images whatever reads them, and messages that name the file."""
 
 import json
-import subprocess
-import sys
+import shutil
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.transforms import Compose, InterpolationMode
 
-from freedarts import genotype, spaces, training
+from freedarts import genotype, spaces, tasks, training
 from freedarts.files import InputError
 from freedarts.tasks import imagenet
-
-ROOT = Path(__file__).parents[1]
+from tests.conftest import ROOT, write
 
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
+    """With its manifest beside it."""
+    counts = {part: {"images": dict.fromkeys("abcde", count)} for part, count in (("train", 4), ("val", 2))}
+    write(tmp_path / "imagenet.json", {"dataset": "imagenet", **counts})
     draw = np.random.default_rng(0)
     for part, count in (("train", 4), ("val", 2)):
         for name in ("a", "b", "c", "d", "e"):
@@ -28,6 +32,40 @@ def folder(tmp_path) -> Path:
                 pixels = draw.integers(0, 256, (240, 260, 3), dtype=np.uint8)
                 Image.fromarray(pixels).save(path / f"{index}.png")
     return tmp_path / "imagenet"
+
+
+def settings(transform: Compose) -> list[tuple[str, dict]]:
+    """What torchvision's transforms do: the name of each, and all that it was given."""
+    return [
+        (type(step).__name__, {key: value for key, value in vars(step).items() if key[0] != "_" and key != "training"})
+        for step in transform.transforms
+    ]
+
+
+@pytest.mark.parametrize("color_jitter", [True, False])
+def test_images_are_transformed_as_in_the_release(color_jitter):
+    """Changes of color for DARTS networks, none for those of the MobileNet space."""
+    bilinear = {"interpolation": InterpolationMode.BILINEAR, "antialias": True}
+    mean_and_std = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "inplace": False}
+    last = [("ToTensor", {}), ("Normalize", mean_and_std)]
+    jitter = {"brightness": (0.6, 1.4), "contrast": (0.6, 1.4), "saturation": (0.6, 1.4), "hue": (-0.2, 0.2)}
+    assert settings(imagenet.train_transform(color_jitter)) == [
+        ("RandomResizedCrop", {"size": (224, 224), "scale": (0.08, 1.0), "ratio": (3 / 4, 4 / 3), **bilinear}),
+        ("RandomHorizontalFlip", {"p": 0.5}),
+        *([("ColorJitter", jitter)] if color_jitter else []),
+        *last,
+    ]
+    assert settings(imagenet.TEST) == [
+        ("Resize", {"size": 256, "max_size": None, **bilinear}),
+        ("CenterCrop", {"size": (224, 224)}),
+        *last,
+    ]
+
+
+@pytest.mark.parametrize("name", ["imagenet", "imagenet-c50", "imagenet-mobilenet"])
+def test_networks_of_the_release_get_their_transforms(config, name):
+    task = config["tasks"][name]
+    assert task["protocol"].get("color_jitter", False) == (task["space"] == "darts")
 
 
 def test_batches_depend_on_the_seed_alone(folder):
@@ -56,44 +94,100 @@ def test_imagenet_network_trains_on_a_folder(folder):
     assert history[-1]["test_top5_error"] == 0  # of five classes
 
 
-def test_class_in_one_part_only_is_named(folder):
-    (folder / "val" / "e").rename(folder / "val" / "f")
-    with pytest.raises(InputError, match="class 'e' is in only one of train/ and val/"):
-        imagenet.load(folder, 0)
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda folder: (folder / "val/e").rename(folder / "val/f"), "val/e: has 0 images, expected 2"),
+        (lambda folder: (folder / "train/b/1.png").unlink(), "train/b: has 3 images, expected 4"),
+        (lambda folder: shutil.copy(folder / "val/a/1.png", folder / "val/a/2.png"), "val/a: has 3 images, expected 2"),
+        (lambda folder: (folder / "val").rename(folder / "away"), "val/a: has 0 images, expected 2"),
+    ],
+)
+def test_folder_that_changed_after_its_manifest_is_refused(folder, damage, message):
+    damage(folder)
+    with pytest.raises(InputError) as caught:
+        tasks.load("imagenet", folder.with_suffix(".json"))
+    assert f"{folder}/{message}, as when {folder}.json was made" in str(caught.value)
 
 
-def test_damaged_image_is_named(folder):
+def test_hidden_files_are_no_images(folder):
+    (folder / "train" / "a" / "._0.png").write_text("of a Macintosh")
+    (folder / "val" / ".ipynb_checkpoints").mkdir()
+    assert len(imagenet.load(folder, 0).train_labels) == 20
+
+
+def bomb(path: Path) -> None:
+    """A file that says that its image has 30,000 x 30,000 pixels."""
+    size = b"IHDR" + struct.pack(">II", 30_000, 30_000) + bytes([8, 2, 0, 0, 0])
+    content = path.read_bytes()
+    path.write_bytes(content[:12] + size + struct.pack(">I", zlib.crc32(size)) + content[33:])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:200]), "image file is truncated"),
+        (lambda path: path.write_text("no image"), "cannot identify image file"),
+        (bomb, "could be decompression bomb DOS attack"),
+    ],
+)
+def test_damaged_image_is_named(folder, workers, damage, reason):
     damaged = folder / "train" / "b" / "1.png"
-    damaged.write_bytes(damaged.read_bytes()[:200])
-    with pytest.raises(InputError, match=str(damaged)):
-        list(imagenet.load(folder, 0).train_batches(torch.arange(20).split(8), seed=0))
+    damage(damaged)
+    with pytest.raises(InputError) as caught:
+        list(imagenet.load(folder, workers).train_batches(torch.arange(20).split(8), seed=0))
+    said = str(caught.value)
+    assert said.startswith(f"{damaged}: cannot be read as an image (")
+    assert reason in said
+    assert len(said.splitlines()) == 1
 
 
-def check(folder: Path, classes: int = 5) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "scripts.check_images", "--classes", str(classes)]
-    output = folder.with_suffix(".json")
-    return subprocess.run([*command, "--output", str(output)], cwd=ROOT, text=True, capture_output=True)
+@pytest.fixture
+def check(script, monkeypatch, folder):
+    """Check the folder as an ImageNet of 5 classes with so many images to train on; 2 of each class to test on."""
+
+    def call(train_images: int = 20) -> tuple[int, str]:
+        monkeypatch.setitem(tasks.DATASETS, "imagenet", tasks.Facts(5, 224, train_images, train_images, 10))
+        return script("check_images", "--dataset", "imagenet", "--output", "out/imagenet.json")
+
+    Path("out").mkdir()
+    Path("out/imagenet").symlink_to(folder)
+    return call
 
 
-def test_manifest_counts_the_images(folder):
-    assert check(folder).returncode == 0
-    manifest = json.loads(folder.with_suffix(".json").read_text())
+def test_manifest_counts_the_images(check, folder):
+    assert check() == (0, "")
+    manifest = json.loads(Path("out/imagenet.json").read_text())
     assert manifest["train"]["images"] == dict.fromkeys("abcde", 4)
     assert manifest["val"]["images"] == dict.fromkeys("abcde", 2)
+
+
+def test_imagenet_has_its_numbers_of_images():
+    assert tasks.DATASETS["imagenet"] == tasks.Facts(1000, 224, 1_281_167, 1_281_167, 50_000)
 
 
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
         (lambda folder: (folder / "train").rename(folder / "training"), "train: has 0 class folders, expected 5"),
+        (lambda folder: shutil.rmtree(folder / "val/c"), "val: has 4 class folders, expected 5"),
+        (lambda folder: (folder / "val/c").rename(folder / "val/f"), "class 'c' is in only one of train/ and val/"),
         (lambda folder: [path.unlink() for path in (folder / "val/c").iterdir()], "val/c: is empty"),
+        (lambda folder: (folder / "val/c/1.png").unlink(), "val/c: has 1 images, expected 2"),
+        (
+            lambda folder: (folder / "train/d/1.png").unlink(),
+            "train: has 19 images, expected 20; fewest, 3, in d/",
+        ),
         (lambda folder: (folder / "train/a/0.png").write_text("no image"), "train/a/0.png: cannot be read as an image"),
+        (lambda folder: (folder / "train/a/3.png").write_text(""), "train/a/3.png: has 0 bytes, expected an image"),
+        (lambda folder: (folder / "val/b/list.txt").write_text("a"), "val/b/list.txt: not an image by its name"),
+        (lambda folder: (folder / "val/b/more").mkdir(), "val/b/more: is a folder; expected images alone"),
     ],
 )
-def test_incomplete_folder_is_refused_before_training(folder, damage, message):
+def test_incomplete_folder_is_refused_before_training(check, folder, damage, message):
     damage(folder)
-    done = check(folder)
-    assert done.returncode == 1
-    assert message in done.stderr
-    assert done.stderr.startswith("error: ")
-    assert not folder.with_suffix(".json").exists()
+    status, said = check()
+    assert (status, said.startswith("error: out/imagenet"), len(said.splitlines())) == (1, True, 1)
+    assert message in said
+    assert not Path("out/imagenet.json").exists()

@@ -99,6 +99,7 @@ def empty(folder: Path) -> None:
         (lambda f: shutil.rmtree(f / "train/rose"), {}, "flowers/train: has 1 class folders, expected 2 or more"),
         (lambda f: (f / "val/rose").rename(f / "val/lily"), {}, "class 'lily' is in only one of train/ and val/"),
         (lambda f: empty(f / "val/rose"), {}, "flowers/val/rose: is empty, expected images"),
+        (lambda f: (f / "val/rose/1.png").write_text(""), {}, "val/rose/1.png: has 0 bytes, expected an image"),
         (lambda f: (f / "val/rose/list.csv").write_text("a"), {}, "val/rose/list.csv: not an image by its name"),
         (lambda f: (f / "val/rose/more").mkdir(), {}, "val/rose/more: is a folder; expected images alone"),
         (lambda f: (f / "val/rose/5.png").symlink_to("gone"), {}, "val/rose/5.png: cannot be read (No such file"),

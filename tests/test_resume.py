@@ -17,6 +17,7 @@ import torch._dynamo  # noqa: F401, which trainings import late: the copies belo
 from safetensors.torch import load_file
 
 from freedarts import driver, retrain, training
+from freedarts.checkpoints import StopSignals
 from freedarts.environment import Engine, set_up
 from freedarts.files import InputError
 from freedarts.tasks import cifar, digits
@@ -133,7 +134,7 @@ def test_killed_training_ends_bit_equal(tmp_path):
     assert result(cut) == result(whole)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("number", StopSignals.NUMBERS)
 def test_stopped_training_saves_within_the_epoch_and_goes_on(tmp_path, uninterrupted, number):
     process = start(tmp_path)
     wait_for_checkpoints(tmp_path, 1)
@@ -154,7 +155,10 @@ def test_truncated_newest_checkpoint_falls_back(tmp_path, uninterrupted):
     process.wait()
     newest = max(tmp_path.glob("checkpoints/*/step*.pt"))
     newest.write_bytes(newest.read_bytes()[:1000])
+    partial = newest.with_name(f".{newest.name}.1")
+    partial.touch()
     assert f"{newest}: skipped" in finish(tmp_path)
+    assert not partial.exists()
     assert result(tmp_path) == uninterrupted
 
 

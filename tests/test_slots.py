@@ -70,7 +70,7 @@ def test_device_of_a_killed_job_is_free(tmp_path, number):
     first = job(tmp_path, "0", 60)
     assert first.stdout.readline() == "0\n"
     with pytest.raises(InputError, match="GPU 0: in use by other jobs"):
-        slots.take({"0": "0"}, 1, tmp_path / "locks", seconds=0)
+        slots.take(["0"], 1, tmp_path / "locks", seconds=0)
     (tmp_path / "uses-0").rmdir()
     second = job(tmp_path, "0", 0)
     assert second.stdout.readline() == "GPU 0: in use by other jobs; this one waits\n"
@@ -80,14 +80,14 @@ def test_device_of_a_killed_job_is_free(tmp_path, number):
 
 
 def test_a_device_waits_for_the_time_given(tmp_path):
-    _, (held,) = slots.take({"0": "a"}, 1, tmp_path)
+    _, (held,) = slots.take(["a"], 1, tmp_path)
     start = time.monotonic()
     with pytest.raises(InputError):
-        slots.take({"0": "a"}, 1, tmp_path, seconds=0.3)
+        slots.take(["a"], 1, tmp_path, seconds=0.3)
     assert time.monotonic() - start >= 0.3
-    assert slots.take({"0": "a", "1": "b"}, 1, tmp_path)[0] == ["1"]
+    assert slots.take(["a", "b"], 1, tmp_path)[0] == ["b"]
     held.close()
-    assert slots.take({"0": "a"}, 1, tmp_path, seconds=0)[0] == ["0"]
+    assert slots.take(["a"], 1, tmp_path, seconds=0)[0] == ["a"]
 
 
 @pytest.fixture
@@ -102,18 +102,31 @@ def driver(tmp_path, monkeypatch):
         (folder / "nvidia-smi").chmod(0o755)
         monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
 
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # so that it is as before in the end
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     return install
 
 
-def test_locks_have_the_uuids_of_what_is_visible(driver, tmp_path, monkeypatch):
-    driver("GPU-a", "GPU-b")
-    assert slots.visible() == {"GPU-a": "GPU-a", "GPU-b": "GPU-b"}
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1, GPU-a,7")
-    assert slots.visible() == {"1": "GPU-b", "GPU-a": "GPU-a", "7": "7"}
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert slots.visible() == {}
-    assert slots.claim(1, tmp_path / "locks") == []
+@pytest.mark.parametrize(
+    ("given", "devices"),
+    [
+        (None, ["GPU-1a2b-x", "GPU-1a3c-y"]),
+        ("1, GPU-1a2b-x,7", ["GPU-1a3c-y", "GPU-1a2b-x", "7"]),
+        ("GPU-1a2b", ["GPU-1a2b-x"]),
+        ("1,GPU-1a3c-y,GPU-1a3", ["GPU-1a3c-y"]),
+        ("GPU-1a", ["GPU-1a"]),  # CUDA takes no beginning that several have
+        ("MIG-c,MIG-GPU-1a2b-x/1/0", ["MIG-c", "MIG-GPU-1a2b-x/1/0"]),
+        ("", []),
+    ],
+)
+def test_each_visible_device_has_one_name(driver, tmp_path, monkeypatch, given, devices):
+    driver("GPU-1a2b-x", "GPU-1a3c-y")
+    if given is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+    assert slots.visible() == devices
+    held = slots.claim(len(devices), tmp_path / "locks")
+    assert os.environ.get("CUDA_VISIBLE_DEVICES", "") == ",".join(devices)
+    assert sorted(Path(file.name).name for file in held) == sorted(name.replace("/", "_") for name in devices)
 
 
 def test_jobs_that_a_cluster_gave_a_gpu_each_do_not_wait_for_each_other(driver, tmp_path, monkeypatch):
@@ -123,7 +136,7 @@ def test_jobs_that_a_cluster_gave_a_gpu_each_do_not_wait_for_each_other(driver, 
         driver(uuid)
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
         held.append(slots.take(slots.visible(), 1, tmp_path / "locks", seconds=0))
-    assert [devices for devices, _ in held] == [["0"], ["0"]]
+    assert [devices for devices, _ in held] == [["GPU-a"], ["GPU-b"]]
     with pytest.raises(InputError, match="in use by other jobs"):
         slots.take(slots.visible(), 1, tmp_path / "locks", seconds=0)
 
@@ -131,4 +144,4 @@ def test_jobs_that_a_cluster_gave_a_gpu_each_do_not_wait_for_each_other(driver, 
 def test_without_the_driver_there_are_none(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert slots.visible() == {}
+    assert slots.visible() == []

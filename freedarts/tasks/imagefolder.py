@@ -1,32 +1,45 @@
 """Image folders: one folder of images for each class, read and transformed by other processes."""
 
+import os
+import signal
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
+from threading import Thread
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 from torchvision.datasets import ImageFolder
 
+from freedarts.checkpoints import StopSignals
+from freedarts.driver import end_with_parent
 from freedarts.files import InputError
-from freedarts.tasks import same_classes
+from freedarts.images import Part, decode
+
+# A signal to all processes of a job is for the training to answer; those that read images for it read on.
+HELD_BACK = set(StopSignals.NUMBERS) if hasattr(signal, "sigwaitinfo") else set()
 
 
 class Seeded(Dataset):
-    """Images by (index, seed): what a transform draws depends on the seed alone, not on the process or the order."""
+    """Batches by (index, seed) of each image: what a transform draws depends on the seed alone, not on the process or
+    the order."""
 
     def __init__(self, images: ImageFolder):
         self.images = images
 
-    def __getitem__(self, item: tuple[int, int]) -> tuple[Tensor, int]:
-        index, seed = item
+    def __getitem__(self, items: list[tuple[int, int]]) -> list[Tensor] | InputError:
+        """Input and labels. An error is returned: out of another process it would come as a text with its traceback."""
+        try:
+            return default_collate([self._image(*item) for item in items])
+        except InputError as error:
+            return error
+
+    def _image(self, index: int, seed: int) -> tuple[Tensor, int]:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            try:
-                return self.images[index]
-            except OSError as error:
-                raise InputError(f"{self.images.samples[index][0]}: cannot be read as an image ({error})") from None
+            torch.default_generator.manual_seed(seed)  # torch.manual_seed would reset the GPU's too
+            return self.images[index]
 
 
 def _mix(seed: int, index: int) -> int:
@@ -34,18 +47,41 @@ def _mix(seed: int, index: int) -> int:
     return zlib.crc32(f"{seed} {index}".encode())
 
 
-def two_parts(
-    train: Path, test: Path, train_transform: Callable, test_transform: Callable
-) -> tuple[ImageFolder, ImageFolder]:
-    """InputError unless both have the same classes."""
-    try:
-        parts = ImageFolder(train, train_transform), ImageFolder(test, test_transform)
-    except OSError as error:
-        raise InputError(
-            f"{train.parent}: expected class folders in {train.name}/ and {test.name}/ ({error})"
-        ) from None
-    same_classes(train.parent, *(part.classes for part in parts), test.name)
-    return parts
+def _whole(batch: list[Tensor] | InputError) -> list[Tensor]:
+    if isinstance(batch, InputError):
+        raise batch
+    return batch
+
+
+def _belong_to(parent: int, worker: int) -> None:
+    """Let a process that reads images die with the training, at once: until then it holds its checkpoints and GPUs.
+    Of the signals that are held back it obeys those that the training itself sends, as Python does when it ends."""
+    end_with_parent(signal.SIGKILL)
+    if os.getppid() != parent:  # it was quicker
+        os._exit(1)
+
+    def obey() -> None:
+        while signal.sigwaitinfo(HELD_BACK).si_pid != parent:
+            pass
+        os._exit(0)
+
+    if HELD_BACK:
+        Thread(target=obey, daemon=True).start()
+
+
+class Listed(ImageFolder):
+    """The images of a part that are listed already, also where both parts lie in one folder."""
+
+    def __init__(self, root: Path, part: Part, transform: Callable):
+        self.part = part
+        super().__init__(root, transform, loader=decode)
+
+    def find_classes(self, directory: str) -> tuple[list[str], dict[str, int]]:
+        names = sorted(self.part)
+        return names, {name: label for label, name in enumerate(names)}
+
+    def make_dataset(self, directory: str, class_to_idx: dict[str, int], *_, **__) -> list[tuple[str, int]]:
+        return [(f"{directory}/{image}", label) for name, label in class_to_idx.items() for image in self.part[name]]
 
 
 class FolderData:
@@ -64,12 +100,12 @@ class FolderData:
 
     def train_batches(self, batches: Iterable[Tensor], seed: int) -> Iterator[tuple[Tensor, Tensor]]:
         """As Data.train_batches; image i of an epoch draws its random numbers from seed and i."""
-        items = [[(index, _mix(seed, index)) for index in batch.tolist()] for batch in batches]
+        items = ([(index, _mix(seed, index)) for index in batch.tolist()] for batch in batches)
         return self._read(self._train, items)
 
     def test_batches(self, size: int = 256) -> Iterator[tuple[Tensor, Tensor]]:
         indices = range(len(self._test))
-        items = [[(index, 0) for index in indices[start : start + size]] for start in indices[::size]]
+        items = ([(index, 0) for index in indices[start : start + size]] for start in indices[::size])
         return self._read(self._test, items)
 
     def sample(self, size: int, part: str) -> tuple[Tensor, Tensor]:
@@ -78,17 +114,24 @@ class FolderData:
         if size > len(images):
             raise InputError(f"{images.root}: has {len(images)} images, {size} are needed")
         seed = int(torch.randint(2**31, ()))
-        read = Seeded(images)
-        chosen = [read[index, _mix(seed, index)] for index in torch.randperm(len(images))[:size].tolist()]
-        return torch.stack([image for image, _ in chosen]), torch.tensor([label for _, label in chosen])
+        chosen = torch.randperm(len(images))[:size].tolist()
+        inputs, labels = _whole(Seeded(images)[[(index, _mix(seed, index)) for index in chosen]])
+        return inputs, labels
 
-    def _read(self, images: ImageFolder, items: list[list[tuple[int, int]]]) -> Iterator[tuple[Tensor, Tensor]]:
+    def _read(self, images: ImageFolder, items: Iterator[list[tuple[int, int]]]) -> Iterator[tuple[Tensor, Tensor]]:
         loader = DataLoader(
             Seeded(images),
-            batch_sampler=items,
+            batch_size=None,
+            sampler=items,
             num_workers=self._workers,
             pin_memory=self._device.type == "cuda",
             generator=torch.Generator(),  # so that starting the processes draws nothing from the training's generator
+            worker_init_fn=partial(_belong_to, os.getpid()),
         )
-        for inputs, labels in loader:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
+        try:
+            batches = iter(loader)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for inputs, labels in map(_whole, batches):
             yield inputs.to(self._device, non_blocking=True), labels.to(self._device, non_blocking=True)

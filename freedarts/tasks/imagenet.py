@@ -13,7 +13,9 @@ from torchvision.transforms import (
     ToTensor,
 )
 
-from freedarts.tasks.imagefolder import FolderData, two_parts
+from freedarts import images
+from freedarts.files import InputError, read_json
+from freedarts.tasks.imagefolder import FolderData, Listed
 
 NORMALISE = Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 TEST = Compose([Resize(256), CenterCrop(224), ToTensor(), NORMALISE])
@@ -26,4 +28,17 @@ def train_transform(color_jitter: bool) -> Compose:
 
 
 def load(folder: Path, workers: int, color_jitter: bool = False) -> FolderData:
-    return FolderData(*two_parts(folder / "train", folder / "val", train_transform(color_jitter), TEST), workers)
+    """InputError unless each class has as many images as when the manifest beside the folder was made."""
+    manifest = folder.with_suffix(".json")
+    stated = read_json(manifest, ("train", "val"))
+    parts = []
+    for part, transform in (("train", train_transform(color_jitter)), ("val", TEST)):
+        classes, counts = images.class_folders(folder / part), stated[part]["images"]
+        found = {path.name: [f"{path.name}/{image.name}" for image in images.files(path)] for path in classes}
+        for name in sorted(found | counts):
+            if (has := len(found.get(name, []))) != (expected := counts.get(name, 0)):
+                raise InputError(
+                    f"{folder / part / name}: has {has} images, expected {expected}, as when {manifest} was made"
+                )
+        parts.append(Listed(folder / part, found, transform))
+    return FolderData(*parts, workers)

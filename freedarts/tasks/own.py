@@ -13,12 +13,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from torchvision import transforms as T
-from torchvision.datasets import ImageFolder
 
 from freedarts import images
 from freedarts.files import InputError, read_json
 from freedarts.tasks import Data, Facts, cifar
-from freedarts.tasks.imagefolder import FolderData
+from freedarts.tasks.imagefolder import FolderData, Listed
 
 
 def load(manifest: Path, workers: int = 0, color_jitter: bool = False, whole: bool = True) -> Data | FolderData:
@@ -67,19 +66,3 @@ def _transforms(facts: Facts, flip: bool, constants: tuple, color_jitter: bool) 
     train += [T.ColorJitter(0.4, 0.4, 0.4, 0.2)] if color_jitter else []
     last = [T.ToTensor(), T.Normalize(*constants)]
     return T.Compose([*train, *last]), T.Compose([*test, *last])
-
-
-class Listed(ImageFolder):
-    """The images of a part, also where both parts lie in one folder."""
-
-    def __init__(self, root: Path, part: images.Part, transform: Callable):
-        self.part = part
-        super().__init__(root, transform)
-
-    def find_classes(self, directory: str) -> tuple[list[str], dict[str, int]]:
-        names = sorted(self.part)
-        return names, {name: label for label, name in enumerate(names)}
-
-    def make_dataset(self, directory: str, class_to_idx: dict[str, int], *_, **__) -> list[tuple[str, int]]:
-        root = Path(directory)
-        return [(str(root / image), label) for name, label in class_to_idx.items() for image in self.part[name]]
