@@ -70,8 +70,8 @@ class Checkpoints:
 
 
 class StopSignals:
-    """Notes SIGTERM (preemption, scancel, the time limit), SIGUSR1 (its warning) and SIGINT (Ctrl-C) instead of dying of
-    them; only of a second Ctrl-C."""
+    """Notes SIGTERM (preemption, scancel, the time limit), SIGUSR1 (its warning) and SIGINT (Ctrl-C) instead of dying
+    of them; a second Ctrl-C ends it at once."""
 
     NUMBERS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 
