@@ -58,7 +58,7 @@ METRICS = "results/retrain/tiny/nasbench201/synflow/seed0/run0/metrics.json"
 WEIGHTS = METRICS.replace("metrics.json", "weights.safetensors")
 KILLS = ("driver", "driver and jobs", "one job")
 TRIES = 10  # of a fault, until one meets the run
-STARTUP = 3  # seconds until a call of Snakemake starts the first job
+PAUSE = 5  # seconds in the mean until a kill that is due: in the middle of jobs too
 MADE = ("results", "checkpoints", "logs", ".snakemake")
 
 
@@ -183,7 +183,7 @@ def change(path: Path) -> None:
     path.write_text(json.dumps(content))
 
 
-def damage(project: Path, name: str, spoil: Callable[[Path], None], until: str, passed_on: bool) -> bool:
+def damage(project: Path, name: str, until: str, spoil: Callable[[Path], None], passed_on: bool) -> bool:
     """Where a file is spoilt after a rule. passed_on: whether a call of Snakemake goes on with it before the repair."""
     finish(project, "--until", until)
     spoil(project / name)
@@ -205,25 +205,29 @@ def clear(project: Path) -> None:
         path.unlink() if path.is_symlink() else shutil.rmtree(path, ignore_errors=True)
 
 
-def finished(project: Path) -> dict[str, tuple[int, str] | None]:
-    """The outputs of all jobs that Snakemake recorded as finished: time and digest, None where the file is gone."""
+def recorded(project: Path) -> list[Path]:
+    """The outputs of all jobs that Snakemake recorded as finished."""
     records, begun = (project / ".snakemake" / name for name in ("metadata", "incomplete"))
-    found = {}
+    found = []
     for path in records.rglob("*"):
         record = path.relative_to(records)
         if path.is_file() and not (begun / record).exists():
             # A long name is spread over folders that begin with @.
             name = base64.urlsafe_b64decode("".join(part.removeprefix("@") for part in record.parts)).decode()
-            output = project / name
-            found[name] = (output.stat().st_mtime_ns, manifest.digest(output)) if output.exists() else None
+            found.append(project / name)
     return found
+
+
+def stamp(path: Path) -> tuple[int, str] | None:
+    """When a file was written, and what; None if it is gone."""
+    return (path.stat().st_mtime_ns, manifest.digest(path)) if path.exists() else None
 
 
 def epochs(project: Path) -> set[str]:
     """The seconds of all epochs in the newest checkpoints, as history.csv has them; no two epochs take the same."""
     newest = {path.parent: path for path in sorted(project.glob("checkpoints/*/step*.pt"))}
-    states = (torch.load(io.BytesIO(path.read_bytes()[DIGEST_SIZE:]), weights_only=True) for path in newest.values())
-    return {f"{row['seconds']:.9g}" for state in states for row in state["state"]["history"]}
+    saved = (torch.load(io.BytesIO(path.read_bytes()[DIGEST_SIZE:]), weights_only=True) for path in newest.values())
+    return {f"{row['seconds']:.9g}" for state in saved for row in state["state"]["history"]}
 
 
 class Kept:
@@ -234,8 +238,8 @@ class Kept:
         self.finished, self.epochs, self.lost = {}, set(), set()
 
     def look(self) -> None:
-        now = finished(self.project)
-        self.lost |= {name for name, state in (now | self.finished).items() if now.get(name) != state or not state}
+        now = {path: stamp(path) for path in recorded(self.project)}
+        self.lost |= {path for path, kept in (now | self.finished).items() if not kept or now.get(path) != kept}
         self.finished |= now
         self.epochs |= epochs(self.project)
 
@@ -247,35 +251,36 @@ class Kept:
 
 def quick(kills: int, expected: Path | None, choose: random.Random, folder: Path) -> bool:
     """Print what the kills made of a quick run; whether that is as it should be."""
-    if expected:
-        times = [state[0] for state in finished(expected).values()]
-        seconds = (max(times) - min(times)) / 1e9
-    else:
+    if expected is None:
         expected = prepare(folder / "uninterrupted", {})
-        seconds = uninterrupted(expected)
+        print(f"A quick run takes {uninterrupted(expected):.0f} s.", flush=True)
     values = results(expected)
+    # When so many files are finished: spread over the run, however busy the machine is, but for its very end.
+    moments = sorted(choose.sample(range(19 * len(recorded(expected)) // 20), kills))
 
     project = prepare(folder / "project", {})
     kept, met = Kept(project), Counter()
-    mean = seconds / (kills + 5) + STARTUP  # the last kill shall meet the run too
     begin = time.perf_counter()
-    driver, hurt, calls, failed = start(project), False, 1, False
+    driver, hurt, calls = start(project), False, 1
     while True:
-        try:
-            status = driver.wait(choose.expovariate(1 / mean) if met.total() < kills else None)
-        except subprocess.TimeoutExpired:
+        while driver.poll() is None and not (moments and len(recorded(project)) >= moments[0]):
+            time.sleep(0.5)
+        if driver.poll() is None:
+            time.sleep(choose.expovariate(1 / PAUSE))
             what = choose.choice(KILLS)
             kept.look()
-            met[what] += (struck := strike(driver, what, choose))
+            struck = strike(driver, what, choose)
             kept.look()
-            print(f"{time.perf_counter() - begin:.0f} s: {what}", file=sys.stderr, flush=True)
+            if struck:
+                moments.pop(0)
+                met[what] += 1
+                print(f"{time.perf_counter() - begin:.0f} s: {what}", file=sys.stderr, flush=True)
             if what == "one job" or not struck:  # the call goes on, or has ended by itself
                 hurt |= struck
                 continue
-        else:
-            failed = status != 0 and not hurt
-            if failed or status == 0:
-                break
+        elif not (driver.returncode and hurt):
+            failed = driver.returncode != 0
+            break
         driver, hurt, calls = start(project), False, calls + 1
     took = time.perf_counter() - begin
     kept.look()
@@ -283,7 +288,7 @@ def quick(kills: int, expected: Path | None, choose: random.Random, folder: Path
     repeated = kept.repeated()
     if failed or lost:
         print(said(project), flush=True)
-    print(f"A quick run takes {seconds:.0f} s, with the kills {took:.0f} s and {calls} calls.\n")
+    print(f"With the kills it took {took:.0f} s and {calls} calls.\n")
     rows = [
         *((f"kill -9 of {what}", met[what]) for what in KILLS),
         ("calls that failed by themselves", failed),
@@ -293,7 +298,7 @@ def quick(kills: int, expected: Path | None, choose: random.Random, folder: Path
     ]
     print(tabulate(rows, ("", "number"), tablefmt="pipe"))
     print(*sorted(kept.lost), sep="\n")
-    return met.total() >= kills and not (failed or lost or kept.lost or repeated)
+    return not moments and not (failed or lost or kept.lost or repeated)
 
 
 def small(kills: int, choose: random.Random, folder: Path) -> bool:
@@ -308,9 +313,6 @@ def small(kills: int, choose: random.Random, folder: Path) -> bool:
         return choose.uniform(0, seconds)
 
     faults: list[tuple[str, Callable[[], bool]]] = []
-    if os.getuid() == 0:
-        faults += [("full disk", lambda: full_disk(project, choose.uniform(0, 1), needed))] * 5
-        faults += [("read-only results", lambda: read_only(project, moment()))] * 2
     for kind, spoil, passed_on, cases in (
         ("input cut in half", cut, True, {SEARCH: "search", GENOTYPE: "derive", WEIGHTS: "retrain"}),
         ("input changed after it was read", change, False, {SEARCH: "derive", GENOTYPE: "retrain", METRICS: "tables"}),
@@ -318,6 +320,9 @@ def small(kills: int, choose: random.Random, folder: Path) -> bool:
     ):
         for case in cases.items():
             faults.append((kind, lambda c=case, s=spoil, p=passed_on: damage(project, *c, s, p)))
+    if os.getuid() == 0:
+        faults += [("full disk", lambda: full_disk(project, choose.uniform(0, 1), needed))] * 5
+        faults += [("read-only results", lambda: read_only(project, moment()))] * 2
     for _ in range(kills):
         what = choose.choice(KILLS)
         faults.append((f"kill -9 of {what}", lambda what=what: kill(project, what, moment(), choose)))
