@@ -227,7 +227,8 @@ def epochs(project: Path) -> set[str]:
     """The seconds of all epochs in the newest checkpoints, as history.csv has them; no two epochs take the same."""
     newest = {path.parent: path for path in sorted(project.glob("checkpoints/*/step*.pt"))}
     saved = (torch.load(io.BytesIO(path.read_bytes()[DIGEST_SIZE:]), weights_only=True) for path in newest.values())
-    return {f"{row['seconds']:.9g}" for state in saved for row in state["state"]["history"]}
+    trainings = (content["state"] for content in saved if "state" in content)  # scores of architectures have some too
+    return {f"{row['seconds']:.9g}" for training in trainings for row in training["history"]}
 
 
 class Kept:
