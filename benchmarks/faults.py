@@ -3,9 +3,10 @@ call failed or something was lost.
 
 `python -m benchmarks.faults` (as root for the full disk and the read-only folder; an hour): each fault meets a small
 run of its own from nothing, at a moment drawn at random: kill -9 of the driver, of the driver with its jobs, or of one
-job. A full disk is a tmpfs that holds a part of all that a run writes, Snakemake's records in .snakemake and the logs
-included; then it grows, and the one more call is the only command. Inputs are damaged between stages: cut in half, or
-changed to other valid JSON, before or after a stage read them; there the documented command is
+job. A full disk is a tmpfs with all that a run writes, .snakemake and the logs included, on which nothing is left from
+some moment on until the call has failed. Snakemake leaves an empty record of a job that ends just then; it is still
+marked as unfinished, so that the one more call needs no other command. Inputs are damaged between stages: cut in half,
+or changed to other valid JSON, before or after a stage read them; there the documented command is
 `python -m freedarts.repair` before the one more call.
 
 `python -m benchmarks.faults --quick` (about three quick runs): all kills meet one run of the default configuration,
@@ -59,6 +60,7 @@ WEIGHTS = METRICS.replace("metrics.json", "weights.safetensors")
 KILLS = ("driver", "driver and jobs", "one job")
 TRIES = 10  # of a fault, until one meets the run
 PAUSE = 5  # seconds in the mean until a kill that is due: in the middle of jobs too
+DISK = 40 * 2**20  # bytes: several times what a small run makes
 MADE = ("results", "checkpoints", "logs", ".snakemake")
 
 
@@ -141,16 +143,21 @@ def kill(project: Path, what: str, moment: float, choose: random.Random) -> bool
     return strike(driver, what, choose) and driver.wait() != 0
 
 
-def full_disk(project: Path, share: float, needed: int) -> bool:
-    """Where all that a run makes lies on a file system that is full before the run is done, and then grows."""
+def full_disk(project: Path, moment: float) -> bool:
+    """Where another file takes all that is left on the file system of all that a run makes, and goes away later."""
     disk = project / "disk"
     disk.mkdir(exist_ok=True)
-    mount("-t", "tmpfs", "-o", f"size={int(share * needed)}", "tmpfs", disk)
+    mount("-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", disk)
     for name in MADE:
         (disk / name).mkdir()
         (project / name).symlink_to(disk / name)
-    failed = finish(project) != 0
-    mount("-o", f"remount,size={4 * needed}", disk)
+    driver = start(project)
+    time.sleep(moment)
+    with suppress(OSError), (disk / "other").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    failed = driver.wait() != 0
+    (disk / "other").unlink()
     return failed
 
 
@@ -307,8 +314,6 @@ def small(kills: int, choose: random.Random, folder: Path) -> bool:
     project = prepare(folder / "project", OVERLAY)
     seconds = uninterrupted(project)
     expected = results(project)
-    files = [path for top in MADE for path in (project / top).rglob("*") if path.is_file()]
-    needed = 512 * sum(path.stat().st_blocks for path in files)
 
     def moment() -> float:
         return choose.uniform(0, seconds)
@@ -322,7 +327,7 @@ def small(kills: int, choose: random.Random, folder: Path) -> bool:
         for case in cases.items():
             faults.append((kind, lambda c=case, s=spoil, p=passed_on: damage(project, *c, s, p)))
     if os.getuid() == 0:
-        faults += [("full disk", lambda: full_disk(project, choose.uniform(0, 1), needed))] * 5
+        faults += [("full disk", lambda: full_disk(project, moment()))] * 5
         faults += [("read-only results", lambda: read_only(project, moment()))] * 2
     for _ in range(kills):
         what = choose.choice(KILLS)
