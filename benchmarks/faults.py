@@ -212,22 +212,18 @@ def clear(project: Path) -> None:
         path.unlink() if path.is_symlink() else shutil.rmtree(path, ignore_errors=True)
 
 
-def recorded(project: Path) -> list[Path]:
-    """The outputs of all jobs that Snakemake recorded as finished."""
+def finished(project: Path) -> dict[Path, tuple[int, str]]:
+    """The outputs of all jobs that Snakemake recorded as finished: when they were written, and a digest."""
     records, begun = (project / ".snakemake" / name for name in ("metadata", "incomplete"))
-    found = []
+    found = {}
     for path in records.rglob("*"):
         record = path.relative_to(records)
         if path.is_file() and not (begun / record).exists():
             # A long name is spread over folders that begin with @.
             name = base64.urlsafe_b64decode("".join(part.removeprefix("@") for part in record.parts)).decode()
-            found.append(project / name)
+            with suppress(FileNotFoundError):  # of a job that failed: it has a record too
+                found[Path(name)] = ((project / name).stat().st_mtime_ns, manifest.digest(project / name))
     return found
-
-
-def stamp(path: Path) -> tuple[int, str] | None:
-    """When a file was written, and what; None if it is gone."""
-    return (path.stat().st_mtime_ns, manifest.digest(path)) if path.exists() else None
 
 
 def epochs(project: Path) -> set[str]:
@@ -246,8 +242,8 @@ class Kept:
         self.finished, self.epochs, self.lost = {}, set(), set()
 
     def look(self) -> None:
-        now = {path: stamp(path) for path in recorded(self.project)}
-        self.lost |= {path for path, kept in (now | self.finished).items() if not kept or now.get(path) != kept}
+        now = finished(self.project)
+        self.lost |= {path for path, state in self.finished.items() if now.get(path) != state}
         self.finished |= now
         self.epochs |= epochs(self.project)
 
@@ -264,14 +260,14 @@ def quick(kills: int, expected: Path | None, choose: random.Random, folder: Path
         print(f"A quick run takes {uninterrupted(expected):.0f} s.", flush=True)
     values = results(expected)
     # When so many files are finished: spread over the run, however busy the machine is, but for its very end.
-    moments = sorted(choose.sample(range(19 * len(recorded(expected)) // 20), kills))
+    moments = sorted(choose.sample(range(19 * len(finished(expected)) // 20), kills))
 
     project = prepare(folder / "project", {})
     kept, met = Kept(project), Counter()
     begin = time.perf_counter()
     driver, hurt, calls = start(project), False, 1
     while True:
-        while driver.poll() is None and not (moments and len(recorded(project)) >= moments[0]):
+        while driver.poll() is None and not (moments and len(finished(project)) >= moments[0]):
             time.sleep(0.5)
         if driver.poll() is None:
             time.sleep(choose.expovariate(1 / PAUSE))
@@ -299,7 +295,7 @@ def quick(kills: int, expected: Path | None, choose: random.Random, folder: Path
     print(f"With the kills it took {took:.0f} s and {calls} calls.\n")
     rows = [
         *((f"kill -9 of {what}", met[what]) for what in KILLS),
-        ("calls that failed by themselves", failed),
+        ("calls that failed by themselves", int(failed)),
         (f"values lost or changed, of {len(values)}", lost),
         (f"finished files lost or made again, of {len(kept.finished)}", len(kept.lost)),
         (f"epochs trained again, of {len(kept.epochs)} in checkpoints at a kill", len(repeated)),
