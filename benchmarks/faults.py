@@ -298,7 +298,7 @@ def quick(kills: int, expected: Path | None, choose: random.Random, folder: Path
         ("calls that failed by themselves", int(failed)),
         (f"values lost or changed, of {len(values)}", lost),
         (f"finished files lost or made again, of {len(kept.finished)}", len(kept.lost)),
-        (f"epochs trained again, of {len(kept.epochs)} in checkpoints at a kill", len(repeated)),
+        (f"epochs trained again, of {len(kept.epochs)} in checkpoints", len(repeated)),
     ]
     print(tabulate(rows, ("", "number"), tablefmt="pipe"))
     print(*sorted(kept.lost), sep="\n")
