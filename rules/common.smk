@@ -157,6 +157,12 @@ def batch_size(wildcards):
     return score(wildcards).get("data", {}).get("batch_size", 1)
 
 
+def search_memory(wildcards):
+    """MB. Measured, audit included (benchmarks/results): 1,000, and at most 125 an image for second derivatives, 66 for
+    first ones, both on the MobileNet supernet."""
+    return 2000 + (130 if score(wildcards)["proxy"] == "grasp" else 70) * batch_size(wildcards)
+
+
 def architecture_dataset(wildcards):
     return catalogue.config["architecture_scores"][wildcards.score].get("data", {}).get("dataset")
 

@@ -18,8 +18,7 @@ rule search:
         "../envs/freedarts.yaml"
     threads: 1
     resources:
-        # Measured, audit included: 900 MB and at most 66 MB an image (benchmarks/results).
-        mem_mb=lambda wildcards, attempt: 2000 * attempt + 80 * batch_size(wildcards),
+        mem_mb=lambda wildcards, attempt: search_memory(wildcards) * (1 + attempt) // 2,
         # Of a group the minutes are added up: growing more slowly they stay within a day.
         runtime=lambda wildcards, attempt: (10 + 3 * batch_size(wildcards) // 4) * (1 + attempt) // 2,
     params:
