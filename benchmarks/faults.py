@@ -7,8 +7,8 @@ job. A full disk is a tmpfs with all that a run writes, .snakemake and the logs 
 some moment on until the call has failed. Snakemake leaves an empty record of a job that ends just then; it is still
 marked as unfinished, so that the one more call needs no other command. Inputs are damaged between stages: cut in half,
 or changed to other valid JSON after a stage read them; there the documented command is `python -m freedarts.repair`
-before the one more call. JSON that is changed before anything has read it is not tried: Snakemake takes no checksum of
-what it makes, so nothing tells it from a result.
+before the one more call. JSON that is changed before anything has read it, or is passed on before the repair, is not
+tried: Snakemake takes no checksum of what it makes, so nothing tells it from a result.
 
 `python -m benchmarks.faults --quick` (about three quick runs): all kills meet one run of the default configuration,
 each the call that goes on after the one before. What Snakemake had recorded as finished must stay as it is, to the time
@@ -191,11 +191,12 @@ def change(path: Path) -> None:
     path.write_text(json.dumps(content))
 
 
-def damage(project: Path, name: str, until: str, spoil: Callable[[Path], None]) -> bool:
-    """Where a file is spoilt after a rule, and a call of Snakemake goes on with it before the repair."""
+def damage(project: Path, name: str, until: str, spoil: Callable[[Path], None], passed_on: bool) -> bool:
+    """Where a file is spoilt after a rule. passed_on: whether a call of Snakemake goes on with it before the repair."""
     finish(project, "--until", until)
     spoil(project / name)
-    finish(project)
+    if passed_on:
+        finish(project)
     subprocess.run([sys.executable, "-m", "freedarts.repair"], cwd=project, stdout=subprocess.DEVNULL, check=True)
     return True
 
@@ -315,12 +316,12 @@ def small(kills: int, choose: random.Random, folder: Path) -> bool:
         return choose.uniform(0, seconds)
 
     faults: list[tuple[str, Callable[[], bool]]] = []
-    for kind, spoil, cases in (
-        ("input cut in half", cut, {SEARCH: "search", GENOTYPE: "derive", WEIGHTS: "retrain"}),
-        ("input changed after it was read", change, {SEARCH: "derive", GENOTYPE: "retrain", METRICS: "tables"}),
+    for kind, spoil, passed_on, cases in (
+        ("input cut in half", cut, True, {SEARCH: "search", GENOTYPE: "derive", WEIGHTS: "retrain"}),
+        ("input changed after it was read", change, False, {SEARCH: "derive", GENOTYPE: "retrain", METRICS: "tables"}),
     ):
         for case in cases.items():
-            faults.append((kind, lambda c=case, s=spoil: damage(project, *c, s)))
+            faults.append((kind, lambda c=case, s=spoil, p=passed_on: damage(project, *c, s, p)))
     if os.getuid() == 0:
         faults += [("full disk", lambda: full_disk(project, moment()))] * 5
         faults += [("read-only results", lambda: read_only(project, moment()))] * 2
