@@ -127,6 +127,9 @@ Snakemake is at work in the folder, `repair` refuses to begin.
 |---|---|
 {damages}
 
+A result that was changed into another valid one before anything had read it, or that a run passed on before the repair,
+cannot be told from what was made: Snakemake takes no checksum of what it makes.
+
 Keep `checkpoints/`, so that no training starts from nothing. Measurements of time and memory are not made again: a
 training that only writes its results again would measure something else.
 
