@@ -96,8 +96,9 @@ def said(project: Path) -> str:
 
 
 def results(project: Path) -> dict:
-    """The table but for times and memory, and the weights of the trainings."""
-    found = dict(table(project))
+    """The table but for times, memory and the commit, which a copy of the project has not, and the weights of the
+    trainings."""
+    found = {key: value for key, value in table(project).items() if key[-1] != "commit"}
     for path in sorted(project.glob("results/retrain/**/weights.safetensors")):
         found |= {(str(path.relative_to(project)), name): t.tobytes() for name, t in load_file(path).items()}
     return found
