@@ -114,8 +114,8 @@ def cancel_orphans(folder: str, others: list[Path] | None) -> None:
     it has to be found out by hand whether they live."""
     if not shutil.which("squeue") or not (found := _orphans(folder)):
         return
-    if others is None or any(map(driver.elsewhere, others)):
-        why = f"{driver.doubt(others)} &&" if others else "no file lock tells if their driver lives; if not:"
+    if (unsure := driver.doubt(others or [])) or others is None:
+        why = f"{unsure} &&" if unsure else "no file lock tells if their driver lives; if not:"
         raise InputError(f"jobs of this folder are in SLURM's queue: {why} scancel {' '.join(found)}")
     if others:
         print(f"SLURM jobs of another driver here go on: {' '.join(found)}", flush=True)

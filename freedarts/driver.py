@@ -103,16 +103,18 @@ def remove_dead_lock(folder: Path) -> IO | None:
     sign, others, locks = sign_of_life(folder), at_work(folder), folder / "locks"
     if sign and not others:
         shutil.rmtree(locks, ignore_errors=True)
-    unsure = list(filter(elsewhere, others))
-    if unsure and locks.is_dir() and any(locks.iterdir()):
-        print(f"note: {doubt(unsure)}", file=sys.stderr)
+    if (unsure := doubt(others)) and locks.is_dir() and any(locks.iterdir()):
+        print(f"note: {unsure}", file=sys.stderr)
     return sign
 
 
-def doubt(signs: list[Path]) -> str:
-    """What to do about *signs* of other hosts."""
-    host, _, pid = signs[0].name.rpartition(".")
+def doubt(signs: list[Path]) -> str | None:
+    """What to do about those of *signs* that are of other hosts; None if none is."""
+    unsure = list(filter(elsewhere, signs))
+    if not unsure:
+        return None
+    host, _, pid = unsure[0].name.rpartition(".")
     return (
         f"a Snakemake on {host}, process {pid}, is at work here or was killed; if it is dead:"
-        f" rm {' '.join(map(str, signs))}"
+        f" rm {' '.join(map(str, unsure))}"
     )

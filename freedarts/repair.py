@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from safetensors import SafetensorError, safe_open
 
 from freedarts import manifest
-from freedarts.driver import at_work, doubt, elsewhere
+from freedarts.driver import at_work, doubt
 from freedarts.files import InputError, read_json, run
 
 TABLES = "results/tables.md"
@@ -169,8 +169,7 @@ def main() -> None:
     if not (arguments.records / "metadata").is_dir():
         raise InputError(f"{arguments.records / 'metadata'}: no such folder; run this where snakemake runs")
     if not arguments.dry_run and (others := at_work(arguments.records)):
-        unsure = list(filter(elsewhere, others))
-        why = doubt(unsure) if unsure else "snakemake is at work here; wait for its end, or add --dry-run"
+        why = doubt(others) or "snakemake is at work here; wait for its end, or add --dry-run"
         raise InputError(f"{arguments.records}: {why}")
     finished, stated = jobs(arguments.records / "metadata"), None
     with suppress(InputError):  # a broken manifest is itself among the faults

@@ -150,7 +150,7 @@ def test_jobs_of_a_driver_that_lives_or_may_live_are_left_alone(stub, tmp_path, 
     assert "SLURM jobs of another driver here go on: 7" in capsys.readouterr().out
     by_hand = "a Snakemake on elsewhere, process 34, .* if it is dead: rm drivers/elsewhere.34 && scancel 7$"
     with pytest.raises(InputError, match=by_hand):
-        cluster.cancel_orphans(str(tmp_path.resolve()), [there])
+        cluster.cancel_orphans(str(tmp_path.resolve()), [here, there])
     with pytest.raises(InputError, match=r"no file lock .*; if not: scancel 7$"):
         cluster.cancel_orphans(str(tmp_path.resolve()), None)
     assert "scancel" not in calls.read_text()
