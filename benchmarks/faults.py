@@ -6,9 +6,8 @@ run of its own from nothing, at a moment drawn at random: kill -9 of the driver,
 job. A full disk is a tmpfs with all that a run writes, .snakemake and the logs included, on which nothing is left from
 some moment on until the call has failed. Snakemake leaves an empty record of a job that ends just then; it is still
 marked as unfinished, so that the one more call needs no other command. Inputs are damaged between stages: cut in half,
-or changed to other valid JSON after a stage read them; there the documented command is `python -m freedarts.repair`
-before the one more call. JSON that is changed before anything has read it, or is passed on before the repair, is not
-tried: Snakemake takes no checksum of what it makes, so nothing tells it from a result.
+or changed to other valid JSON, before or after a stage read them; there the documented command is
+`python -m freedarts.repair` before the one more call.
 
 `python -m benchmarks.faults --quick` (about three quick runs): all kills meet one run of the default configuration,
 each the call that goes on after the one before. What Snakemake had recorded as finished must stay as it is, to the time
@@ -39,8 +38,8 @@ import yaml
 from safetensors.numpy import load_file
 from tabulate import tabulate
 
-from freedarts import manifest
 from freedarts.checkpoints import DIGEST_SIZE
+from freedarts.files import sha256
 from tests.conftest import TINY_TASK
 from tests.test_workflow import command, copy_project, table
 
@@ -224,7 +223,7 @@ def finished(project: Path) -> dict[Path, tuple[int, str]]:
             # A long name is spread over folders that begin with @.
             name = base64.urlsafe_b64decode("".join(part.removeprefix("@") for part in record.parts)).decode()
             with suppress(FileNotFoundError):  # of a job that failed: it has a record too
-                found[Path(name)] = ((project / name).stat().st_mtime_ns, manifest.digest(project / name))
+                found[Path(name)] = ((project / name).stat().st_mtime_ns, sha256(project / name))
     return found
 
 
@@ -319,6 +318,7 @@ def small(kills: int, choose: random.Random, folder: Path) -> bool:
     faults: list[tuple[str, Callable[[], bool]]] = []
     for kind, spoil, passed_on, cases in (
         ("input cut in half", cut, True, {SEARCH: "search", GENOTYPE: "derive", WEIGHTS: "retrain"}),
+        ("input changed before it was read", change, True, {SEARCH: "search", GENOTYPE: "derive", METRICS: "retrain"}),
         ("input changed after it was read", change, False, {SEARCH: "derive", GENOTYPE: "retrain", METRICS: "tables"}),
     ):
         for case in cases.items():

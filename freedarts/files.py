@@ -1,5 +1,6 @@
 """Errors that a user can act on, and files that are either whole or absent."""
 
+import hashlib
 import json
 import os
 import sys
@@ -39,30 +40,57 @@ def write_text(path: Path, text: str) -> None:
     replace_file(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
-def write_json(path: Path, value: object) -> None:
-    """Write *value* as strict JSON: NaN and infinity are refused, they would break other readers."""
-    write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def write_json(path: Path, value: dict) -> None:
+    """Write *value* as strict JSON, with its digest as the key `digest`, since Snakemake takes none of outputs.
+
+    NaN and infinity are refused, they would break other readers.
+    """
+    stated = {**value, "digest": _digest(value)}
+    write_text(path, json.dumps(stated, indent=1, allow_nan=False) + "\n")
+
+
+def _digest(value: dict) -> str:
+    return sha256_of(json.dumps(value).encode())
 
 
 def read_json(path: Path, required: tuple[str, ...] = ()) -> dict:
     """Read one JSON object and check that it holds the *required* keys.
 
-    Raises InputError for a file that is missing, cut short, not an object, or without a required key.
+    Raises InputError for a file that is missing, cut short, not an object, without a required key, or changed since
+    write_json wrote it.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        content = path.read_bytes()
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    return parse_json(content, str(path), required)
+
+
+def parse_json(content: bytes, where: str, required: tuple[str, ...] = ()) -> dict:
+    """The same of the *content* of a file."""
+    try:
+        value = json.loads(content.decode(), parse_constant=_refuse_constant)
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: not valid JSON ({error}); is the file cut short?") from None
+        raise InputError(f"{where}: not valid JSON ({error}); is the file cut short?") from None
     except _NotFiniteError as error:
-        raise InputError(f"{path}: holds {error}, which is no JSON number") from None
+        raise InputError(f"{where}: holds {error}, which is no JSON number") from None
     if not isinstance(value, dict):
-        raise InputError(f"{path}: holds a {type(value).__name__}, expected an object")
+        raise InputError(f"{where}: holds a {type(value).__name__}, expected an object")
+    if "digest" in value and value.pop("digest") != _digest(value):
+        raise InputError(f"{where}: changed since it was made; what is changed on purpose has no key 'digest'")
     if missing := [key for key in required if key not in value]:
-        raise InputError(f"{path}: no key {', '.join(map(repr, missing))}{_other_version(value)}")
+        raise InputError(f"{where}: no key {', '.join(map(repr, missing))}{_other_version(value)}")
     return value
 
 

@@ -1,29 +1,28 @@
 """The manifest of the tables: digests of all that they were made from, and what made it. Imports neither torch nor
 pandas."""
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from freedarts import __version__
 from freedarts.digest import commit
-from freedarts.files import InputError, read_json
-from freedarts.paths import ARCHITECTURE_SCORES, CORRELATION, COST, GENOTYPE, LOOKUP, NUMBER, SEARCH, metrics_path
+from freedarts.files import InputError, read_json, sha256, sha256_of
+from freedarts.paths import (
+    ARCHITECTURE_SCORES,
+    BESIDE,
+    CORRELATION,
+    COST,
+    GENOTYPE,
+    LOOKUP,
+    NUMBER,
+    SEARCH,
+    metrics_path,
+)
 
 NAME = Path("results/manifest.json")
 FORMAT = 2  # of the manifest; another one is refused
 KEYS = ("settings", "published", "files", "tables")
 BENCHMARKS = "results/benchmarks/"  # Snakemake's measurements, by the path of what they measured
-BESIDE = ("history.csv", "protocol.json", "weights.safetensors")  # what a training leaves beside its metrics
-
-
-def digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def digest_of(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 def _files(selected: dict) -> Iterator[str]:
@@ -66,9 +65,9 @@ def make(selected: dict, published: dict[str, Path], tables: dict[str, str]) -> 
         "versions": sorted(filter(None, made_by)),
         "devices": sorted(filter(None, devices)),
         "settings": selected,
-        "published": {name: digest(path) for name, path in published.items()},
-        "files": {path: digest(Path(path)) for path in paths},
-        "tables": {name: digest_of(text.encode()) for name, text in tables.items()},
+        "published": {name: sha256(path) for name, path in published.items()},
+        "files": {path: sha256(Path(path)) for path in paths},
+        "tables": {name: sha256_of(text.encode()) for name, text in tables.items()},
     }
 
 

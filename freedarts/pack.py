@@ -8,14 +8,13 @@ nothing is written.
 """
 
 import argparse
-import json
 import stat
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
 from freedarts import manifest
-from freedarts.files import InputError, replace_file, run
+from freedarts.files import InputError, parse_json, replace_file, run, sha256_of
 from freedarts.verify import damaged
 
 
@@ -71,18 +70,14 @@ def _checked(archive: zipfile.ZipFile, source: Path) -> dict[str, bytes]:
     if str(manifest.NAME) not in names:
         raise InputError(f"{source}: no {manifest.NAME}; expected what `python -m freedarts.pack` wrote")
     stated = archive.read(str(manifest.NAME))
-    try:
-        found = json.loads(stated)
-    except ValueError as error:
-        raise InputError(f"{source}: {manifest.NAME}: not valid JSON ({error})") from None
-    if not isinstance(found, dict):
-        raise InputError(f"{source}: {manifest.NAME}: expected an object")
-    expected = {**manifest.check(found, f"{source}: {manifest.NAME}")["files"], **found["tables"]}
+    where = f"{source}: {manifest.NAME}"
+    found = manifest.check(parse_json(stated, where, ("format",)), where)
+    expected = {**found["files"], **found["tables"]}
     if odd := sorted({*expected, str(manifest.NAME)} ^ set(names)) or sorted(n for n in names if names.count(n) > 1):
         raise InputError(f"{source}: {odd[0]}: not once in both the manifest and the archive")
     contents = {name: archive.read(name) for name in expected}
     for name, content in contents.items():
-        if manifest.digest_of(content) != expected[name]:
+        if sha256_of(content) != expected[name]:
             raise InputError(f"{source}: {name}: wrong digest; expected {expected[name]}")
     return {**contents, str(manifest.NAME): stated}
 

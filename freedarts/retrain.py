@@ -15,8 +15,9 @@ from freedarts.checkpoints import Checkpoints, key
 from freedarts.curves import Curves
 from freedarts.digest import code_digest, commit
 from freedarts.environment import Engine, check_seed, device_name, versions
-from freedarts.files import InputError, replace_file, write_json, write_text
+from freedarts.files import InputError, replace_file, sha256, write_json, write_text
 from freedarts.memory import lacks
+from freedarts.paths import BESIDE
 from freedarts.preflight import preflight
 from freedarts.protocol import Protocol
 from freedarts.settings import task_faults
@@ -149,6 +150,7 @@ def retrain(run: Run, engine: Engine, checkpoints: Path, stop: Callable[[], bool
         "device": device_name(device),
         "versions": versions(),
         "commit": commit(),
+        "sha256": {name: sha256(output.with_name(name)) for name in BESIDE},
     }
     write_json(output, metrics)
     output.with_name(progress.NAME).unlink()

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from freedarts import assembly, manifest, results
-from freedarts.files import InputError, read_json, run
+from freedarts.files import InputError, read_json, run, sha256, sha256_of
 from freedarts.repair import jobs
 
 RESULTS = ("search", "genotypes", "costs", "nasbench201", "retrain", "numbers")
@@ -39,7 +39,7 @@ def damaged(files: dict[str, str]) -> Iterator[str]:
     for name, expected in files.items():
         if not Path(name).is_file():
             yield f"{name}: missing"
-        elif manifest.digest(Path(name)) != expected:
+        elif sha256(Path(name)) != expected:
             yield f"{name}: changed since the tables were made"
 
 
@@ -58,7 +58,7 @@ def tables(found: dict, resources: Path = RESOURCES) -> Iterator[str]:
     """The tables, and what the paper and the release print, against *found* and what the results give now."""
     published = {name: resources / f"{name}.yaml" for name in assembly.PUBLISHED}
     for name, path in published.items():
-        if manifest.digest(path) != found["published"].get(name):
+        if sha256(path) != found["published"].get(name):
             yield f"{path}: not the one that the tables were made with"
     try:
         texts = assembly.build(found["settings"], published)
@@ -67,7 +67,7 @@ def tables(found: dict, resources: Path = RESOURCES) -> Iterator[str]:
         return
     for name, digest in found["tables"].items():
         text = texts[Path(name).suffix]
-        if manifest.digest_of(text.encode()) != digest:
+        if sha256_of(text.encode()) != digest:
             yield f"{name}: comes out differently from these results"
         if not Path(name).is_file():
             yield f"{name}: missing"

@@ -29,6 +29,7 @@ from markdown_it import MarkdownIt
 
 import freedarts
 from freedarts import baselines, nasbench201, numbers, paths, reference, tables
+from freedarts.files import read_json
 from freedarts.genotype import Refused
 from freedarts.nasbench201 import convert as conversion
 from freedarts.nasbench201.query import find
@@ -340,7 +341,7 @@ def test_files_hold_the_keys_that_are_described(tutorial):
         "results/evaluate/{task}/{supernet}/{source}/seed{seed}/{name}.json": tutorial / "evaluate.json",
         "results/preflight/{task}/{supernet}/{source}/seed{seed}.json": tutorial / "preflight.json",
     }.items():
-        assert_keys(path, json.loads(file.read_text()))
+        assert_keys(path, read_json(file))
     columns = (short / "history.csv").read_text().splitlines()[0].split(",")
     assert_keys(paths.METRICS.replace("metrics.json", "history.csv"), dict.fromkeys(columns))
     assert_keys("results/tables.csv", dict.fromkeys(tables.csv([]).strip().split(",")))

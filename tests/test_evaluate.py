@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from freedarts import evaluation, genotype, spaces, weights
-from freedarts.files import InputError
+from freedarts.files import InputError, read_json
 from tests import released
 from tests.conftest import ROOT, TINY_TASK, assert_refused, options, write
 from tests.test_resume import finish
@@ -39,7 +39,7 @@ def test_another_process_gets_the_same_errors_to_the_last_digit(tmp_path):
     for key in ("test_error", "test_top5_error", "test_loss"):
         assert f"{result[key]:.9g}" == last[key]
 
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    metrics = read_json(tmp_path / "metrics.json")
     write(tmp_path / "metrics.json", metrics | {"error_last": metrics["error_last"] + 1e-9})
     done = evaluate(*options(given), "--output", tmp_path / "second.json")
     assert done.returncode == 1

@@ -33,7 +33,24 @@ def test_json_survives_and_folders_are_made(tmp_path):
     assert list(path.parent.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), {"deep": [1, {"er": -float("inf")}]}, {"a": object()}])
+def test_json_that_was_changed_is_refused(tmp_path):
+    path = tmp_path / "file.json"
+    write_json(path, {"a": {3: 0.1}, "b": (1, "ä")})
+    content = json.loads(path.read_text())
+    assert read_json(path) == {"a": {"3": 0.1}, "b": [1, "ä"]}
+    path.write_text(json.dumps(content, indent=4, ensure_ascii=False))  # another layout is no change
+    assert read_json(path, ("a", "b")) == {"a": {"3": 0.1}, "b": [1, "ä"]}
+    for changed in (content | {"a": {"3": 0.2}}, content | {"c": 1}, content | {"digest": None}):
+        path.write_text(json.dumps(changed))
+        with pytest.raises(InputError, match=f"^{path}: changed since it was made; .* no key 'digest'$"):
+            read_json(path)
+    path.write_text(json.dumps({"a": 1}))
+    assert read_json(path) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "value", [{"a": float("nan")}, {"a": float("inf")}, {"deep": [1, {"er": -float("inf")}]}, {"a": object()}]
+)
 def test_what_is_no_json_is_refused_and_leaves_the_old_file(value, tmp_path):
     path = tmp_path / "file.json"
     write_text(path, "old")

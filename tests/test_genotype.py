@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from freedarts import genotype, spaces
-from freedarts.files import InputError
+from freedarts.files import InputError, read_json
 from freedarts.spaces import darts, nasbench201
 
 ROOT = Path(__file__).parents[1]
@@ -25,7 +25,7 @@ def test_published_files_round_trip(path, tmp_path):
     found = genotype.read(path)
     genotype.write(tmp_path / "copy.json", found)
     assert genotype.read(tmp_path / "copy.json") == found
-    assert json.loads((tmp_path / "copy.json").read_text()) == json.loads(path.read_text())
+    assert read_json(tmp_path / "copy.json") == json.loads(path.read_text())
 
 
 def test_published_files_are_those_of_the_release(shared):

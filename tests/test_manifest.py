@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from freedarts import manifest, pack, verify
-from freedarts.files import InputError
+from freedarts.files import InputError, sha256
 from freedarts.paths import ARCHITECTURE_SCORES, COST, METRICS, SEARCH
 from freedarts.repair import Job, add_unrecorded, faults
 from tests.conftest import write
@@ -79,7 +79,7 @@ def test_repair_takes_what_the_manifest_says(made):
     history = str(Path(TRAINED).with_name("history.csv"))
     measured = write(Path(manifest.BENCHMARKS, Path(TRAINED).parent.relative_to("results")).with_suffix(".tsv"), "1")
     stated = manifest.read(manifest.NAME)
-    stated["files"] |= {str(measured): manifest.digest(measured), "/elsewhere": "0", "results/../elsewhere": "0"}
+    stated["files"] |= {str(measured): sha256(measured), "/elsewhere": "0", "results/../elsewhere": "0"}
     training = Job(1.0, [], {}, [TRAINED, history])
     jobs = [training, Job(2.0, [TRAINED], {}, ["results/tables.md", str(manifest.NAME)])]
     unrecorded = add_unrecorded(jobs, stated)

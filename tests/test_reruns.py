@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from freedarts.driver import HOST, SIGNS, at_work
+from freedarts.files import read_json
 from freedarts.nasbench201 import DOWNLOAD
 from freedarts.repair import Job, faults, lost
 from tests.conftest import ROOT, TINY_TASK, write
@@ -89,9 +90,17 @@ def cut(project: Path, name: str) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
-def forge(project: Path, name: str, **values) -> None:
+def flip(project: Path, name: str) -> None:
     path = project / name
-    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def forge(project: Path, name: str, **values) -> None:
+    """Without a digest, as by hand."""
+    path = project / name
+    path.write_text(json.dumps(read_json(path) | values))
 
 
 def cut_record(project: Path, name: str) -> None:
@@ -126,9 +135,6 @@ Snakemake is at work in the folder, `repair` refuses to begin.
 | what happened | made again |
 |---|---|
 {damages}
-
-A result that was changed into another valid one before anything had read it, or that a run passed on before the repair,
-cannot be told from what was made: Snakemake takes no checksum of what it makes.
 
 Keep `checkpoints/`, so that no training starts from nothing. Measurements of time and memory are not made again: a
 training that only writes its results again would measure something else.
@@ -179,6 +185,10 @@ DAMAGES = {
     ),
     "weights of a training cut short": (
         lambda p: cut(p, TRAINING.replace("metrics.json", "weights.safetensors")),
+        {TRAINING, TABLES},
+    ),
+    "one bit of the weights of a training flipped": (
+        lambda p: flip(p, TRAINING.replace("metrics.json", "weights.safetensors")),
         {TRAINING, TABLES},
     ),
     "the history of a training edited": (lambda p: append(p, HISTORY, "2,1.0,1.0"), {TRAINING, TABLES}),
@@ -338,8 +348,7 @@ def test_lost_and_damaged_results_are_made_again(copy):
     assert planned(copy, TABLES) == set()  # Snakemake alone sees nothing
     (copy / SEARCH.format("snip-digits-b8", 0)).unlink()
     forged = copy / GENOTYPE.format("synflow", 0)
-    other = {"arch": "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"}
-    forged.write_text(json.dumps(json.loads(forged.read_text()) | other))
+    forge(copy, GENOTYPE.format("synflow", 0), arch="|none~0|+|none~0|none~1|+|none~0|none~1|none~2|")
     said = repair(copy, "--dry-run")
     assert f"{SEARCH.format('snip-digits-b8', 0)}: deleted" in said
     assert f"{GENOTYPE.format('synflow', 0)}: changed since it was made" in said
@@ -352,6 +361,19 @@ def test_lost_and_damaged_results_are_made_again(copy):
     assert table(copy) == before
     assert {path: path.stat().st_mtime_ns for path in copy.glob("checkpoints/*/step*.pt")} == checkpoints
     assert repair(copy) == ["all results are whole"]
+
+
+def test_changed_result_is_not_passed_on(copy):
+    before = table(copy)
+    scores = copy / SEARCH.format("synflow", 0)
+    for name in (TABLES, MANIFEST, GENOTYPE.format("synflow", 0)):  # of what read it nothing is left
+        (copy / name).unlink()
+    scores.write_text(json.dumps(json.loads(scores.read_text()) | {"objective": 1.0}))
+    assert f"{SEARCH.format('synflow', 0)}: changed since it was made" in snakemake(copy, TABLES, check=False)
+    repair(copy)
+    assert not scores.exists()
+    snakemake(copy, TABLES)
+    assert table(copy) == before
 
 
 def module(project: Path, name: str, *arguments: str) -> tuple[int, str]:

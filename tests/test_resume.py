@@ -24,7 +24,7 @@ from freedarts.tasks import cifar, digits
 from tests.conftest import ROOT, TINY_TASK
 
 PROTOCOL = TINY_TASK["protocol"] | {"epochs": 4, "batch_size": 64, "label_smoothing": 0.1}
-MEASURED = ("images_per_second", "hours", "peak_memory_mb", "commit")
+MEASURED = ("images_per_second", "hours", "peak_memory_mb", "commit", "sha256", "digest")
 
 
 def start(folder: Path, output: str = "metrics.json", options: tuple = (), **changes) -> subprocess.Popen:
