@@ -82,7 +82,7 @@ def parse_json(content: bytes, where: str, required: tuple[str, ...] = ()) -> di
     try:
         value = json.loads(content.decode(), parse_constant=_refuse_constant)
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{where}: not valid JSON ({error}); is the file cut short?") from None
+        raise InputError(f"{where}: not valid JSON ({error}); is it cut short?") from None
     except _NotFiniteError as error:
         raise InputError(f"{where}: holds {error}, which is no JSON number") from None
     if not isinstance(value, dict):
@@ -110,18 +110,9 @@ def _refuse_constant(name: str) -> float:
     raise _NotFiniteError(name)
 
 
-def decode_settings(text: str) -> object:
-    """The JSON value given as --settings."""
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"--settings: not valid JSON ({error})") from None
-
-
 def parse_settings(text: str, keys: tuple[str, ...]) -> dict:
     """The JSON object given as --settings, which must hold exactly *keys*."""
-    value = decode_settings(text)
-    if not isinstance(value, dict) or set(value) != set(keys):
-        found = sorted(value) if isinstance(value, dict) else type(value).__name__
-        raise InputError(f"--settings: holds {found}, expected the keys {sorted(keys)}")
+    value = parse_json(text.encode(), "--settings")
+    if set(value) != set(keys):
+        raise InputError(f"--settings: holds {sorted(value)}, expected the keys {sorted(keys)}")
     return value

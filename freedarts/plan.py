@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
+from freedarts import progress
 from freedarts.files import InputError, read_json
 from freedarts.paths import METRICS
 
@@ -75,7 +76,11 @@ def markdown(target: str, files: list[Pending], tasks: dict[str, dict], seconds:
         hours = [row["hours"] for row in rows if row["device"] == device]
         if hours:
             lines.append(f"- {device}-hours of {len(hours)} trainings: {_total(hours)}")
-    lines += ["", "A training that was interrupted goes on where it stopped, and needs less.", ""]
+    lines += [
+        "",
+        "A training that was interrupted counts from where it stopped, as long as its protocol is the same.",
+        "",
+    ]
     lines += ["## Files, by the rule that makes them", "", _table(_counts(files)), ""]
     if rows:
         shown = [{**row, "hours": "unknown" if row["hours"] is None else f"{row['hours']:.3g}"} for row in rows]
@@ -85,15 +90,25 @@ def markdown(target: str, files: list[Pending], tasks: dict[str, dict], seconds:
 
 def _row(match: re.Match, status: str, tasks: dict[str, dict], seconds: dict[str, tuple[float, str]]) -> dict:
     task = tasks[match["task"]]
+    epochs = task["epochs"] - _done(Path(match.string), task["epochs"])
     each, source = seconds.get(match["task"], (None, "no training measured, no estimate"))
     return {
         **match.groupdict(),
         "why": status,
-        "epochs": task["epochs"],
+        "epochs": epochs,
         "device": "GPU" if task["gpus"] else "CPU",
-        "hours": None if each is None else each * task["epochs"] / 3600,
+        "hours": None if each is None else each * epochs / 3600,
         "seconds an epoch from": source,
     }
+
+
+def _done(metrics: Path, epochs: int) -> int:
+    """Epochs that a training has done which was interrupted, of so many."""
+    with suppress(InputError):
+        found = read_json(metrics.with_name(progress.NAME), progress.KEYS)
+        if found["epochs"] == epochs and type(found["epoch"]) is int:
+            return found["epoch"]
+    return 0
 
 
 def _total(hours: list[float | None]) -> str:

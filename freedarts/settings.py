@@ -11,7 +11,7 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 
 from freedarts import spaces, tasks
-from freedarts.files import InputError, decode_settings
+from freedarts.files import InputError, parse_json
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one of pure Python takes eight times as long
 SCHEMA = Path(__file__).parents[1] / "config" / "schema.yaml"
@@ -139,7 +139,7 @@ def parse(text: str, definition: str) -> dict:
 
     Raises InputError with all faults in one message.
     """
-    value = decode_settings(text)
+    value = parse_json(text.encode(), "--settings")
     if found := faults(value, definition) or list(_ODD[definition](value)):
         raise InputError("\n  ".join(["--settings are not valid", *found]))
     return value

@@ -118,7 +118,7 @@ def test_missing_file_is_named(tmp_path):
     [
         ("", "not valid JSON"),
         ('{"a": 1', "not valid JSON"),
-        ("[1, 2]", r"holds list, expected the keys \['a', 'b'\]"),
+        ("[1, 2]", "holds a list, expected an object"),
         ('{"a": 1}', r"holds \['a'\], expected the keys \['a', 'b'\]"),
         ('{"a": 1, "b": 2, "c": 3}', r"holds \['a', 'b', 'c'\], expected the keys"),
     ],

@@ -7,7 +7,7 @@ import sys
 import pytest
 import yaml
 
-from freedarts import plan
+from freedarts import plan, progress
 from freedarts.files import InputError
 from tests.conftest import ROOT, TINY_TASK, options, write
 
@@ -39,6 +39,18 @@ def test_hours_come_from_what_was_measured_and_else_from_estimates(tmp_path):
     assert plan.measured(TASKS, tmp_path / "results") == {"digits": (1080.0, "measured here, n = 3, cpu")}
     metrics(tmp_path, "cifar10", 7, 10, 600, gpu=True)
     assert plan.measured(TASKS, tmp_path / "results")["cifar10"] == (60.0, "measured here, n = 1, H100")
+
+
+def test_interrupted_trainings_count_from_where_they_stopped(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    files = plan.pending(summary(*training("cifar10", 0), *training("cifar10", 1), *training("cifar10", 2)))
+    stopped = (tmp_path / RUN.format("cifar10", run, "") for run in range(3))
+    progress.write(next(stopped), [{"test_error": 9.0, "seconds": 30.0}] * 480, 600)
+    progress.write(next(stopped), [{"test_error": 9.0, "seconds": 30.0}] * 480, 500)  # by another protocol
+    write(next(stopped) / "progress.json", '{"epoch"')
+    text = plan.markdown("T", files, TASKS, {"cifar10": (30.0, "a log")})
+    assert "- GPU-hours of 3 trainings: 11\n" in text
+    assert [line.split("|")[7].strip() for line in text.splitlines() if "| cifar10 |" in line] == ["120", "600", "600"]
 
 
 def test_plan_lists_files_and_trainings_that_are_pending():

@@ -12,7 +12,7 @@ import torch
 from freedarts import preflight, retrain, spaces, training
 from freedarts.checkpoints import Interrupted
 from freedarts.environment import Engine
-from freedarts.files import InputError
+from freedarts.files import InputError, read_json
 from freedarts.protocol import Protocol
 from tests.conftest import ROOT, TINY_TASK, assert_refused, options, write
 
@@ -111,7 +111,7 @@ def test_memory_grows_with_the_batch(tmp_path):
 
 def test_script_writes_the_figures(script, tmp_path):
     assert script("preflight", *options(GIVEN)) == (0, "")
-    figures = json.loads((tmp_path / "out/preflight.json").read_text())
+    figures = read_json(tmp_path / "out/preflight.json")
     assert set(figures) == {
         "batch_size",
         "peak_memory_mb",
