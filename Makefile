@@ -28,7 +28,7 @@ test: $(VENV)/.installed
 	pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 slurm: $(VENV)/.installed
-	pytest -m "slurm and not slow" -rs --durations=0 --durations-min=5
+	pytest -m slurm -rs --durations=0 --durations-min=5
 
 check: $(VENV)/.installed
 	ruff check .

@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from freedarts.checkpoints import DIGEST_SIZE
 from tests.conftest import ROOT, TINY_TASK
 from tests.slurm import cluster as slurm
-from tests.test_workflow import command, copy_project, snakemake, table
+from tests.test_workflow import command, copy_project, quick, snakemake, table  # noqa: F401, a fixture
 
 pytestmark = pytest.mark.slurm
 
@@ -347,6 +347,29 @@ def test_commands_of_the_profile_s_readme_run(cluster, local, tmp_path):
     assert len(cluster.jobs()) == before + 1
 
 
+def test_profile_may_be_given_as_the_user_s_own(cluster, local, tmp_path):
+    folder = Path(shutil.copytree(local, tmp_path / "project"))
+    (folder / METRICS.format(*CASES[0])).unlink()
+    before = len(cluster.jobs())
+    snakemake(folder, "--profile", "profiles/slurm", METRICS.format(*CASES[0]))
+    (job,) = cluster.jobs()[before:]
+    assert (job["Partition"], job["JobState"]) == ("gpu", "COMPLETED")
+
+
+def test_driver_ends_on_sigterm_once_its_job_is_done(cluster, local, tmp_path):
+    folder = Path(shutil.copytree(local, tmp_path / "project"))
+    targets = [METRICS.format(*case) for case in CASES[:2]]
+    for target in targets:
+        (folder / target).unlink()
+    before = len(cluster.jobs())
+    with driver(folder, *targets, "--jobs", "1") as (process, log):
+        wait_until(lambda: len(cluster.jobs()) > before, process, log)
+        process.terminate()
+        assert process.wait(timeout=120) != 0
+    assert [job["JobState"] for job in cluster.jobs()[before:]] == ["COMPLETED"]
+    assert sum((folder / target).exists() for target in targets) == 1
+
+
 def test_a_hundred_searches_are_few_submissions(cluster, local, tmp_path):
     folder = Path(shutil.copytree(local, tmp_path / "project"))
     file = folder / "config" / "config.yaml"
@@ -369,12 +392,10 @@ def test_a_hundred_searches_are_few_submissions(cluster, local, tmp_path):
     assert {(job["JobState"], job["NumCPUs"]) for job in jobs} == {("CANCELLED", "4")}
 
 
-@pytest.mark.slow
-def test_quick_run_gives_the_tables_of_a_local_run(cluster, tmp_path):
-    local, folder = (copy_project(tmp_path / name / "project") for name in ("local", "slurm"))
-    snakemake(local, "results/tables.md")
+def test_quick_run_gives_the_tables_of_a_local_run(cluster, quick, tmp_path):  # noqa: F811
+    folder = copy_project(tmp_path / "project")
     before = len(cluster.jobs())
-    snakemake(folder, *PROFILE, "results/tables.md")
-    assert table(folder) == table(local)
+    snakemake(folder, *PROFILE, "--slurm-init-seconds-before-status-checks", "1", "results/tables.md")
+    assert table(folder) == table(quick)
     submitted = cluster.jobs()[before:]
     assert {(job["Partition"], job["JobState"]) for job in submitted} == {("cpu", "COMPLETED")}
