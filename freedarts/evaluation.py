@@ -7,6 +7,7 @@ from torch import nn
 from freedarts import genotype, tasks, training, weights
 from freedarts.environment import Engine, device_name, versions
 from freedarts.files import InputError, read_json
+from freedarts.protocol import resolved
 from freedarts.settings import parse
 
 ELSEWHERE = 0.1  # points: ten of CIFAR's images to test on
@@ -20,7 +21,7 @@ def network(path: Path, genotype_file: Path | None, settings_text: str | None) -
         found, settings, state = weights.read(path)
         if genotype_file and (given := genotype.read(genotype_file)) != found:
             raise InputError(f"{genotype_file}: {given.to_json()} is not the genotype of {path}: {found.to_json()}")
-        if settings_text and parse(settings_text, "retrain_settings") != settings:
+        if settings_text and resolved(parse(settings_text, "retrain_settings")) != resolved(settings):
             raise InputError(f"--settings: are not those that {path} was trained with")
     else:
         if genotype_file is None or settings_text is None:

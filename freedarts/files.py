@@ -81,7 +81,7 @@ def parse_json(content: bytes, where: str, required: tuple[str, ...] = ()) -> di
     """The same of the *content* of a file."""
     try:
         value = json.loads(content.decode(), parse_constant=_refuse_constant)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except ValueError as error:
         raise InputError(f"{where}: not valid JSON ({error}); is it cut short?") from None
     except _NotFiniteError as error:
         raise InputError(f"{where}: holds {error}, which is no JSON number") from None

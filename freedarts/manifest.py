@@ -4,20 +4,10 @@ pandas."""
 from collections.abc import Iterator
 from pathlib import Path
 
-from freedarts import __version__
+from freedarts import __version__, beside
 from freedarts.digest import commit
 from freedarts.files import InputError, read_json, sha256, sha256_of
-from freedarts.paths import (
-    ARCHITECTURE_SCORES,
-    BESIDE,
-    CORRELATION,
-    COST,
-    GENOTYPE,
-    LOOKUP,
-    NUMBER,
-    SEARCH,
-    metrics_path,
-)
+from freedarts.paths import ARCHITECTURE_SCORES, CORRELATION, COST, GENOTYPE, LOOKUP, NUMBER, SEARCH, metrics_path
 
 NAME = Path("results/manifest.json")
 FORMAT = 2  # of the manifest; another one is refused
@@ -41,18 +31,22 @@ def _files(selected: dict) -> Iterator[str]:
             yield pattern.format(score=score, architectures=count, seed=seed)
     for case in selected["trainings"]:
         metrics = Path(metrics_path(case))
-        yield from (str(metrics), *(str(metrics.with_name(name)) for name in BESIDE))
+        yield from (str(metrics), *(str(metrics.with_name(name)) for name in beside.NAMES))
         yield f"{BENCHMARKS}{metrics.parent.relative_to('results')}.tsv"
     yield from (NUMBER.format(number=number) for number in selected["numbers"])
 
 
 def make(selected: dict, published: dict[str, Path], tables: dict[str, str]) -> dict:
-    """selected, published: as assembly.build takes them. tables: the texts that it made, by their file."""
+    """selected, published: as assembly.build takes them. tables: the texts that it made, by their file.
+
+    Raises InputError where a training's files are not those that it wrote."""
     paths = [path for path in dict.fromkeys(_files(selected)) if Path(path).is_file()]
     made_by, devices = set(), set()
     for path in paths:
         if path.endswith(("scores.json", "metrics.json")):
             result = read_json(Path(path))
+            if path.endswith("metrics.json"):
+                beside.check(Path(path))
             versions = result.get("versions", {})
             made_by.add(", ".join(f"{name} {version}" for name, version in sorted(versions.items())))
             devices.add(result.get("device"))

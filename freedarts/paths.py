@@ -8,7 +8,6 @@ ARCHITECTURE_SCORES = "results/nasbench201/scores/{score}/{architectures}/seed{s
 CORRELATION = "results/nasbench201/correlations/{score}/{architectures}/seed{seed}.json"
 NUMBER = "results/numbers/{number}.json"
 METRICS = "results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json"
-BESIDE = ("history.csv", "protocol.json", "weights.safetensors")  # what a training leaves beside its metrics
 SCORES_FIGURE = "results/figures/scores/{supernet}/{score}.svg"
 GENOTYPES_FIGURE = "results/figures/genotypes/{supernet}/{source}.svg"
 AGREEMENT_FIGURE = "results/figures/agreement.svg"

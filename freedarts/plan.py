@@ -78,7 +78,8 @@ def markdown(target: str, files: list[Pending], tasks: dict[str, dict], seconds:
             lines.append(f"- {device}-hours of {len(hours)} trainings: {_total(hours)}")
     lines += [
         "",
-        "A training that was interrupted counts from where it stopped, as long as its protocol is the same.",
+        "A training that was interrupted counts from where it stopped. Where its genotype, protocol, code or kind of",
+        "device is another now, or its checkpoints are gone, it begins anew and needs all.",
         "",
     ]
     lines += ["## Files, by the rule that makes them", "", _table(_counts(files)), ""]

@@ -1,7 +1,7 @@
 """Training protocols: what a task's `protocol` holds, and the learning rate of every step. Imports no torch."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 ALL, CONVOLUTIONS, INTENDED = "all", "convolutions", "convolutions-and-classifier"
 
@@ -31,6 +31,11 @@ class Protocol:
 
     def drop_path_at(self, epoch: int) -> float:
         return self.drop_path * epoch / self.epochs
+
+
+def resolved(settings: dict) -> dict:
+    """The *settings* of a task, with all defaults of its protocol filled in."""
+    return {**settings, "protocol": asdict(Protocol(**settings["protocol"]))}
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,9 @@ from pathlib import Path, PurePosixPath
 
 from safetensors import SafetensorError, safe_open
 
-from freedarts import manifest
+from freedarts import beside, manifest
 from freedarts.driver import at_work, doubt
 from freedarts.files import InputError, read_json, run, sha256
-from freedarts.paths import BESIDE
 
 TABLES = "results/tables.md"
 # Downloads, and what is read from them or from the user's folders: they may be deleted to free space, and are had again
@@ -60,7 +59,7 @@ def _maker(name: str, finished: list[Job]) -> Job:
     """The job, one of *finished* or added to them, of a file without a record: that of the file which others ask for
     when they need it made."""
     path = Path(name)
-    if path.name in BESIDE:
+    if path.name in beside.NAMES:
         asked = str(path.with_name("metrics.json"))
     else:
         asked = TABLES if path == manifest.NAME or path.with_suffix(".md") == Path(TABLES) else name
@@ -118,22 +117,15 @@ def faults(finished: list[Job]) -> Iterator[tuple[Job, str]]:
         unreadable = {name: line for name in present if (line := job.broken.get(name) or _unreadable(Path(name)))}
         yield from ((job, line) for line in unreadable.values())
         whole = sorted(set(present) - set(unreadable))
-        stated = _beside(whole)
+        stated: dict[Path, str] = {}
+        for metrics in (name for name in whole if name.endswith("/metrics.json")):
+            stated |= beside.stated(Path(metrics))
         for name in whole:
             # What was made again after others had read it is not what they read.
             read = {other.checksums.get(name) for other in (*readers[name], job) if job.made <= other.made}
-            known = {*read, stated.get(name)} - {None}
-            if known and known != {f"sha256:{sha256(Path(name))}"}:
+            known = {digest and digest.removeprefix("sha256:") for digest in (*read, stated.get(Path(name)))} - {None}
+            if known and known != {sha256(Path(name))}:
                 yield job, f"{name}: changed since it was made"
-
-
-def _beside(names: list[str]) -> dict[str, str]:
-    """Checksums, by path, of what lies beside the metrics of a training, if those are among *names*."""
-    found = {}
-    for metrics in (path for path in map(Path, names) if path.name == "metrics.json"):
-        for name, digest in read_json(metrics).get("sha256", {}).items():
-            found[str(metrics.with_name(name))] = f"sha256:{digest}"
-    return found
 
 
 def _unreadable(path: Path) -> str | None:

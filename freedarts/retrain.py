@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -10,16 +10,15 @@ import torch
 from safetensors.torch import save_file
 from tqdm import tqdm
 
-from freedarts import distributed, genotype, modules, progress, spaces, tasks, training
+from freedarts import beside, distributed, genotype, modules, progress, spaces, tasks, training
 from freedarts.checkpoints import Checkpoints, key
 from freedarts.curves import Curves
 from freedarts.digest import code_digest, commit
 from freedarts.environment import Engine, check_seed, device_name, versions
-from freedarts.files import InputError, replace_file, sha256, write_json, write_text
+from freedarts.files import InputError, replace_file, write_json, write_text
 from freedarts.memory import lacks
-from freedarts.paths import BESIDE
 from freedarts.preflight import preflight
-from freedarts.protocol import Protocol
+from freedarts.protocol import Protocol, resolved
 from freedarts.settings import task_faults
 from freedarts.weights import TRAINING
 
@@ -58,7 +57,7 @@ def retrain(run: Run, engine: Engine, checkpoints: Path, stop: Callable[[], bool
     vouch for the rest. A training that is complete in *checkpoints* writes its results again without an epoch.
 
     Of several processes the first keeps checkpoints and writes."""
-    settings, device = run.settings, engine.device
+    settings, device = resolved(run.settings), engine.device
     check_seed("seed", run.search)
     if not 0 <= run.run < RUNS:
         raise InputError(f"run {run.run}; allowed: 0 to {RUNS - 1}")
@@ -129,7 +128,7 @@ def retrain(run: Run, engine: Engine, checkpoints: Path, stop: Callable[[], bool
     header = ",".join(history[0])
     rows = (",".join(f"{value:.9g}" for value in row.values()) for row in history)
     write_text(output.with_name("history.csv"), "\n".join([header, *rows]) + "\n")
-    write_json(output.with_name("protocol.json"), {**settings, "protocol": asdict(protocol)})
+    write_json(output.with_name("protocol.json"), settings)
     state = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
     replace_file(output.with_name("weights.safetensors"), lambda partial_file: save_file(state, partial_file, about))
     hours = sum(row["seconds"] for row in history) / 3600
@@ -150,7 +149,7 @@ def retrain(run: Run, engine: Engine, checkpoints: Path, stop: Callable[[], bool
         "device": device_name(device),
         "versions": versions(),
         "commit": commit(),
-        "sha256": {name: sha256(output.with_name(name)) for name in BESIDE},
+        "sha256": beside.digests(output),
     }
     write_json(output, metrics)
     output.with_name(progress.NAME).unlink()

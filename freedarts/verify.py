@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from freedarts import assembly, manifest, results
+from freedarts import assembly, beside, manifest, results
 from freedarts.files import InputError, read_json, run, sha256, sha256_of
 from freedarts.repair import jobs
 
@@ -44,8 +44,9 @@ def damaged(files: dict[str, str]) -> Iterator[str]:
 
 
 def headline(path: Path) -> Iterator[str]:
-    """The last error in the metrics of a training against its raw log."""
+    """The metrics of a training against what lies beside them, and the last error against its raw log."""
     try:
+        beside.check(path)
         stated, history = read_json(path, ("error_last",))["error_last"], results.history(path.with_name("history.csv"))
         if not history or not math.isclose(stated, history[-1][1], rel_tol=1e-8, abs_tol=1e-8):
             last = history[-1][1] if history else "missing"

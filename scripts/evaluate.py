@@ -6,7 +6,7 @@ The first hold their genotype and settings; for the others give --genotype and -
 import argparse
 from pathlib import Path
 
-from freedarts import evaluation, tasks
+from freedarts import beside, evaluation, tasks
 from freedarts.environment import add_options, engine
 from freedarts.files import run, write_json
 
@@ -24,6 +24,8 @@ def main() -> None:
     arguments = parser.parse_args()
 
     chosen = engine(arguments)
+    if arguments.metrics:
+        beside.check(arguments.metrics)
     tasks.register_manifest(arguments.data)
     network, settings = evaluation.network(arguments.weights, arguments.genotype, arguments.settings)
     result = evaluation.evaluate(network, settings, arguments.data, arguments.workers, chosen)

@@ -329,7 +329,7 @@ def test_files_hold_the_keys_that_are_described(tutorial):
     genotype = tutorial / "results/genotypes/small/mine/seed0.json"
     checked = ["--settings", json.dumps(given)]
     for script, *arguments in (
-        ("evaluate", "--weights", short / "weights.safetensors", "--output", tutorial / "evaluate.json"),
+        ("evaluate", "--weights", short / "weights.safetensors", *checked, "--output", tutorial / "evaluate.json"),
         ("preflight", "--genotype", genotype, *checked, "--output", tutorial / "preflight.json"),
     ):
         run([sys.executable, "-m", f"scripts.{script}", *map(str, arguments)], tutorial, script)

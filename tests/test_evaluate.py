@@ -45,6 +45,9 @@ def test_another_process_gets_the_same_errors_to_the_last_digit(tmp_path):
     assert done.returncode == 1
     assert f"test_error is {result['test_error']} (cpu" in done.stderr
     assert not (tmp_path / "second.json").exists()
+    with (tmp_path / "history.csv").open("a") as file:
+        file.write("\n")
+    assert "history.csv: changed since it was made" in evaluate(*options(given), "--output", "third.json").stderr
 
 
 @pytest.mark.parametrize(

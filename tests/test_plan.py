@@ -46,7 +46,7 @@ def test_interrupted_trainings_count_from_where_they_stopped(tmp_path, monkeypat
     files = plan.pending(summary(*training("cifar10", 0), *training("cifar10", 1), *training("cifar10", 2)))
     stopped = (tmp_path / RUN.format("cifar10", run, "") for run in range(3))
     progress.write(next(stopped), [{"test_error": 9.0, "seconds": 30.0}] * 480, 600)
-    progress.write(next(stopped), [{"test_error": 9.0, "seconds": 30.0}] * 480, 500)  # by another protocol
+    progress.write(next(stopped), [{"test_error": 9.0, "seconds": 30.0}] * 480, 500)  # of another number
     write(next(stopped) / "progress.json", '{"epoch"')
     text = plan.markdown("T", files, TASKS, {"cifar10": (30.0, "a log")})
     assert "- GPU-hours of 3 trainings: 11\n" in text

@@ -376,6 +376,18 @@ def test_changed_result_is_not_passed_on(copy):
     assert table(copy) == before
 
 
+def test_weights_that_changed_before_the_tables_are_found(copy):
+    for name in (TABLES, MANIFEST):
+        (copy / name).unlink()
+    weights = TRAINING.replace("metrics.json", "weights.safetensors")
+    flip(copy, weights)
+    said = snakemake(copy, TABLES, check=False)
+    assert f"{weights}: changed since it was made" in said
+    assert repair(copy)[0] == f"{weights}: changed since it was made"
+    snakemake(copy, TABLES)
+    assert repair(copy) == ["all results are whole"]
+
+
 def module(project: Path, name: str, *arguments: str) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-m", f"freedarts.{name}", *arguments], cwd=project, text=True, capture_output=True
@@ -498,6 +510,14 @@ def test_data_may_be_deleted(tmp_path, monkeypatch):
     assert lost([job], jobs) == ["data/cifar10.json"]
     other = Job(2.0, ["source"], {}, ["result"])
     assert [line for _, line in faults([Job(1.0, [], {}, ["source"]), other])] == ["source: deleted"]
+
+
+@pytest.mark.parametrize("stated", [None, ["0"], {"history.csv": None}, {"../other": "0"}])
+def test_metrics_written_by_hand_are_no_fault(tmp_path, monkeypatch, stated):
+    monkeypatch.chdir(tmp_path)
+    write(Path(TRAINING), {"error_last": 1.0, "sha256": stated})
+    write(Path(HISTORY), "epoch,test_error\n")
+    assert not list(faults([Job(1.0, [], {}, [TRAINING, HISTORY])]))
 
 
 if __name__ == "__main__":

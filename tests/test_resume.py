@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from freedarts import driver, retrain, training
 from freedarts.checkpoints import StopSignals
 from freedarts.environment import Engine, set_up
-from freedarts.files import InputError
+from freedarts.files import InputError, read_json
 from freedarts.tasks import cifar, digits
 from tests.conftest import ROOT, TINY_TASK
 
@@ -169,7 +169,7 @@ def test_finished_training_writes_its_results_again_without_an_epoch(tmp_path, u
     for name in ("metrics.json", "weights.safetensors", "history.csv"):
         (tmp_path / name).unlink()
     saved = {path: path.stat().st_mtime_ns for path in tmp_path.glob("checkpoints/*/step*.pt")}
-    finish(tmp_path)
+    finish(tmp_path, **read_json(tmp_path / "protocol.json")["protocol"])  # defaults written out are no other protocol
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("checkpoints/*/step*.pt")} == saved
     assert json.loads((tmp_path / "metrics.json").read_text())["peak_memory_mb"] == peak
     assert result(tmp_path) == uninterrupted

@@ -76,7 +76,7 @@ def table(project: Path) -> dict[tuple[str, str, str], str]:
 @pytest.fixture(scope="session")
 def quick(tmp_path_factory) -> Path:
     """The default configuration, run from nothing. Tests that change it take a copy. Other calls of pytest find it
-    finished in the folder QUICK_RUN, where that is given: `.ci/run` has one for the tests on SLURM."""
+    finished in the folder QUICK_RUN, where that is given, for this code: `.ci/run` has one for the tests on SLURM."""
     project = Path(os.environ.get("QUICK_RUN") or tmp_path_factory.mktemp("quick"), "project")
     if not project.exists():
         copy_project(project)

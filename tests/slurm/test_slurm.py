@@ -392,10 +392,11 @@ def test_a_hundred_searches_are_few_submissions(cluster, local, tmp_path):
     assert {(job["JobState"], job["NumCPUs"]) for job in jobs} == {("CANCELLED", "4")}
 
 
-def test_quick_run_gives_the_tables_of_a_local_run(cluster, quick, tmp_path):  # noqa: F811
+def test_quick_run_gives_the_tables_of_a_local_run(cluster, request, tmp_path):
+    local = request.getfixturevalue("quick")  # made, where it is not yet, once it is known that there is a SLURM
     folder = copy_project(tmp_path / "project")
     before = len(cluster.jobs())
     snakemake(folder, *PROFILE, "--slurm-init-seconds-before-status-checks", "1", "results/tables.md")
-    assert table(folder) == table(quick)
+    assert table(folder) == table(local)
     submitted = cluster.jobs()[before:]
     assert {(job["Partition"], job["JobState"]) for job in submitted} == {("cpu", "COMPLETED")}
