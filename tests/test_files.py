@@ -87,8 +87,8 @@ def test_kill_while_writing_leaves_the_old_file_or_none(old, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "not valid JSON .*is the file cut short"),
-        (b'{"a": 1', "not valid JSON .*is the file cut short"),
+        (b"", "not valid JSON .*is it cut short"),
+        (b'{"a": 1', "not valid JSON .*is it cut short"),
         (b'{"a": 1} {"b": 2}', "not valid JSON"),
         (b'\xff\xfe{"a": 1}', "not valid JSON"),
         (b'{"a": NaN}', "holds NaN"),
