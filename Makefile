@@ -55,7 +55,8 @@ reference: $(VENV)/.installed
 
 environment: $(VENV)/.installed
 
-# The CUDA libraries are left out: which ones are needed, torch itself says, exactly and per platform.
+# The CUDA libraries are left out: which ones are needed, torch itself says, exactly and per platform. PYTHON should be the
+# oldest 3.11 that there is: what a later one takes may not be for it.
 lock:
 	rm -rf .venv-lock
 	$(PYTHON) -m venv .venv-lock

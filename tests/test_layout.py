@@ -5,15 +5,18 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import metadata
 
 import pytest
 import yaml
+from packaging.specifiers import SpecifierSet
 
 from freedarts.spaces import SPACES
 from tests.conftest import ROOT
 
 LIGHT = (
     "baselines",
+    "beside",
     "catalogue",
     "cluster",
     "digest",
@@ -98,6 +101,12 @@ def test_conda_environment_has_the_versions_of_the_lock():
     pins = dict(pin.split("==") for pin in content["dependencies"][-1]["pip"])
     assert pins
     assert pins == {name: LOCK[name] for name in pins}
+
+
+@pytest.mark.parametrize("name", LOCK)
+def test_locked_version_is_for_every_python_that_the_readme_allows(name):
+    """A lock made with 3.11.7 held what 3.11.2, which Debian 12 has, could not install."""
+    assert SpecifierSet(metadata(name)["Requires-Python"] or "").contains("3.11.0")
 
 
 def test_lock_holds_every_dependency():
