@@ -77,10 +77,20 @@ def read_json(path: Path, required: tuple[str, ...] = ()) -> dict:
     return parse_json(content, str(path), required)
 
 
-def parse_json(content: bytes, where: str, required: tuple[str, ...] = ()) -> dict:
-    """The same of the *content* of a file."""
+class _NotFiniteError(Exception):
+    pass
+
+
+def _refuse_constant(name: str) -> float:
+    raise _NotFiniteError(name)
+
+
+def parse_json(
+    content: bytes, where: str, required: tuple[str, ...] = (), constant: Callable[[str], float] = _refuse_constant
+) -> dict:
+    """The same of the *content* of a file. constant: what makes numbers of NaN and Infinity."""
     try:
-        value = json.loads(content.decode(), parse_constant=_refuse_constant)
+        value = json.loads(content.decode(), parse_constant=constant)
     except ValueError as error:
         raise InputError(f"{where}: not valid JSON ({error}); is it cut short?") from None
     except _NotFiniteError as error:
@@ -100,14 +110,6 @@ def _other_version(result: dict) -> str:
     if made_by in (None, __version__):
         return ""
     return f"; it was made by freedarts {made_by}, this is {__version__}: delete it and run again"
-
-
-class _NotFiniteError(Exception):
-    pass
-
-
-def _refuse_constant(name: str) -> float:
-    raise _NotFiniteError(name)
 
 
 def parse_settings(text: str, keys: tuple[str, ...]) -> dict:

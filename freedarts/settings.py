@@ -139,7 +139,7 @@ def parse(text: str, definition: str) -> dict:
 
     Raises InputError with all faults in one message.
     """
-    value = parse_json(text.encode(), "--settings")
+    value = parse_json(text.encode(), "--settings", constant=float)  # so that a message can say where one stands
     if found := faults(value, definition) or list(_ODD[definition](value)):
         raise InputError("\n  ".join(["--settings are not valid", *found]))
     return value

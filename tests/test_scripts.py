@@ -39,7 +39,7 @@ def test_exit_status_and_line_of_a_process(tmp_path):
         ({"--threads": 0}, "--threads 0; allowed: 1 and above"),
         ({"--device": "cuda"}, "no CUDA device is available"),
         ({"--settings": "{"}, "--settings: not valid JSON"),
-        ({"--settings": "[]"}, "top level: [] is not of type 'object'"),
+        ({"--settings": "[]"}, "holds a list, expected an object"),
         ({"--settings": {"supernet": SUPERNET}}, "top level: 'score' is a required property"),
         ({"--settings": SEARCHING | {"score": None}}, "score: None is not of type 'object'"),
         (
