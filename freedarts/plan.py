@@ -106,8 +106,8 @@ def _row(match: re.Match, status: str, tasks: dict[str, dict], seconds: dict[str
 def _done(metrics: Path, epochs: int) -> int:
     """Epochs that a training has done which was interrupted, of so many."""
     with suppress(InputError):
-        found = read_json(metrics.with_name(progress.NAME), progress.KEYS)
-        if found["epochs"] == epochs and type(found["epoch"]) is int:
+        found = progress.read(metrics.with_name(progress.NAME))
+        if found["epochs"] == epochs:
             return found["epoch"]
     return 0
 

@@ -46,9 +46,7 @@ def training(case: paths.Training, epochs: int | None, seconds: float | None, no
         begun = path.with_name(progress.NAME)
         if not begun.exists():
             return Training(case, MISSING, hours=whole)
-        found = read_json(begun, progress.KEYS)
-        if type(found["epoch"]) is not int or type(found["epochs"]) is not int:
-            raise InputError(f"{begun}: epoch {found['epoch']!r} of {found['epochs']!r}, expected numbers")
+        found = progress.read(begun)
         age = now - begun.stat().st_mtime
         # An epoch may take longer than the last one; after twice its time nobody works on it.
         state = RUNNING if age < 60 + 2 * (found["seconds"] or seconds or 3600) else STOPPED
