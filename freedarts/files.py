@@ -91,7 +91,7 @@ def parse_json(
     """The same of the *content* of a file. constant: what makes numbers of NaN and Infinity."""
     try:
         value = json.loads(content.decode(), parse_constant=constant)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: not valid JSON ({error}); is it cut short?") from None
     except _NotFiniteError as error:
         raise InputError(f"{where}: holds {error}, which is no JSON number") from None

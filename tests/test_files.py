@@ -91,6 +91,7 @@ def test_kill_while_writing_leaves_the_old_file_or_none(old, tmp_path):
         (b'{"a": 1', "not valid JSON .*is it cut short"),
         (b'{"a": 1} {"b": 2}', "not valid JSON"),
         (b'\xff\xfe{"a": 1}', "not valid JSON"),
+        (b"[" * 100_000, "not valid JSON"),
         (b'{"a": NaN}', "holds NaN"),
         (b'{"a": -Infinity}', "holds -Infinity"),
         (b"[1]", "holds a list, expected an object"),
