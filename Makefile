@@ -51,7 +51,7 @@ readme: tables
 	cp results/figures/rules.svg docs/rules.svg
 
 reference: $(VENV)/.installed
-	python -m freedarts.reference --output docs/configuration.md
+	freedarts reference --output docs/configuration.md
 
 environment: $(VENV)/.installed
 

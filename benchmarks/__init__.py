@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from freedarts.catalogue import Catalogue
+from freedarts.study.catalogue import Catalogue
 
 ROOT = Path(__file__).parents[1]
 
@@ -12,4 +12,4 @@ ROOT = Path(__file__).parents[1]
 def default_catalogue() -> Catalogue:
     """The quick configuration."""
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
-    return Catalogue(config, ROOT / "resources")
+    return Catalogue(config, ROOT)

@@ -17,8 +17,9 @@ from tabulate import tabulate
 
 from benchmarks import default_catalogue
 from benchmarks.plain import plain_synflow
-from freedarts.nasbench201 import SIZE, synflow
-from freedarts.nasbench201.scores import sample
+from freedarts.architectures import synflow
+from freedarts.architectures.scores import sample
+from freedarts.nasbench201 import SIZE
 
 
 def product_rate() -> float:

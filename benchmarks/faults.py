@@ -7,7 +7,7 @@ job. A full disk is a tmpfs with all that a run writes, .snakemake and the logs 
 some moment on until the call has failed. Snakemake leaves an empty record of a job that ends just then; it is still
 marked as unfinished, so that the one more call needs no other command. Inputs are damaged between stages: cut in half,
 or changed to other valid JSON, before or after a stage read them; there the documented command is
-`python -m freedarts.repair` before the one more call.
+`freedarts repair` before the one more call.
 
 `python -m benchmarks.faults --quick` (about three quick runs): all kills meet one run of the default configuration,
 each the call that goes on after the one before. What Snakemake had recorded as finished must stay as it is, to the time
@@ -38,8 +38,8 @@ import yaml
 from safetensors.numpy import load_file
 from tabulate import tabulate
 
-from freedarts.checkpoints import DIGEST_SIZE
 from freedarts.files import sha256
+from freedarts.jobs.checkpoints import DIGEST_SIZE
 from tests.conftest import TINY_TASK
 from tests.test_workflow import command, copy_project, table
 
@@ -197,7 +197,7 @@ def damage(project: Path, name: str, until: str, spoil: Callable[[Path], None], 
     spoil(project / name)
     if passed_on:
         finish(project)
-    subprocess.run([sys.executable, "-m", "freedarts.repair"], cwd=project, stdout=subprocess.DEVNULL, check=True)
+    subprocess.run([sys.executable, "-m", "freedarts", "repair"], cwd=project, stdout=subprocess.DEVNULL, check=True)
     return True
 
 

@@ -21,10 +21,10 @@ from PIL import Image
 
 from benchmarks import ROOT, default_catalogue
 from freedarts import genotype, spaces, training
-from freedarts.environment import Engine, add_options, engine
 from freedarts.files import write_json
-from freedarts.protocol import Protocol
+from freedarts.jobs.environment import Engine, add_options, engine
 from freedarts.tasks import imagenet
+from freedarts.training.protocol import Protocol
 
 GENOTYPE = ROOT / "resources/genotypes/published-synflow/darts-imagenet/seed1.json"
 SIZE = (500, 375)  # the most frequent one

@@ -14,13 +14,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from freedarts import search
-from freedarts.networks import darts, mobilenet, nasbench201
 from freedarts.scores import Score
+from freedarts.spaces.darts import networks as darts
+from freedarts.spaces.mobilenet import networks as mobilenet
 from freedarts.spaces.nasbench201 import from_index
+from freedarts.spaces.nasbench201 import networks as nasbench201
 
 
 class PlainCell(nn.Module):
-    """Stands for freedarts.networks.gated.GatedCell, which is called and builds its operations in the same way."""
+    """Stands for freedarts.layers.gated.GatedCell, which is called and builds its operations in the same way."""
 
     def __init__(self, inputs: int, channels: int, edges, operations):
         super().__init__()

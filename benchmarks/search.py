@@ -25,7 +25,7 @@ from tabulate import tabulate
 from benchmarks import ROOT, default_catalogue
 from benchmarks.plain import plain_score, plain_supernet
 from freedarts import scores, search, tasks
-from freedarts.memory import peak_memory
+from freedarts.jobs.memory import peak_memory
 
 
 def measure(way: str, settings: dict, threads: int) -> None:

@@ -22,10 +22,10 @@ from torchvision import transforms
 
 from benchmarks import ROOT, default_catalogue
 from freedarts import genotype, spaces, training
-from freedarts.environment import set_up, use_bf16
-from freedarts.memory import peak_memory
-from freedarts.protocol import Protocol
+from freedarts.jobs.environment import set_up, use_bf16
+from freedarts.jobs.memory import peak_memory
 from freedarts.tasks import Data, cifar
+from freedarts.training.protocol import Protocol
 
 GENOTYPE = ROOT / "resources/genotypes/published-synflow/darts-20/seed1.json"
 

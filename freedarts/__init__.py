@@ -5,14 +5,15 @@
 
 import importlib
 
-__version__ = "0.1.0"
+from freedarts import files
+
+__version__ = files.VERSION
 __all__ = [
     "baselines",
     "costs",
     "figures",
     "files",
     "genotype",
-    "protocol",
     "scores",
     "search",
     "spaces",

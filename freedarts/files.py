@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from freedarts import __version__
+VERSION = "0.1.0"  # of the project
 
 
 class InputError(ValueError):
@@ -107,9 +107,9 @@ def parse_json(
 def _other_version(result: dict) -> str:
     versions = result.get("versions")
     made_by = versions.get("freedarts") if isinstance(versions, dict) else None
-    if made_by in (None, __version__):
+    if made_by in (None, VERSION):
         return ""
-    return f"; it was made by freedarts {made_by}, this is {__version__}: delete it and run again"
+    return f"; it was made by freedarts {made_by}, this is {VERSION}: delete it and run again"
 
 
 def parse_settings(text: str, keys: tuple[str, ...]) -> dict:

@@ -10,11 +10,14 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
-from freedarts import baselines, cluster, modules, nasbench201, numbers, paths, settings, status, tasks
-from freedarts.catalogue import Catalogue
-from freedarts.digest import code_digest
-from freedarts.driver import at_work, remove_dead_lock, set_job_environment
+from freedarts import baselines, nasbench201, plugins, tasks
 from freedarts.files import InputError
+from freedarts.jobs import slurm
+from freedarts.jobs.driver import at_work, remove_dead_lock, set_job_environment
+from freedarts.results import status
+from freedarts.study import checks, paper, paths, settings
+from freedarts.study.catalogue import Catalogue
+from freedarts.study.code import code_digest
 
 BASE = Path(workflow.basedir)
 # Relative, so that a project that moves, or a clone with results copied in, runs nothing again.
@@ -28,7 +31,7 @@ if workflow.is_main_process and not workflow.dryrun:
 
 update_config(config, settings.typed(dict(workflow.config_settings.config)))
 try:
-    catalogue = Catalogue(config, HERE / "resources")
+    catalogue = Catalogue(config, HERE)
 except InputError as error:
     raise WorkflowError(str(error))
 
@@ -47,11 +50,11 @@ onstart:
         if submitted:  # a plan, or a look at the status, asks and cancels nothing
             options = workflow.executor_settings
             try:  # otherwise every job would be refused, and again with each retry
-                cluster.check(requests(submitted))
-                cluster.check_driver(
+                slurm.check(requests(submitted))
+                slurm.check_driver(
                     options.status_command, options.init_seconds_before_status_checks, options.array_jobs
                 )
-                cluster.cancel_orphans(os.path.realpath("."), at_work(Path(".snakemake")) if driver else None)
+                slurm.cancel_orphans(os.path.realpath("."), at_work(Path(".snakemake")) if driver else None)
             except InputError as error:
                 raise WorkflowError(str(error))
 
@@ -81,7 +84,7 @@ wildcard_constraints:
 def code(script, *needed):
     """Digest of a script and of the library modules that it depends on; thousands of jobs share a few of them."""
     named = (module.split(".", 1) for module in needed)
-    return code_digest(BASE / "scripts" / script, *(modules.source(kind, name) for kind, name in named))
+    return code_digest(BASE / "scripts" / script, *(plugins.source(kind, name) for kind, name in named))
 
 
 # The beginning of a Snakemake call within a job, with the configuration of this one, --config and --configfile
@@ -141,7 +144,7 @@ def folder_manifest(dataset):
 
 
 def images(dataset):
-    facts = tasks.DATASETS[dataset]
+    facts = catalogue.datasets[dataset]
     return facts.train_images + facts.test_images
 
 
@@ -190,7 +193,7 @@ def one_gpu(wildcards):
 def training_memory(wildcards):
     """MB; each of the processes that read an image folder has two batches ready."""
     task = catalogue.config["tasks"][wildcards.task]
-    facts = tasks.DATASETS.get(task.get("dataset"))
+    facts = catalogue.datasets.get(task.get("dataset"))
     if facts is None or facts.held:
         return 4000 * gpus(wildcards) + (0 if gpus(wildcards) else 2000) + 2 * (facts.megabytes if facts else 0)
     image = 3 * task["network"]["image_size"] ** 2 * 4
@@ -218,14 +221,14 @@ def trained(wildcards):
 @planned
 def evidence(wildcards):
     """All that a figure of the paper is judged by."""
-    for fault in catalogue.number_faults(wildcards.number):
+    for fault in checks.number_faults(catalogue, wildcards.number):
         raise InputError(fault)
     figure, readings = catalogue.numbers[wildcards.number], catalogue.config["readings"]
-    wanted, (supernet, score) = figure["reproduced_by"], numbers.searched(figure, readings)
+    wanted, (supernet, score) = figure["reproduced_by"], paper.searched(figure, readings)
     cases = [dict(supernet=supernet, seed=seed) for seed in wanted["seeds"]]
     return [
-        *map(paths.metrics_path, numbers.trainings(figure, readings)),
-        *([paths.LOOKUP.format(**wanted)] if numbers.is_lookup(figure) else []),
+        *map(paths.metrics_path, paper.trainings(figure, readings)),
+        *([paths.LOOKUP.format(**wanted)] if paper.is_lookup(figure) else []),
         *(paths.SEARCH.format(score=score, **case) for case in cases),
         *(paths.GENOTYPE.format(source=s, **case) for s in (score, wanted["source"]) for case in cases),
     ]

@@ -7,8 +7,9 @@ import argparse
 import hashlib
 from pathlib import Path
 
-from freedarts import images, tasks
+from freedarts import tasks
 from freedarts.files import InputError, run, write_json
+from freedarts.tasks import folders
 
 
 def main() -> None:
@@ -27,15 +28,15 @@ def main() -> None:
 def _check(folder: Path, classes: int, total: int, each: int | None = None) -> dict:
     """Counts per class and a digest of all names and sizes; the first image of every class must open. total: of the
     images that there must be; each: in every class, where all have as many."""
-    found = images.class_folders(folder)
+    found = folders.class_folders(folder)
     if len(found) != classes:
         raise InputError(f"{folder}: has {len(found)} class folders, expected {classes}; put or link the images there")
     counts, digest = {}, hashlib.sha256()
     for path in found:
-        sizes = images.sizes(path)
+        sizes = folders.sizes(path)
         if each and len(sizes) != each:
             raise InputError(f"{path}: has {len(sizes)} images, expected {each}")
-        images.read(path / next(iter(sizes)), 1)
+        folders.read(path / next(iter(sizes)), 1)
         counts[path.name] = len(sizes)
         for name, size in sizes.items():
             digest.update(f"{path.name}/{name} {size}\n".encode())

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from freedarts.architectures.correlation import correlation
 from freedarts.files import InputError, read_json, run, write_json
 from freedarts.nasbench201 import FIGURES
-from freedarts.nasbench201.correlation import correlation
 from freedarts.nasbench201.query import Table
 
 

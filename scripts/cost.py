@@ -1,32 +1,11 @@
-"""Count parameters and multiply-adds of the final networks of several genotypes, keyed by the search seed."""
+"""The rule's entry to `freedarts cost`."""
 
-import argparse
-from pathlib import Path
+from functools import partial
 
-from freedarts import genotype
-from freedarts.costs import costs
-from freedarts.files import InputError, run, write_json
-from freedarts.settings import parse
+from freedarts.commands import call, cost
+from freedarts.files import run
 
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", required=True, help="JSON: space and network of the task")
-    parser.add_argument("--output", required=True, type=Path, help="costs, JSON")
-    parser.add_argument("genotypes", nargs="+", type=Path, help="seedN.json")
-    arguments = parser.parse_args()
-
-    settings = parse(arguments.settings, "cost_settings")
-    result = {}
-    for path in arguments.genotypes:
-        found = genotype.read_for(path, settings["space"])
-        refused = isinstance(found, genotype.Refused)
-        seed = path.stem.removeprefix("seed")
-        if seed in result:
-            raise InputError(f"{path}: a second genotype of seed {seed}")
-        result[seed] = None if refused else costs(found, settings["network"])
-    write_json(arguments.output, result)
-
+main = partial(call, cost, "python -m scripts.cost")
 
 if __name__ == "__main__":
     run(main)

@@ -1,21 +1,11 @@
-"""Derive the genotype that a search selects from its scores.json."""
+"""The rule's entry to `freedarts derive`."""
 
-import argparse
-from pathlib import Path
+from functools import partial
 
-from freedarts import genotype
-from freedarts.files import read_json, run
+from freedarts.commands import call, derive
+from freedarts.files import run
 
-KEYS = ("space", "scores", "operations", "audit")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--search", required=True, type=Path, help="scores.json")
-    parser.add_argument("--output", required=True, type=Path, help="genotype, JSON")
-    arguments = parser.parse_args()
-    genotype.write(arguments.output, genotype.derive(read_json(arguments.search, KEYS), str(arguments.search)))
-
+main = partial(call, derive, "python -m scripts.derive")
 
 if __name__ == "__main__":
     run(main)

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from freedarts import results
 from freedarts.figures import agreement, write_svg
 from freedarts.files import parse_settings, run
+from freedarts.results import read
 
 
 def main() -> None:
@@ -14,7 +14,7 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, help="the figure, SVG")
     arguments = parser.parse_args()
     selected = parse_settings(arguments.settings, ("sources",))
-    write_svg(arguments.output, agreement.draw(results.genotypes(selected["sources"])))
+    write_svg(arguments.output, agreement.draw(read.genotypes(selected["sources"])))
 
 
 if __name__ == "__main__":

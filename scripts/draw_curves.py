@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
-from freedarts import results
 from freedarts.figures import curves, write_svg
 from freedarts.files import parse_settings, run
-from freedarts.paths import metrics_path
-from freedarts.settings import read_yaml
+from freedarts.results import read
+from freedarts.study.paths import metrics_path
+from freedarts.study.settings import read_yaml
 
 
 def main() -> None:
@@ -19,8 +19,7 @@ def main() -> None:
 
     selected = parse_settings(arguments.settings, ("trainings",))
     trainings = {
-        tuple(case): results.history(Path(metrics_path(case)).with_name("history.csv"))
-        for case in selected["trainings"]
+        tuple(case): read.history(Path(metrics_path(case)).with_name("history.csv")) for case in selected["trainings"]
     }
     write_svg(arguments.output, curves.draw(trainings, read_yaml(arguments.published)))
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from freedarts import results
 from freedarts.figures import ranks, write_svg
 from freedarts.files import parse_settings, run
 from freedarts.nasbench201.query import Table
+from freedarts.results import read
 
 
 def main() -> None:
@@ -18,7 +18,7 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, help="the figure, SVG")
     arguments = parser.parse_args()
     table = Table(arguments.table)
-    scores = results.architecture_scores(parse_settings(arguments.settings, ("correlations",))["correlations"])
+    scores = read.architecture_scores(parse_settings(arguments.settings, ("correlations",))["correlations"])
     indices, accuracies = table.indices.tolist(), table.column("cifar10_test")
     # None becomes NaN.
     cases = {case: (np.array([found.get(i) for i in indices], float), accuracies) for case, found in scores.items()}

@@ -1,39 +1,11 @@
-"""Test a trained network: the weights of a training here, or a weights.pt in the layout of the release.
+"""The rule's entry to `freedarts evaluate`."""
 
-The first hold their genotype and settings; for the others give --genotype and --settings.
-"""
+from functools import partial
 
-import argparse
-from pathlib import Path
+from freedarts.commands import call, evaluate
+from freedarts.files import run
 
-from freedarts import beside, evaluation, tasks
-from freedarts.environment import add_options, engine
-from freedarts.files import run, write_json
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", required=True, type=Path, help="weights.safetensors, or the release's weights.pt")
-    parser.add_argument("--genotype", type=Path, help="genotype, JSON; for the release's weights")
-    parser.add_argument("--settings", help="JSON: space, dataset, network and protocol of the task; for the same")
-    parser.add_argument("--metrics", type=Path, help="metrics.json of the training, whose error must come out again")
-    parser.add_argument("--data", type=Path, help="manifest of the data set, for all but digits")
-    add_options(parser)
-    parser.add_argument("--workers", type=int, default=0, help="processes that read images (default 0), for ImageNet")
-    parser.add_argument("--output", required=True, type=Path, help="errors, JSON")
-    arguments = parser.parse_args()
-
-    chosen = engine(arguments)
-    if arguments.metrics:
-        beside.check(arguments.metrics)
-    tasks.register_manifest(arguments.data)
-    network, settings = evaluation.network(arguments.weights, arguments.genotype, arguments.settings)
-    result = evaluation.evaluate(network, settings, arguments.data, arguments.workers, chosen)
-    if arguments.metrics:
-        evaluation.compare(result, arguments.metrics, str(arguments.weights))
-    write_json(arguments.output, result)
-    print(f"test error {result['test_error']} %, top-5 {result['test_top5_error']} %, loss {result['test_loss']}")
-
+main = partial(call, evaluate, "python -m scripts.evaluate")
 
 if __name__ == "__main__":
     run(main)

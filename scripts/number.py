@@ -3,8 +3,10 @@
 import argparse
 from pathlib import Path
 
-from freedarts import numbers, results
+from freedarts.commands import schema
 from freedarts.files import InputError, parse_settings, run, write_json
+from freedarts.results import read
+from freedarts.study import paper
 
 
 def main() -> None:
@@ -15,21 +17,21 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, help="JSON")
     arguments = parser.parse_args()
 
-    known = {number["id"]: number for number in numbers.read(arguments.numbers)}
+    known = {number["id"]: number for number in paper.read(arguments.numbers, schema())}
     if arguments.number not in known:
         raise InputError(f"{arguments.numbers}: no number {arguments.number!r}; there are: {', '.join(known)}")
     number, (readings,) = known[arguments.number], parse_settings(arguments.settings, ("readings",)).values()
-    wanted = numbers.cases(number, readings)
-    if numbers.is_lookup(number):
-        found = numbers.looked_up(results.lookups({case[:2] for case in wanted["published"]}))
+    wanted = paper.cases(number, readings)
+    if paper.is_lookup(number):
+        found = paper.looked_up(read.lookups({case[:2] for case in wanted["published"]}))
     else:
-        found = results.trainings(numbers.trainings(number, readings))
-    reproduced_by, (supernet, score) = number["reproduced_by"], numbers.searched(number, readings)
+        found = read.trainings(paper.trainings(number, readings))
+    reproduced_by, (supernet, score) = number["reproduced_by"], paper.searched(number, readings)
     seeds = reproduced_by["seeds"]
-    searches = results.searches([(supernet, score, seeds)])[supernet, score]
-    ours, published = results.genotypes([(supernet, s, seeds) for s in (score, reproduced_by["source"])]).values()
-    again = numbers.found_again(number, searches, ours, published)
-    readings = {name: numbers.reading(number, found, cases) for name, cases in wanted.items()}
+    searches = read.searches([(supernet, score, seeds)])[supernet, score]
+    ours, published = read.genotypes([(supernet, s, seeds) for s in (score, reproduced_by["source"])]).values()
+    again = paper.found_again(number, searches, ours, published)
+    readings = {name: paper.reading(number, found, cases) for name, cases in wanted.items()}
     write_json(arguments.output, {**number, "genotype": again, "readings": readings})
 
 

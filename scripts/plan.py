@@ -4,9 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from freedarts import plan
 from freedarts.files import parse_settings, run, write_text
-from freedarts.settings import read_yaml
+from freedarts.results import plan
+from freedarts.study.settings import read_yaml
 
 
 def main() -> None:

@@ -5,9 +5,10 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from freedarts import images
+from freedarts.commands import schema
 from freedarts.files import run, write_json
-from freedarts.settings import parse
+from freedarts.study.settings import parse
+from freedarts.tasks import folders
 
 
 def main() -> None:
@@ -17,9 +18,9 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, help="manifest NAME.json")
     arguments = parser.parse_args()
 
-    settings = parse(arguments.settings, "image_folder")
-    found = images.listing(**settings)
-    mean, std = images.constants(Path(settings["folder"]), found, settings["image_size"], arguments.threads)
+    settings = parse(arguments.settings, "image_folder", schema())
+    found = folders.listing(**settings)
+    mean, std = folders.constants(Path(settings["folder"]), found, settings["image_size"], arguments.threads)
     manifest = {
         "dataset": arguments.output.stem,
         "settings": settings,

@@ -9,12 +9,13 @@ import time
 from pathlib import Path
 
 from freedarts import tasks
-from freedarts.checkpoints import Interrupted, StopSignals
-from freedarts.driver import stop_with_driver
-from freedarts.environment import set_up, versions
+from freedarts.architectures.scores import finite, resumable
+from freedarts.commands import schema
 from freedarts.files import run, write_json
-from freedarts.nasbench201.scores import finite, resumable
-from freedarts.settings import parse
+from freedarts.jobs.checkpoints import Interrupted, StopSignals
+from freedarts.jobs.driver import stop_with_driver
+from freedarts.jobs.environment import set_up, versions
+from freedarts.study.settings import parse
 
 
 def main() -> None:
@@ -30,8 +31,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     set_up("cpu", arguments.threads)
-    tasks.register_manifest(arguments.data)
-    settings = parse(arguments.settings, "architecture_score")
+    settings = parse(arguments.settings, "architecture_score", schema(), tasks.known(arguments.data))
     signals, start = StopSignals(), time.perf_counter()
     stop_with_driver()
     job = (settings, arguments.architectures, arguments.seed, arguments.data, arguments.checkpoints)

@@ -4,9 +4,11 @@ import argparse
 import time
 from pathlib import Path
 
-from freedarts import numbers, plan, status
+from freedarts.commands import schema
 from freedarts.files import parse_settings, run, write_text
-from freedarts.settings import read_yaml
+from freedarts.results import plan, status
+from freedarts.study import paper
+from freedarts.study.settings import read_yaml
 
 
 def main() -> None:
@@ -22,7 +24,7 @@ def main() -> None:
     tasks = selected["tasks"]
     seconds = plan.estimates(tasks, read_yaml(arguments.epochs), str(arguments.epochs))
     seconds |= plan.measured(tasks, Path("results"))
-    figures = numbers.read(arguments.numbers)
+    figures = paper.read(arguments.numbers, schema())
     text = status.markdown(selected, figures, seconds, arguments.command, time.time())
     write_text(arguments.output, text)
 

@@ -4,8 +4,9 @@ the current folder."""
 import argparse
 from pathlib import Path
 
-from freedarts import assembly, manifest
+from freedarts.commands import schema
 from freedarts.files import parse_settings, run, write_json, write_text
+from freedarts.results import assembly, manifest
 
 KEYS = ("searches", "left_out", "costs", "lookups", "correlations", "benchmark", "trainings", "sources", "readings")
 KEYS += ("tasks", "numbers", "number_searches")
@@ -23,7 +24,8 @@ def main() -> None:
     selected, output = parse_settings(arguments.settings, KEYS), arguments.output
     files = (arguments.numbers, arguments.objectives, arguments.published_costs)
     published = dict(zip(assembly.PUBLISHED, files, strict=True))
-    texts = {str(output.with_suffix(suffix)): text for suffix, text in assembly.build(selected, published).items()}
+    made = assembly.build(selected, published, schema())
+    texts = {str(output.with_suffix(suffix)): text for suffix, text in made.items()}
     write_json(output.with_name("manifest.json"), manifest.make(selected, published, texts))
     for path, text in texts.items():
         write_text(Path(path), text)

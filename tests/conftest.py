@@ -14,11 +14,12 @@ import torch
 import yaml
 
 from freedarts import files
-from freedarts.catalogue import Catalogue
-from freedarts.checkpoints import StopSignals
+from freedarts.jobs.checkpoints import StopSignals
 from freedarts.spaces import nasbench201
+from freedarts.study.catalogue import Catalogue
 
 ROOT = Path(__file__).parents[1]
+SCHEMA = ROOT / "config" / "schema.yaml"
 
 # A training of seconds, as a task of the configuration holds it.
 TINY_TASK = {
@@ -76,7 +77,7 @@ def config() -> dict:
 
 @pytest.fixture
 def catalogue(config) -> Catalogue:
-    return Catalogue(config, ROOT / "resources")
+    return Catalogue(config, ROOT)
 
 
 @pytest.fixture(scope="session")

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from freedarts import baselines, genotype, spaces
-from freedarts.catalogue import Catalogue
 from freedarts.files import InputError
-from freedarts.networks import darts as darts_networks
-from freedarts.networks import mobilenet as mobilenet_networks
-from freedarts.networks import nasbench201 as nasbench201_networks
 from freedarts.spaces import darts, mobilenet, nasbench201
+from freedarts.spaces.darts import networks as darts_networks
+from freedarts.spaces.mobilenet import networks as mobilenet_networks
+from freedarts.spaces.nasbench201 import networks as nasbench201_networks
+from freedarts.study.catalogue import Catalogue
 from tests.conftest import ROOT, assert_refused, write
 
 NETWORKS = {
@@ -236,7 +236,7 @@ MATCHED = {"kind": "random-matched", "supernets": ["darts-8"], "seeds": [0]}
 def test_faults_are_one_message(config, source, message):
     config["sources"]["new"] = source
     with pytest.raises(InputError) as caught:
-        Catalogue(config, ROOT / "resources")
+        Catalogue(config, ROOT)
     assert message in str(caught.value)
     assert len(str(caught.value).splitlines()) == 2
 
@@ -246,12 +246,12 @@ def test_matched_without_its_search_is_not_shown(config, catalogue):
     assert name in catalogue.sources()
     expected = [f"results/genotypes/nasbench201/synflow-released/seed{seed}.json" for seed in range(5)]
     assert catalogue.matched(*name[:2]) == expected
-    without = Catalogue(config | {"search": [], "costs": [], "retrain": []}, ROOT / "resources")
+    without = Catalogue(config | {"search": [], "costs": [], "retrain": []}, ROOT)
     assert without.sources() == [source for source in catalogue.sources() if source != name]
     selected = copy.deepcopy(without.config)
     selected["costs"] = [{"tasks": ["digits-nasbench201"], "supernets": [name[0]], "sources": [name[1]]}]
     with pytest.raises(InputError, match="score 'synflow-released' on 'nasbench201' is not selected under search"):
-        Catalogue(selected, ROOT / "resources")
+        Catalogue(selected, ROOT)
 
 
 def test_seed_that_is_not_there_is_refused(catalogue, config):
@@ -261,4 +261,4 @@ def test_seed_that_is_not_there_is_refused(catalogue, config):
         catalogue.resource("darts-8", "random", 0)
     config["retrain"] = [{"task": "digits", "supernet": "darts-8", "source": "random", "seeds": [10], "runs": 1}]
     with pytest.raises(InputError, match=r"retrain\[0\]: no seed 10 of random on darts-8; there are: \[0, 1,"):
-        Catalogue(config, ROOT / "resources")
+        Catalogue(config, ROOT)

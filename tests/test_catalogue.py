@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from freedarts import scores
-from freedarts.catalogue import Catalogue
 from freedarts.files import InputError
+from freedarts.study.catalogue import Catalogue
 from tests.conftest import ROOT
 
 
 def build(config: dict) -> Catalogue:
-    return Catalogue(config, ROOT / "resources")
+    return Catalogue(config, ROOT)
 
 
 def merged(config: dict, overlay: dict) -> dict:
@@ -182,7 +182,7 @@ def test_quick_selection(catalogue):
 def test_optional_search_waits_for_its_images(config, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     case = ("mobilenet", "synflow-released")
-    catalogue = Catalogue(config, ROOT / "resources")
+    catalogue = Catalogue(config, ROOT)
     assert catalogue.left_out() == [(*case, "data/imagenet")]
     assert case not in {search[:2] for search in catalogue.searches()}
     with pytest.raises(InputError, match="optional under search, and there is no data/imagenet"):
@@ -194,10 +194,10 @@ def test_optional_search_waits_for_its_images(config, tmp_path, monkeypatch):
 
 def test_search_that_is_also_selected_without_optional_is_not_left_out(config):
     config["search"].append({"supernets": ["mobilenet"], "scores": ["synflow-released"], "seeds": 1})
-    assert Catalogue(config, ROOT / "resources").left_out() == []
+    assert Catalogue(config, ROOT).left_out() == []
 
 
 def test_optional_search_on_data_that_come_with_the_packages_is_not_left_out(config):
     config["search"] = [{"supernets": ["darts-8"], "scores": ["snip-digits-b8"], "seeds": 1, "optional": True}]
     config["costs"], config["retrain"] = [], []
-    assert Catalogue(config, ROOT / "resources").searches() == [("darts-8", "snip-digits-b8", [0])]
+    assert Catalogue(config, ROOT).searches() == [("darts-8", "snip-digits-b8", [0])]

@@ -6,8 +6,8 @@ import fcntl
 import pytest
 import torch
 
-from freedarts.checkpoints import Checkpoints
 from freedarts.files import InputError
+from freedarts.jobs.checkpoints import Checkpoints
 
 
 def state(value: float) -> dict:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from freedarts import cluster, driver
 from freedarts.files import InputError
+from freedarts.jobs import driver, slurm
 from tests.conftest import ROOT
 from tests.test_workflow import copy_project, snakemake
 
@@ -56,9 +56,9 @@ def test_refusal_names_the_entry_to_change(stub, refusal, advice):
     stub("sinfo", "echo cpu", "echo long")
     stub("sbatch", f"echo '{refusal}' >&2", "exit 1")
     with pytest.raises(
-        InputError, match=rf"(?m)SLURM refuses jobs of retrain, attempt 1: .*\n.*{cluster.PROFILE}: .*{advice}"
+        InputError, match=rf"(?m)SLURM refuses jobs of retrain, attempt 1: .*\n.*{slurm.PROFILE}: .*{advice}"
     ) as found:
-        cluster.check([JOB])
+        slurm.check([JOB])
     asked = "it was asked: sbatch --cpus-per-task=8 -p gpu -t 40 --mem 4000 --gpus=2 --signal=TERM@120"
     assert str(found.value).endswith(asked)
 
@@ -78,7 +78,7 @@ def slurm_job(stub, monkeypatch):
 
 def test_job_at_its_time_limit_goes_back_into_the_queue(slurm_job):
     calls = slurm_job("RUNNING", 2)
-    assert cluster.requeue()
+    assert slurm.requeue()
     assert calls.read_text().splitlines()[-1] == "scontrol requeue 7"
 
 
@@ -88,20 +88,20 @@ def test_job_at_its_time_limit_goes_back_into_the_queue(slurm_job):
 )
 def test_job_that_is_cancelled_has_time_or_is_another_s_is_not_put_back(slurm_job, record):
     calls = slurm_job(*record)
-    assert not cluster.requeue()
+    assert not slurm.requeue()
     assert "scontrol" not in calls.read_text()
 
 
 def test_job_that_slurm_does_not_put_back_has_failed(slurm_job, stub):
     slurm_job("RUNNING", 2)
     stub("scontrol", "exit 1")
-    assert not cluster.requeue()
+    assert not slurm.requeue()
 
 
 def test_without_slurm_nothing_is_asked(slurm_job, monkeypatch):
     calls = slurm_job("RUNNING", 2)
     monkeypatch.delenv("SLURM_JOB_ID")
-    assert not cluster.requeue()
+    assert not slurm.requeue()
     assert not calls.exists()
 
 
@@ -116,20 +116,20 @@ def test_without_slurm_nothing_is_asked(slurm_job, monkeypatch):
     ],
 )
 def test_gpus_are_asked_for_as_the_executor_does(resources, asked):
-    assert cluster.request(8, resources) == ("--cpus-per-task=8", *asked)
+    assert slurm.request(8, resources) == ("--cpus-per-task=8", *asked)
 
 
 def test_like_requests_are_asked_once(stub):
     calls = stub("sbatch")
-    cluster.check([JOB, JOB, ("search", 1, {"slurm_partition": "cpu"})])
+    slurm.check([JOB, JOB, ("search", 1, {"slurm_partition": "cpu"})])
     assert calls.read_text().count("sbatch --test-only") == 2
 
 
 def test_no_slurm_is_said(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match="no SLURM here: there is no sbatch on the path; start on a login node"):
-        cluster.check([JOB])
-    cluster.cancel_orphans(str(tmp_path), [])  # nothing to ask
+        slurm.check([JOB])
+    slurm.cancel_orphans(str(tmp_path), [])  # nothing to ask
 
 
 def test_orphans_are_the_workflows_own_jobs_in_this_folder(stub, tmp_path, capsys):
@@ -138,7 +138,7 @@ def test_orphans_are_the_workflows_own_jobs_in_this_folder(stub, tmp_path, capsy
     stub("squeue", f"test -e {here}/gone || cat {here}/rows")
     (here / "rows").write_text("\n".join(rows) + "\n")
     calls = stub("scancel", f"touch {here}/gone")
-    cluster.cancel_orphans(str(here), [])
+    slurm.cancel_orphans(str(here), [])
     assert "scancel 7 10_1\n" in calls.read_text()
     assert "SLURM jobs of a dead driver are cancelled: 7 10_1" in capsys.readouterr().out
 
@@ -146,44 +146,44 @@ def test_orphans_are_the_workflows_own_jobs_in_this_folder(stub, tmp_path, capsy
 def test_jobs_of_a_driver_that_lives_or_may_live_are_left_alone(stub, tmp_path, capsys):
     calls = stub("squeue", f"echo '7|freedarts_a|{tmp_path.resolve()}'")
     here, there = Path(f"{driver.HOST}.12"), Path("drivers/elsewhere.34")
-    cluster.cancel_orphans(str(tmp_path.resolve()), [here])
+    slurm.cancel_orphans(str(tmp_path.resolve()), [here])
     assert "SLURM jobs of another driver here go on: 7" in capsys.readouterr().out
     by_hand = "a Snakemake on elsewhere, process 34, .* if it is dead: rm drivers/elsewhere.34 && scancel 7$"
     with pytest.raises(InputError, match=by_hand):
-        cluster.cancel_orphans(str(tmp_path.resolve()), [here, there])
+        slurm.cancel_orphans(str(tmp_path.resolve()), [here, there])
     with pytest.raises(InputError, match=r"no file lock .*; if not: scancel 7$"):
-        cluster.cancel_orphans(str(tmp_path.resolve()), None)
+        slurm.cancel_orphans(str(tmp_path.resolve()), None)
     assert "scancel" not in calls.read_text()
 
 
 @pytest.mark.parametrize(("seconds", "first", "refused"), [(300, 20, False), (199, 20, True), (300, 101, True)])
 def test_jobs_that_slurm_forgets_too_early_end_the_start(stub, seconds, first, refused):
     stub("scontrol", "echo 'MessageTimeout          = 10 sec'", f"echo 'MinJobAge               = {seconds} sec'")
-    cluster.check_driver("sacct", first, None)
+    slurm.check_driver("sacct", first, None)
     if not refused:
-        cluster.check_driver("squeue", first, None)
+        slurm.check_driver("squeue", first, None)
         return
     with pytest.raises(
         InputError, match=rf"after {seconds} s \(MinJobAge\).*: \d+ s are needed\n.*slurm-status-command"
     ):
-        cluster.check_driver("squeue", first, None)
+        slurm.check_driver("squeue", first, None)
 
 
 def test_job_arrays_are_refused():
     with pytest.raises(InputError, match="slurm-array-jobs: 'search'; leave it out"):
-        cluster.check_driver("squeue", 20, "search")
+        slurm.check_driver("squeue", 20, "search")
 
 
 def test_squeue_that_fails_is_no_obstacle(stub, tmp_path):
     stub("squeue", "echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2", "exit 1")
     calls = stub("scancel")
-    cluster.cancel_orphans(str(tmp_path), [])
+    slurm.cancel_orphans(str(tmp_path), [])
     assert "scancel" not in calls.read_text()
 
 
 def test_names_of_jobs_are_those_of_the_profile():
-    profile = yaml.safe_load((ROOT / cluster.PROFILE).read_text())
-    assert profile["slurm-jobname-prefix"] + "_" == cluster.JOB_NAMES
+    profile = yaml.safe_load((ROOT / slurm.PROFILE).read_text())
+    assert profile["slurm-jobname-prefix"] + "_" == slurm.JOB_NAMES
 
 
 @pytest.mark.workflow

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tensorboardX.proto.event_pb2 import Event
 
-from freedarts.curves import Curves
+from freedarts.training.tensorboard import Curves
 
 
 def curves(folder: Path) -> dict[str, dict[int, float]]:

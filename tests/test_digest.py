@@ -14,26 +14,34 @@ CASES = [
     (
         "search",
         ["spaces.darts", "scores.synflow"],
-        ["networks/nasbench201", "training", "tables/__init__", "catalogue"],
+        ["spaces/nasbench201/networks", "training/__init__", "tables/__init__", "study/catalogue"],
     ),
-    ("search", ["spaces.nasbench201", "scores.synflow"], ["networks/darts", "spaces/darts", "costs"]),
-    ("derive", ["spaces.darts"], ["search", "training", "tables/__init__", "spaces/nasbench201"]),
-    ("publish", ["spaces.darts"], ["search", "training", "costs"]),
-    ("cost", ["spaces.darts"], ["search", "training", "networks/frozen", "scores/synflow"]),
-    ("retrain", ["spaces.darts", "tasks.digits"], ["search", "networks/frozen", "tasks/cifar", "tables/__init__"]),
+    ("search", ["spaces.nasbench201", "scores.synflow"], ["spaces/darts/networks", "spaces/darts/__init__", "costs"]),
+    (
+        "derive",
+        ["spaces.darts"],
+        ["search/__init__", "training/__init__", "tables/__init__", "spaces/nasbench201/__init__"],
+    ),
+    ("publish", ["spaces.darts"], ["search/__init__", "training/__init__", "costs"]),
+    ("cost", ["spaces.darts"], ["search/__init__", "training/__init__", "layers/frozen", "scores/synflow"]),
+    (
+        "retrain",
+        ["spaces.darts", "tasks.digits"],
+        ["search/__init__", "layers/frozen", "tasks/cifar", "tables/__init__"],
+    ),
     ("retrain", ["spaces.darts", "tasks.cifar10"], ["tasks/digits", "tasks/imagefolder"]),
-    ("tables", ["spaces.darts"], ["search", "training", "networks/frozen"]),
+    ("tables", ["spaces.darts"], ["search/__init__", "training/__init__", "layers/frozen"]),
 ]
 # Edits one module after the other in the current folder; the modules that change each case's digest.
 EDIT_EACH = """
 import json, sys
 from functools import cache
 from pathlib import Path
-from freedarts import digest
-from freedarts.digest import _parsed, code_digest
+from freedarts.study import code
+from freedarts.study.code import _parsed, code_digest
 
 known = cache(lambda path, text: _parsed.__wrapped__(path))
-digest._parsed = lambda path: known(path, path.read_bytes())  # a driver reads each file once
+code._parsed = lambda path: known(path, path.read_bytes())  # a driver reads each file once
 cases = [[Path(script), *modules] for script, modules in json.loads(sys.argv[1])]
 digests = lambda: [code_digest(*case) for case in cases]
 before, changed = digests(), [[] for case in cases]
@@ -104,11 +112,13 @@ def test_digest_changes_with_what_the_job_loads_and_with_no_other(changing, load
 @pytest.mark.parametrize("script", ["search", "cost", "retrain"])
 def test_networks_that_are_imported_inside_functions_count(changing, script):
     number = next(number for number, case in enumerate(CASES) if case[0] == script)
-    assert {f"freedarts/networks/{name}.py" for name in ("darts", "gated", "layers")} <= changing[number]
+    assert {f"freedarts/{name}.py" for name in ("spaces/darts/networks", "layers/gated", "layers/layers")} <= changing[
+        number
+    ]
 
 
 def test_digest_changes_with_the_script(project):
-    digest = "import json, sys\nfrom pathlib import Path\nfrom freedarts.digest import code_digest\n"
+    digest = "import json, sys\nfrom pathlib import Path\nfrom freedarts.study.code import code_digest\n"
     digest += "print(json.dumps(code_digest(*map(Path, ['scripts/derive.py']))))"
     before = python(project, digest)
     script = project / "scripts" / "derive.py"
@@ -119,6 +129,19 @@ def test_digest_changes_with_the_script(project):
     assert python(project, digest) == before
 
 
+def test_new_version_is_no_new_code(project):
+    digest = (
+        "import json\nfrom freedarts.study.code import code_digest\nprint(json.dumps(code_digest('freedarts.files')))"
+    )
+    before = python(project, digest)
+    files = project / "freedarts" / "files.py"
+    text = files.read_text()
+    assert 'VERSION = "' in text
+    files.write_text(text.replace('VERSION = "', 'VERSION = "9.'))
+    assert python(project, digest) == before
+    files.write_text(text)
+
+
 def test_key_of_checkpoints_follows_network_and_training_alone(project):
     """Each module changed in turn: which of them would make a running training start anew."""
     changing = python(
@@ -126,8 +149,8 @@ def test_key_of_checkpoints_follows_network_and_training_alone(project):
         """
 import json
 from pathlib import Path
-from freedarts.digest import _parsed
-from freedarts.retrain import training_code
+from freedarts.study.code import _parsed
+from freedarts.training.retrain import training_code
 
 before, changed = training_code("darts", "cifar10"), []
 for path in sorted(Path("freedarts").rglob("*.py")):
@@ -142,7 +165,8 @@ print(json.dumps(changed))
 """,
     )
     assert {name for name, comment in changing if not comment} == {
-        *("networks/darts", "networks/layers", "spaces/__init__", "spaces/darts"),
-        *("tasks/__init__", "tasks/cifar", "tasks/cifar10", "training", "protocol", "distributed"),
+        *("spaces/darts/networks", "layers/layers", "spaces/__init__", "spaces/darts/__init__"),
+        *("tasks/__init__", "tasks/cifar", "tasks/cifar10", "training/__init__"),
+        *("training/protocol", "training/processes"),
     }
     assert not [name for name, comment in changing if comment]

@@ -13,9 +13,9 @@ import torch.multiprocessing as mp
 from safetensors.torch import load_file
 
 from freedarts import spaces, tasks, training
-from freedarts.checkpoints import Checkpoints, Interrupted
-from freedarts.distributed import ALONE, Group
+from freedarts.jobs.checkpoints import Checkpoints, Interrupted
 from freedarts.spaces import nasbench201
+from freedarts.training.processes import ALONE, Group
 from tests.conftest import TINY_TASK
 from tests.test_resume import PROTOCOL, result, start, wait_for_checkpoints
 

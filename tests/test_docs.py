@@ -28,15 +28,16 @@ import yaml
 from markdown_it import MarkdownIt
 
 import freedarts
-from freedarts import baselines, nasbench201, numbers, paths, reference, tables
+from freedarts import baselines, nasbench201, tables
 from freedarts.files import read_json
 from freedarts.genotype import Refused
 from freedarts.nasbench201 import convert as conversion
 from freedarts.nasbench201.query import find
-from freedarts.protocol import Protocol
 from freedarts.scores import Score
 from freedarts.spaces import SPACES
-from tests.conftest import ROOT
+from freedarts.study import paper, paths, reference
+from freedarts.training.protocol import Protocol
+from tests.conftest import ROOT, SCHEMA
 from tests.nasbench201 import file as benchmark
 from tests.test_workflow import copy_project, snakemake
 
@@ -351,11 +352,11 @@ def test_genotypes_and_numbers_hold_the_keys_that_are_described():
     genotypes = [baselines.uniform(space, 0) for space in SPACES] + [Refused("darts", "overflow")]
     assert_keys(paths.GENOTYPE, {key: None for found in genotypes for key in found.to_json()})
     trained, looked_up = (
-        next(entry for entry in numbers.read(ROOT / "resources/numbers.yaml") if numbers.is_lookup(entry) == kind)
+        next(entry for entry in paper.read(ROOT / "resources/numbers.yaml", SCHEMA) if paper.is_lookup(entry) == kind)
         for kind in (False, True)
     )
     both = trained | {key: trained[key] | looked_up[key] for key in ("reproduced_by", "tolerance")}
     assert_keys(
         "results/numbers/{number}.json",
-        {**both, "genotype": numbers.NOT_RUN, "readings": {"published": numbers.reading(trained, {}, [])}},
+        {**both, "genotype": paper.NOT_RUN, "readings": {"published": paper.reading(trained, {}, [])}},
     )

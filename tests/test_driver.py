@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from freedarts import driver
+from freedarts.jobs import driver
 
 HOLD = (
-    "import sys, time, pathlib; from freedarts.driver import sign_of_life\n"
+    "import sys, time, pathlib; from freedarts.jobs.driver import sign_of_life\n"
     "sign = sign_of_life(pathlib.Path(sys.argv[1])); print('held', flush=True); time.sleep(60)"
 )
 

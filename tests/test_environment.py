@@ -5,8 +5,9 @@ import gc
 import pytest
 import torch
 
-from freedarts import environment, slots, training
+from freedarts import training
 from freedarts.files import InputError
+from freedarts.jobs import environment, gpus
 
 CPU = torch.device("cpu")
 
@@ -32,7 +33,7 @@ def switches():
 
 def test_float32_on_a_gpu_is_float32(monkeypatch, switches):
     """There is no GPU here, but the switches of torch are."""
-    monkeypatch.setattr(slots, "claim", lambda processes: None)
+    monkeypatch.setattr(gpus, "claim", lambda processes: None)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "set_device", lambda rank: None)
     monkeypatch.setattr(environment, "_held", [])

@@ -12,8 +12,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from freedarts import evaluation, genotype, spaces, weights
+from freedarts import genotype, spaces
 from freedarts.files import InputError, read_json
+from freedarts.training import evaluation, weights
 from tests import released
 from tests.conftest import ROOT, TINY_TASK, assert_refused, options, write
 from tests.test_resume import finish

@@ -15,8 +15,8 @@ import yaml
 from freedarts import genotype, spaces
 from freedarts.figures import agreement, curves, genotypes, ranks, rulegraph, scores, seeds_name, write_svg
 from freedarts.genotype import Refused
-from freedarts.paths import GENOTYPE, METRICS
 from freedarts.spaces import SPACES, darts, mobilenet, nasbench201
+from freedarts.study.paths import GENOTYPE, METRICS
 from tests.conftest import ROOT, SEARCH_RESULT, assert_refused, options, write
 
 PUBLISHED = sorted((ROOT / "resources" / "genotypes").glob("*/*/seed*.json"))
@@ -253,7 +253,7 @@ def test_drawing_the_same_seed_twice_is_refused(script, results):
 
 def test_figure_jobs_load_no_torch():
     check = (
-        "import sys, freedarts.catalogue; light = 'matplotlib' not in sys.modules; "
+        "import sys, freedarts.study.catalogue; light = 'matplotlib' not in sys.modules; "
         f"import {', '.join(f'scripts.{name}' for name in (*SCRIPTS, 'draw_rules'))}; "
         "print(light, [m for m in ('torch', 'pandas', 'sklearn', 'matplotlib.pyplot') if m in sys.modules])"
     )

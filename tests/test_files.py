@@ -7,8 +7,7 @@ import sys
 
 import pytest
 
-from freedarts import __version__
-from freedarts.files import InputError, parse_settings, read_json, replace_file, write_json, write_text
+from freedarts.files import VERSION, InputError, parse_settings, read_json, replace_file, write_json, write_text
 from tests.conftest import ROOT
 
 KILLED_WHILE_WRITING = """
@@ -98,7 +97,7 @@ def test_kill_while_writing_leaves_the_old_file_or_none(old, tmp_path):
         (b"null", "holds a NoneType, expected an object"),
         (b'{"b": 1}', "no key 'a', 'c'$"),
         (b'{"a": 1, "versions": {"freedarts": "0.0.9"}}', "no key 'c'; it was made by freedarts 0.0.9, this is "),
-        (f'{{"a": 1, "versions": {{"freedarts": "{__version__}"}}}}'.encode(), "no key 'c'$"),
+        (f'{{"a": 1, "versions": {{"freedarts": "{VERSION}"}}}}'.encode(), "no key 'c'$"),
         (b'{"a": 1, "versions": 3}', "no key 'c'$"),
     ],
 )

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from freedarts import genotype, spaces
-from freedarts.networks import darts, nasbench201
+from freedarts.spaces.darts import networks as darts
+from freedarts.spaces.nasbench201 import networks as nasbench201
 from tests.conftest import ROOT
 from tests.test_genotype import random_scores
 

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from freedarts import search
-from freedarts.networks import tangents
-from freedarts.networks.frozen import frozen
+from freedarts.layers import tangents
+from freedarts.layers.frozen import frozen
 from tests.test_networks import SMALL
 
 CONVOLUTIONS = [

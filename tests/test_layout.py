@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from graphlib import TopologicalSorter
 from importlib.metadata import metadata
 
 import pytest
@@ -16,52 +17,112 @@ from tests.conftest import ROOT
 
 LIGHT = (
     "baselines",
-    "beside",
-    "catalogue",
-    "cluster",
-    "digest",
-    "driver",
+    "commands",
     "files",
     "genotype",
-    "images",
-    "manifest",
-    "modules",
-    "numbers",
-    "plan",
-    "progress",
-    "protocol",
-    "repair",
-    "results",
+    "jobs.driver",
+    "jobs.gpus",
+    "jobs.slurm",
+    "plugins",
+    "results.manifest",
+    "results.plan",
+    "results.read",
+    "results.records",
+    "results.repair",
+    "results.status",
     "scores",
-    "settings",
-    "slots",
-    "status",
+    "study.catalogue",
+    "study.code",
+    "study.paper",
+    "study.run_folder",
+    "study.settings",
     "tasks",
+    "tasks.folders",
 )
 LIGHT += tuple(f"spaces.{name}" for name in SPACES)
 SCRIPTS = sorted(path for path in (ROOT / "scripts").glob("*.py") if path.name != "__init__.py")
 LOCK = dict(re.findall(r"^([\w.-]+)==(.+)$", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
 
 
-def imported(path) -> set[str]:
-    """Modules that a file imports when it is imported itself."""
+# Which part of freedarts may import which others, lazily too. Each but `layers` may use `files` and `plugins` besides.
+ARROWS = {
+    "files": "",
+    "plugins": "",
+    "layers": "",
+    "jobs": "",
+    "spaces": "layers",
+    "genotype": "spaces",
+    "costs": "genotype spaces",
+    "baselines": "genotype spaces",
+    "tasks": "jobs",
+    "scores": "tasks",
+    "search": "genotype jobs layers scores spaces tasks",
+    "nasbench201": "spaces",
+    "study": "nasbench201 scores spaces tasks",
+    "training": "genotype jobs spaces study tasks",
+    "architectures": "costs jobs layers nasbench201 spaces study tasks",
+    "tables": "genotype spaces study",
+    "figures": "architectures genotype spaces",
+    "report": "study",
+    "results": "genotype study tables",
+}
+EVERYTHING = ("__init__", "__main__", "commands")  # what uses all of it, and is used by nothing in it
+
+
+def imports(path) -> set[str]:
+    """What a file imports, in functions and for type checkers too, as dotted names."""
     found = set()
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+            assert not node.level, f"{path}: relative"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
     return found
 
 
-def test_dependencies_run_one_way():
-    for path in (ROOT / "freedarts").rglob("*.py"):
-        names = imported(path)
-        assert not any(name.split(".")[0] in ("snakemake", "scripts", "rules") for name in names), path
-        folder = path.parent.name
-        forbidden = {"spaces": ("scores", "networks", "search", "training"), "scores": ("spaces", "networks", "search")}
-        for other in forbidden.get(folder, ()):
-            assert not any(name.startswith(f"freedarts.{other}") for name in names), path
+def package(path) -> str:
+    """The part of freedarts that a file belongs to."""
+    return path.relative_to(ROOT / "freedarts").parts[0].removesuffix(".py")
+
+
+def used(path) -> set[str]:
+    """The other parts of freedarts that a file imports."""
+    names = (name.split(".") for name in imports(path) if name.split(".")[0] == "freedarts")
+    return {name[1] if len(name) > 1 else "__init__" for name in names} - {package(path)}
+
+
+MODULES = sorted((ROOT / "freedarts").rglob("*.py"))
+
+
+def test_each_package_imports_only_what_the_table_allows():
+    wrong = {}
+    for path in MODULES:
+        if package(path) not in EVERYTHING:
+            allowed = {*ARROWS[package(path)].split(), *(() if package(path) == "layers" else ("files", "plugins"))}
+            if odd := used(path) - allowed:
+                wrong[str(path.relative_to(ROOT))] = sorted(odd)
+    assert wrong == {}
+
+
+def test_no_arrow_is_allowed_that_is_not_needed():
+    """So that the table says how it is."""
+    for name, allowed in ARROWS.items():
+        found = set().union(*(used(path) for path in MODULES if package(path) == name))
+        assert set(allowed.split()) <= found, name
+
+
+def test_packages_have_no_circle():
+    TopologicalSorter({name: allowed.split() for name, allowed in ARROWS.items()}).prepare()
+
+
+def test_nothing_imports_what_stands_above_the_package():
+    for path in MODULES:
+        assert not {name.split(".")[0] for name in imports(path)} & {"snakemake", "scripts", "rules"}, path
+
+
+def test_few_files_lie_directly_in_the_package():
+    assert len(list((ROOT / "freedarts").glob("*.py"))) <= 7
 
 
 @pytest.mark.parametrize("module", LIGHT)
@@ -72,7 +133,7 @@ def test_planning_and_derivation_load_no_torch(module):
 
 def test_digest_of_code_runs_none_of_it():
     check = (
-        "import sys, pathlib; from freedarts.digest import code_digest; code_digest(pathlib.Path('scripts/search.py'))"
+        "import sys, pathlib; from freedarts.study.code import code_digest as d; d(pathlib.Path('scripts/search.py'))"
     )
     done = subprocess.run(
         [sys.executable, "-c", f"{check}; print('torch' in sys.modules)"], cwd=ROOT, text=True, capture_output=True

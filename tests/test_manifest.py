@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from freedarts import manifest, pack, verify
 from freedarts.files import InputError, sha256
-from freedarts.paths import ARCHITECTURE_SCORES, COST, METRICS, SEARCH
-from freedarts.repair import Job, add_unrecorded, faults
-from tests.conftest import write
+from freedarts.results import manifest, pack, verify
+from freedarts.results.records import Job, add_unrecorded
+from freedarts.results.repair import faults
+from freedarts.study.paths import ARCHITECTURE_SCORES, COST, METRICS, SEARCH
+from tests.conftest import ROOT, write
 from tests.test_table_scripts import NAMES, results, tables  # noqa: F401, a fixture
 
 SEARCHED, TRAINED, COUNTED = (pattern.format(**NAMES) for pattern in (SEARCH, METRICS, COST))
@@ -27,7 +28,7 @@ def made(script, results):  # noqa: F811
 
 
 def found() -> list[str]:
-    return list(verify.faults(manifest.read(manifest.NAME), set()))
+    return list(verify.faults(manifest.read(manifest.NAME), set(), ROOT))
 
 
 def test_whole_results_match(made):
@@ -48,7 +49,7 @@ def test_changed_missing_and_extra_results_are_listed(made):
     assert f"{SEARCHED}: changed since the tables were made" in lines
     assert f"{extra}: extra, nothing here made it" in lines
     assert lines[-1].startswith(f"the tables cannot be made again: {COUNTED}: no such file")
-    assert f"{extra}: extra, nothing here made it" not in verify.faults(manifest.read(manifest.NAME), {extra})
+    assert f"{extra}: extra, nothing here made it" not in verify.faults(manifest.read(manifest.NAME), {extra}, ROOT)
 
 
 def test_tables_that_differ_are_named(made):

@@ -10,11 +10,11 @@ from torch.utils.checkpoint import checkpoint
 
 from freedarts import genotype, scores, search
 from freedarts.costs import costs
-from freedarts.environment import Engine
 from freedarts.files import InputError
-from freedarts.networks.mobilenet import Network, Supernet
-from freedarts.retrain import Run, retrain
+from freedarts.jobs.environment import Engine
 from freedarts.spaces import mobilenet as space
+from freedarts.spaces.mobilenet.networks import Network, Supernet
+from freedarts.training.retrain import Run, retrain
 from tests.conftest import ROOT, TINY_TASK
 from tests.test_networks import SMALL
 

@@ -9,10 +9,12 @@ from torch import nn
 
 from benchmarks.plain import plain_supernet
 from freedarts import search
-from freedarts.networks import darts, layers, nasbench201
-from freedarts.networks.frozen import frozen
+from freedarts.layers import layers
+from freedarts.layers.frozen import frozen
 from freedarts.spaces import darts as darts_space
 from freedarts.spaces import nasbench201 as nasbench201_space
+from freedarts.spaces.darts import networks as darts
+from freedarts.spaces.nasbench201 import networks as nasbench201
 
 SMALL = {
     "darts": {"channels": 4, "cells": 3, "stem_kind": "cifar", "image_size": 16, "classes": 5},

@@ -10,19 +10,20 @@ from pathlib import Path
 import pytest
 import yaml
 
-from freedarts import genotype, numbers
-from freedarts.catalogue import Catalogue
+from freedarts import genotype
 from freedarts.files import InputError
 from freedarts.nasbench201 import FIGURES
+from freedarts.study import checks, paper
+from freedarts.study.catalogue import Catalogue
 from freedarts.tables import Sample
 from freedarts.tables.nasbench201 import NO_FILE
 from freedarts.tables.numbers import lookups_table, numbers_table, paper_table
 from freedarts.tables.provenance import provenance_table
-from tests.conftest import ROOT, SEARCH_RESULT, write
+from tests.conftest import ROOT, SCHEMA, SEARCH_RESULT, write
 from tests.test_tables import METRICS
 
-NUMBERS = {number["id"]: number for number in numbers.read(ROOT / "resources" / "numbers.yaml")}
-TRAINED = [number for number in NUMBERS.values() if not numbers.is_lookup(number)]
+NUMBERS = {number["id"]: number for number in paper.read(ROOT / "resources" / "numbers.yaml", SCHEMA)}
+TRAINED = [number for number in NUMBERS.values() if not paper.is_lookup(number)]
 DAGGER, FREEDARTS = NUMBERS["cifar10/freedarts-dagger"], NUMBERS["cifar10/freedarts"]
 SNIP = NUMBERS["nasbench201/snip-cifar10-test"]
 READINGS = {"published": {"runs": 3}, "searched": {"source": "synflow-released", "seeds": 5, "runs": 1}}
@@ -58,12 +59,12 @@ def row(
     ],
 )
 def test_verdict(errors, verdict):
-    assert numbers.verdict(DAGGER, errors) == verdict
+    assert paper.verdict(DAGGER, errors) == verdict
 
 
 def test_tolerance_is_the_measured_spread_where_that_is_larger():
-    assert numbers.allowed(DAGGER, [1.0, 2.0]) is None
-    assert numbers.allowed(DAGGER, [1.0, 2.0, 3.0]) == pytest.approx(2 * math.sqrt(4 / 3))
+    assert paper.allowed(DAGGER, [1.0, 2.0]) is None
+    assert paper.allowed(DAGGER, [1.0, 2.0, 3.0]) == pytest.approx(2 * math.sqrt(4 / 3))
 
 
 def test_floors_are_those_of_the_data_set_and_the_measure():
@@ -77,16 +78,16 @@ def test_floors_are_those_of_the_data_set_and_the_measure():
 
 
 def test_readings_are_three_trainings_of_what_was_published_and_five_searches():
-    found = numbers.cases(DAGGER, READINGS)
+    found = paper.cases(DAGGER, READINGS)
     assert found["published"] == [(*CASE, run) for run in range(3)]
     assert found["searched"] == [("cifar10-c38", "darts-20", "synflow-released", seed, 0) for seed in range(5)]
-    unknown = numbers.cases(FREEDARTS, READINGS)["published"]  # which of five genotypes it was, nobody knows
+    unknown = paper.cases(FREEDARTS, READINGS)["published"]  # which of five genotypes it was, nobody knows
     assert unknown == [("cifar10", "darts-8", "published-synflow", seed, 0) for seed in range(5)]
 
 
 def test_headline_is_the_last_epoch_not_a_planted_best_one():
     planted = {case: metrics | {"error_best": 2.45} for case, metrics in runs(2.9, 2.9, 2.9).items()}
-    found = numbers.reading(DAGGER, planted, numbers.cases(DAGGER, READINGS)["published"])
+    found = paper.reading(DAGGER, planted, paper.cases(DAGGER, READINGS)["published"])
     assert (found["mean"], found["verdict"], found["best_on_test"]) == (2.9, "not reproduced", [2.45] * 3)
     assert row(planted)["published"].mean == 2.9
 
@@ -106,10 +107,10 @@ def test_table_counts_published_genotypes_alone_for_its_verdict():
 def test_table_in_the_papers_layout_has_each_figure_once(shared):
     facts = json.loads((shared / "facts" / "published.json").read_text())["published_table"]
     table = paper_table(TRAINED, READINGS, runs(2.4, 2.5))
-    paper = {row["method"]: row for row in table.rows if row["errors"] == "paper"}
-    assert list(paper) == ["FreeDARTS", "FreeDARTS†", "FreeDARTS‡", "FreeDARTS‡ (MobileNet space)"]
+    printed = {row["method"]: row for row in table.rows if row["errors"] == "paper"}
+    assert list(printed) == ["FreeDARTS", "FreeDARTS†", "FreeDARTS‡", "FreeDARTS‡ (MobileNet space)"]
     for row, (cifar, imagenet) in zip(
-        paper.values(), zip(facts["cifar_error"].values(), facts["imagenet_error_top1_top5"].values(), strict=True),
+        printed.values(), zip(facts["cifar_error"].values(), facts["imagenet_error_top1_top5"].values(), strict=True),
         strict=False,
     ):  # fmt: skip
         assert {data: row[f"{data} top-1"] for data in cifar} == cifar
@@ -139,8 +140,8 @@ def test_provenance_counts_what_was_made_with_the_same():
 
 def test_top5_figures_take_top5_errors():
     number = NUMBERS["imagenet/freedarts-dagger-top5"]
-    case = (*numbers.cases(number, READINGS)["published"][0],)
-    found = numbers.reading(number, {case: METRICS | {"top5_error_last": 7.9, "error_last": 25.0}}, [case])
+    case = (*paper.cases(number, READINGS)["published"][0],)
+    found = paper.reading(number, {case: METRICS | {"top5_error_last": 7.9, "error_last": 25.0}}, [case])
     assert (found["mean"], found["best_on_test"]) == (7.9, None)
 
 
@@ -193,7 +194,7 @@ def test_bad_numbers_are_named(tmp_path, change, message):
     path = tmp_path / "numbers.yaml"
     path.write_text(yaml.safe_dump([DAGGER | change, FREEDARTS]), encoding="utf-8")
     with pytest.raises(InputError, match=message.replace("(", "\\(")):
-        numbers.read(path)
+        paper.read(path, SCHEMA)
 
 
 @pytest.mark.parametrize(
@@ -209,10 +210,10 @@ def test_bad_numbers_are_named(tmp_path, change, message):
     ],
 )
 def test_number_that_nothing_can_reproduce_is_named(config, change, message):
-    catalogue = Catalogue(config, ROOT / "resources")
-    assert not [fault for number in TRAINED for fault in catalogue.number_faults(number["id"])]
+    catalogue = Catalogue(config, ROOT)
+    assert not [fault for number in TRAINED for fault in checks.number_faults(catalogue, number["id"])]
     catalogue.numbers[DAGGER["id"]] = DAGGER | {"reproduced_by": DAGGER["reproduced_by"] | change}
-    faults = list(catalogue.number_faults(DAGGER["id"]))
+    faults = list(checks.number_faults(catalogue, DAGGER["id"]))
     assert f"numbers: {DAGGER['id']}: {message}" in faults[0]
 
 
@@ -232,8 +233,8 @@ def test_looked_up_number_is_reproduced_to_the_last_digit_or_not(mean, verdict):
 
 
 def test_looked_up_number_without_its_figure_in_the_benchmark_has_no_value():
-    case = numbers.cases(SNIP, READINGS)["published"]
-    assert numbers.reading(SNIP, numbers.looked_up(looked_up(None)), case)["verdict"] == "not run"
+    case = paper.cases(SNIP, READINGS)["published"]
+    assert paper.reading(SNIP, paper.looked_up(looked_up(None)), case)["verdict"] == "not run"
 
 
 def test_every_figure_of_the_notebooks_is_a_number(shared):
@@ -243,13 +244,13 @@ def test_every_figure_of_the_notebooks_is_a_number(shared):
         for method in ("SynFlow", "SNIP", "GraSP")
         for column in list(FIGURES)[:6]
     }
-    assert {name: number["value"] for name, number in NUMBERS.items() if numbers.is_lookup(number)} == printed
+    assert {name: number["value"] for name, number in NUMBERS.items() if paper.is_lookup(number)} == printed
 
 
 def test_notebooks_figure_belongs_to_the_genotype_that_is_looked_up():
     indices = {"notebook-synflow": 1651, "notebook-snip": 6818, "notebook-grasp": 10400}
-    for number in filter(numbers.is_lookup, NUMBERS.values()):
-        ((supernet, source, seed),) = numbers.cases(number, READINGS)["published"]
+    for number in filter(paper.is_lookup, NUMBERS.values()):
+        ((supernet, source, seed),) = paper.cases(number, READINGS)["published"]
         assert genotype.read(ROOT / f"resources/genotypes/{source}/{supernet}/seed{seed}.json").index == indices[source]
 
 
@@ -265,15 +266,15 @@ def test_notebooks_figure_belongs_to_the_genotype_that_is_looked_up():
     ],
 )
 def test_number_that_cannot_be_looked_up_is_named(config, change, message):
-    catalogue = Catalogue(config | {"nasbench201": {"file": "download"}}, ROOT / "resources")
+    catalogue = Catalogue(config | {"nasbench201": {"file": "download"}}, ROOT)
     catalogue.numbers[SNIP["id"]] = SNIP | {"reproduced_by": SNIP["reproduced_by"] | change}
-    assert f"numbers: {SNIP['id']}: {message}" in next(catalogue.number_faults(SNIP["id"]))
+    assert f"numbers: {SNIP['id']}: {message}" in next(checks.number_faults(catalogue, SNIP["id"]))
 
 
 def test_missing_benchmark_file_is_said_once_for_all_numbers(config):
-    chosen = [name for name, number in NUMBERS.items() if numbers.is_lookup(number)]
+    chosen = [name for name, number in NUMBERS.items() if paper.is_lookup(number)]
     with pytest.raises(InputError) as found:
-        Catalogue(config | {"nasbench201": {"file": None}, "numbers": chosen}, ROOT / "resources")
+        Catalogue(config | {"nasbench201": {"file": None}, "numbers": chosen}, ROOT)
     _, *faults = str(found.value).splitlines()
     assert faults == [
         f"  numbers: {len(chosen)} to look up, {chosen[0]} first: nasbench201.file: null; "
@@ -344,7 +345,7 @@ def test_target_of_a_number_plans_what_that_number_needs_and_nothing_else(tmp_pa
 @pytest.mark.workflow
 def test_paper_configuration_plans_all_numbers(tmp_path, config):
     jobs = jobs_of(tmp_path, "--configfile", ROOT / "config" / "paper.yaml")
-    found = [numbers.trainings(number, config["readings"]) for number in NUMBERS.values()]
+    found = [paper.trainings(number, config["readings"]) for number in NUMBERS.values()]
     wanted = {case for cases in found for case in cases}  # top-1 and top-5 share theirs
     assert (jobs["number"], jobs["retrain"]) == (14 + 18, len(wanted) + len(config["retrain"]))
 
@@ -353,7 +354,7 @@ def test_paper_configuration_plans_all_numbers(tmp_path, config):
 def results_of_dagger(tmp_path, monkeypatch):
     """The metrics, searches and genotypes of all its readings, by contract."""
     monkeypatch.chdir(tmp_path)
-    cases = numbers.cases(DAGGER, READINGS)
+    cases = paper.cases(DAGGER, READINGS)
     for error, reading in ((2.5, "published"), (4.0, "searched")):
         for task, supernet, source, seed, run in cases[reading]:
             write(

@@ -16,8 +16,8 @@ import yaml
 
 from freedarts import baselines, genotype, scores, search, spaces
 from freedarts.costs import costs
-from freedarts.derivatives import gradient
 from freedarts.files import InputError
+from freedarts.scores._derivatives import gradient
 from tests.conftest import ROOT
 from tests.test_genotype import random_scores
 from tests.test_networks import SMALL

@@ -12,10 +12,11 @@ import yaml
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from freedarts import genotype, images, search, spaces, tasks, training
-from freedarts.catalogue import Catalogue
+from freedarts import genotype, search, spaces, tasks, training
 from freedarts.files import InputError
 from freedarts.scores import from_settings
+from freedarts.study.catalogue import Catalogue
+from freedarts.tasks import folders
 from tests.conftest import ROOT, assert_refused
 from tests.test_catalogue import merged
 from tests.test_workflow import copy_project, planned, snakemake, table
@@ -40,12 +41,6 @@ def write_noise(folder: Path, size: tuple[int, int], count: int = 4) -> None:
         Image.fromarray(draw.integers(0, 256, (*size, 3), dtype=np.uint8)).save(folder / f"{index}.png")
 
 
-@pytest.fixture(autouse=True)
-def forget():
-    yield
-    tasks.register({})
-
-
 @pytest.fixture
 def two_parts(tmp_path) -> Path:
     for part, count in (("train", 4), ("val", 2)):
@@ -58,32 +53,31 @@ def manifest(script, **settings) -> Path:
     """Of an image folder in the current folder."""
     path = Path("data/flowers.json")
     assert script("read_images", "--settings", json.dumps(settings), "--output", path) == (0, "")
-    tasks.register_manifest(path)
     return path
 
 
 def test_split_is_stratified_and_stays_when_an_image_comes(tmp_path):
     write_digits(tmp_path)
-    found = images.listing(str(tmp_path), 0.2)
+    found = folders.listing(str(tmp_path), 0.2)
     for name, tested in found.test.items():
         everything = sorted(f"{name}/{path.name}" for path in (tmp_path / name).iterdir())
         assert sorted(tested + found.train[name]) == everything
         assert len(tested) == round(len(everything) * 0.2)
-    assert images.listing(str(tmp_path), 0.2, 1).test != found.test
+    assert folders.listing(str(tmp_path), 0.2, 1).test != found.test
     before = {image for tested in found.test.values() for image in tested}
     shutil.copy(tmp_path / "3" / "3.png", tmp_path / "3" / "new.png")
-    after = {image for tested in images.listing(str(tmp_path), 0.2).test.values() for image in tested}
+    after = {image for tested in folders.listing(str(tmp_path), 0.2).test.values() for image in tested}
     assert len(before ^ after) <= 2
 
 
 def test_hidden_files_and_files_beside_the_classes_do_not_count(two_parts):
-    before = images.listing(str(two_parts))
+    before = folders.listing(str(two_parts))
     assert before.facts(16) == tasks.Facts(2, 16, 8, 8, 4)
     (two_parts / "train" / "rose" / ".DS_Store").write_text("")
     (two_parts / "train" / ".ipynb_checkpoints").mkdir()
     (two_parts / "readme.txt").write_text("where from")
     os.utime(two_parts / "train" / "rose" / "1.png")
-    assert images.listing(str(two_parts)) == before
+    assert folders.listing(str(two_parts)) == before
 
 
 def empty(folder: Path) -> None:
@@ -111,7 +105,7 @@ def test_unfit_folder_ends_the_planning(two_parts, config, damage, options, mess
     damage(two_parts)
     config["datasets"] = {"flowers": {"folder": str(two_parts), "image_size": 16, **options}}
     with pytest.raises(InputError) as caught:
-        Catalogue(config, ROOT / "resources")
+        Catalogue(config, ROOT)
     assert message in str(caught.value)
     assert len(str(caught.value).splitlines()) == 2
     assert "  datasets.flowers: " in str(caught.value)
@@ -120,7 +114,7 @@ def test_unfit_folder_ends_the_planning(two_parts, config, damage, options, mess
 def test_class_with_one_image_cannot_be_split(tmp_path):
     write_digits(tmp_path, 15)  # of the digits from 5 on one
     with pytest.raises(InputError, match="5: has 1 image, expected at least 2"):
-        images.listing(str(tmp_path), 0.2)
+        folders.listing(str(tmp_path), 0.2)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +158,7 @@ def test_unfit_combination_ends_the_planning(tmp_path, monkeypatch, config, over
     if "network" in (changed := overlay.get("tasks", {}).get("flowers", {})) and "space" in changed:
         del entries["tasks"]["flowers"]["network"]
     with pytest.raises(InputError) as caught:
-        Catalogue(merged(entries, overlay), ROOT / "resources")
+        Catalogue(merged(entries, overlay), ROOT)
     assert message in str(caught.value)
 
 

@@ -7,8 +7,9 @@ import sys
 import pytest
 import yaml
 
-from freedarts import plan, progress
 from freedarts.files import InputError
+from freedarts.results import plan
+from freedarts.study import run_folder
 from tests.conftest import ROOT, TINY_TASK, options, write
 
 HEADER = "output_file\tdate\trule\tlog-file(s)\tstatus\tplan\n"
@@ -45,8 +46,8 @@ def test_interrupted_trainings_count_from_where_they_stopped(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     files = plan.pending(summary(*training("cifar10", 0), *training("cifar10", 1), *training("cifar10", 2)))
     stopped = (tmp_path / RUN.format("cifar10", run, "") for run in range(3))
-    progress.write(next(stopped), [{"test_error": 9.0, "seconds": 30.0}] * 480, 600)
-    progress.write(next(stopped), [{"test_error": 9.0, "seconds": 30.0}] * 480, 500)  # of another number
+    run_folder.write_progress(next(stopped), [{"test_error": 9.0, "seconds": 30.0}] * 480, 600)
+    run_folder.write_progress(next(stopped), [{"test_error": 9.0, "seconds": 30.0}] * 480, 500)  # of another number
     write(next(stopped) / "progress.json", '{"epoch"')
     text = plan.markdown("T", files, TASKS, {"cifar10": (30.0, "a log")})
     assert "- GPU-hours of 3 trainings: 11\n" in text

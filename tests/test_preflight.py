@@ -9,11 +9,12 @@ from functools import partial
 import pytest
 import torch
 
-from freedarts import preflight, retrain, spaces, training
-from freedarts.checkpoints import Interrupted
-from freedarts.environment import Engine
+from freedarts import spaces, training
 from freedarts.files import InputError, read_json
-from freedarts.protocol import Protocol
+from freedarts.jobs.checkpoints import Interrupted
+from freedarts.jobs.environment import Engine
+from freedarts.training import preflight, retrain
+from freedarts.training.protocol import Protocol
 from tests.conftest import ROOT, TINY_TASK, assert_refused, options, write
 
 CPU = Engine(torch.device("cpu"))

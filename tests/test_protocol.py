@@ -9,7 +9,7 @@ import torch
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from freedarts import genotype, spaces, tasks, training
-from freedarts.protocol import SCHEDULES, Protocol
+from freedarts.training.protocol import SCHEDULES, Protocol
 from tests.conftest import ROOT
 
 IMAGES = 1_281_167  # of ImageNet

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from freedarts.files import InputError
-from freedarts.paths import (
+from freedarts.report.svg import inline
+from freedarts.study.paths import (
     AGREEMENT_FIGURE,
     CURVES_FIGURE,
     GENOTYPES_FIGURE,
@@ -21,7 +22,6 @@ from freedarts.paths import (
     SCORES_FIGURE,
     SEARCH,
 )
-from freedarts.report.svg import inline
 from tests.conftest import ROOT, SEARCH_RESULT, assert_refused, options, write
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")

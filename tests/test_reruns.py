@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from freedarts.driver import HOST, SIGNS, at_work
 from freedarts.files import read_json
+from freedarts.jobs.driver import HOST, SIGNS, at_work
 from freedarts.nasbench201 import DOWNLOAD
-from freedarts.repair import Job, faults, lost
+from freedarts.results.records import Job
+from freedarts.results.repair import faults, lost
 from tests.conftest import ROOT, TINY_TASK, write
 from tests.test_workflow import command, copy_project, planned, snakemake, table
 
@@ -51,7 +52,12 @@ def nothing(project: Path) -> None:
 
 
 def add_comments(project: Path) -> None:
-    for name in ("freedarts/scores/synflow.py", "freedarts/training.py", "scripts/retrain.py", "config/config.yaml"):
+    for name in (
+        "freedarts/scores/synflow.py",
+        "freedarts/training/__init__.py",
+        "scripts/retrain.py",
+        "config/config.yaml",
+    ):
         append(project, name, "# why")
 
 
@@ -128,7 +134,7 @@ A training whose genotype came out the same has a finished checkpoint: it writes
 ## Deleted and damaged results
 
 Snakemake alone misses a result that was deleted behind finished tables, or removed by a job that failed, and makes what
-follows from a damaged one. `python -m freedarts.repair && snakemake`, with the `--configfile` and the profile of the
+follows from a damaged one. `freedarts repair && snakemake`, with the `--configfile` and the profile of the
 run, removes what is damaged with all that was made from it, and makes it again (`--dry-run` only lists it). While a
 Snakemake is at work in the folder, `repair` refuses to begin.
 
@@ -170,7 +176,7 @@ CASES = {
         {TRAINING, TABLES},
     ),
     "code of the score SynFlow": (lambda p: append(p, "freedarts/scores/synflow.py", "EDITED = 1"), SYNFLOW),
-    "code of the training": (lambda p: append(p, "freedarts/training.py", "EDITED = 1"), {TRAINING, TABLES}),
+    "code of the training": (lambda p: append(p, "freedarts/training/__init__.py", "EDITED = 1"), {TRAINING, TABLES}),
     "code of the tables": (lambda p: append(p, "freedarts/tables/__init__.py", "EDITED = 1"), {TABLES}),
 }
 SNIP = {SEARCH.format("snip-digits-b8", 0), GENOTYPE.format("snip-digits-b8", 0), TABLES}
@@ -332,7 +338,11 @@ def test_document_shows_these_cases():
 
 def repair(project: Path, *arguments: str) -> list[str]:
     done = subprocess.run(
-        [sys.executable, "-m", "freedarts.repair", *arguments], cwd=project, text=True, capture_output=True, check=True
+        [sys.executable, "-m", "freedarts", "repair", *arguments],
+        cwd=project,
+        text=True,
+        capture_output=True,
+        check=True,
     )
     return done.stdout.splitlines()
 

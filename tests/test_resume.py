@@ -16,11 +16,13 @@ import pytest
 import torch._dynamo  # noqa: F401, which trainings import late: the copies below begin with it
 from safetensors.torch import load_file
 
-from freedarts import driver, retrain, training
-from freedarts.checkpoints import StopSignals
-from freedarts.environment import Engine, set_up
+from freedarts import training
 from freedarts.files import InputError, read_json
+from freedarts.jobs import driver
+from freedarts.jobs.checkpoints import StopSignals
+from freedarts.jobs.environment import Engine, set_up
 from freedarts.tasks import cifar, digits
+from freedarts.training import retrain
 from tests.conftest import ROOT, TINY_TASK
 
 PROTOCOL = TINY_TASK["protocol"] | {"epochs": 4, "batch_size": 64, "label_smoothing": 0.1}

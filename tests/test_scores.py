@@ -6,11 +6,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from benchmarks.plain import plain_score, plain_supernet
-from freedarts import contract, modules, scores, search, spaces, tasks
+from freedarts import plugins, scores, search, spaces, tasks
 from freedarts.files import InputError
-from freedarts.networks import gated
-from freedarts.networks.frozen import frozen
+from freedarts.layers import gated
+from freedarts.layers.frozen import frozen
 from freedarts.scores import grasp
+from freedarts.search import contract
 from freedarts.spaces.nasbench201 import EDGES
 from tests.test_networks import SMALL
 
@@ -288,7 +289,7 @@ def test_batch_that_does_not_fit_is_named(monkeypatch):
 
 
 @pytest.mark.parametrize("space", SMALL)
-@pytest.mark.parametrize("proxy", modules.known("scores"))
+@pytest.mark.parametrize("proxy", plugins.known("scores"))
 def test_every_score_of_the_package_keeps_to_the_contract(config, proxy, space):
     """With the first settings of the configuration that name it; a new file is tested with SNIP's."""
     entries = [

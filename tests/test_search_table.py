@@ -9,10 +9,10 @@ import pytest
 
 from freedarts import genotype, spaces, tables
 from freedarts.genotype import Refused
-from freedarts.numbers import is_lookup, read
 from freedarts.spaces import nasbench201
+from freedarts.study.paper import is_lookup, read
 from freedarts.tables.numbers import numbers_table
-from tests.conftest import ROOT
+from tests.conftest import ROOT, SCHEMA
 
 CASE = ("nasbench201", "released")
 READINGS = {"published": {"runs": 3}, "searched": {"source": "synflow-released", "seeds": 5, "runs": 1}}
@@ -95,7 +95,7 @@ def test_search_table_knows_every_space(name):
 
 
 def all_tables() -> list[tables.Table]:
-    numbers = [number for number in read(ROOT / "resources" / "numbers.yaml") if not is_lookup(number)]
+    numbers = [number for number in read(ROOT / "resources" / "numbers.yaml", SCHEMA) if not is_lookup(number)]
     case = ("cifar10-c38", "darts-20", "published-synflow", 1)
     trainings = {(*case, run): METRICS | {"error_last": 2.5 + run / 10} for run in range(3)}
     trainings["digits", "darts-8", "darts-v1", 0, 0] = METRICS  # one run has no spread

@@ -6,13 +6,13 @@ import random
 
 import pytest
 
-from freedarts.catalogue import Catalogue
 from freedarts.files import InputError
+from freedarts.study.catalogue import Catalogue
 from tests.conftest import ROOT
 
 
 def build(config: dict) -> Catalogue:
-    return Catalogue(config, ROOT / "resources")
+    return Catalogue(config, ROOT)
 
 
 def turned(value: object, draw: random.Random) -> object:

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from freedarts import slots
 from freedarts.files import InputError
+from freedarts.jobs import gpus
 from tests.conftest import ROOT
 
 JOB = """
 import os, sys, time
 from pathlib import Path
-from freedarts import slots
+from freedarts.jobs import gpus
 
 folder = Path(sys.argv[1])
-held = slots.claim(int(sys.argv[3]), folder / "locks")
+held = gpus.claim(int(sys.argv[3]), folder / "locks")
 device = os.environ["CUDA_VISIBLE_DEVICES"]
 marks = [folder / f"uses-{each}" for each in device.split(",")]
 for mark in marks:
@@ -55,7 +55,7 @@ def test_jobs_that_want_several_devices_do_not_wait_for_each_other_for_ever(tmp_
 def test_more_devices_than_there_are_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     with pytest.raises(InputError, match=r"--gpus 3: only 2 can be used here \(0, 1\)"):
-        slots.claim(3, tmp_path / "locks")
+        gpus.claim(3, tmp_path / "locks")
 
 
 def test_jobs_take_only_what_they_may_see(tmp_path):
@@ -70,7 +70,7 @@ def test_device_of_a_killed_job_is_free(tmp_path, number):
     first = job(tmp_path, "0", 60)
     assert first.stdout.readline() == "0\n"
     with pytest.raises(InputError, match="GPU 0: in use by other jobs"):
-        slots.take(["0"], 1, tmp_path / "locks", seconds=0)
+        gpus.take(["0"], 1, tmp_path / "locks", seconds=0)
     (tmp_path / "uses-0").rmdir()
     second = job(tmp_path, "0", 0)
     assert second.stdout.readline() == "GPU 0: in use by other jobs; this one waits\n"
@@ -80,14 +80,14 @@ def test_device_of_a_killed_job_is_free(tmp_path, number):
 
 
 def test_a_device_waits_for_the_time_given(tmp_path):
-    _, (held,) = slots.take(["a"], 1, tmp_path)
+    _, (held,) = gpus.take(["a"], 1, tmp_path)
     start = time.monotonic()
     with pytest.raises(InputError):
-        slots.take(["a"], 1, tmp_path, seconds=0.3)
+        gpus.take(["a"], 1, tmp_path, seconds=0.3)
     assert time.monotonic() - start >= 0.3
-    assert slots.take(["a", "b"], 1, tmp_path)[0] == ["b"]
+    assert gpus.take(["a", "b"], 1, tmp_path)[0] == ["b"]
     held.close()
-    assert slots.take(["a"], 1, tmp_path, seconds=0)[0] == ["a"]
+    assert gpus.take(["a"], 1, tmp_path, seconds=0)[0] == ["a"]
 
 
 @pytest.fixture
@@ -123,8 +123,8 @@ def test_each_visible_device_has_one_name(driver, tmp_path, monkeypatch, given, 
     driver("GPU-1a2b-x", "GPU-1a3c-y")
     if given is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
-    assert slots.visible() == devices
-    held = slots.claim(len(devices), tmp_path / "locks")
+    assert gpus.visible() == devices
+    held = gpus.claim(len(devices), tmp_path / "locks")
     assert os.environ.get("CUDA_VISIBLE_DEVICES", "") == ",".join(devices)
     assert sorted(Path(file.name).name for file in held) == sorted(name.replace("/", "_") for name in devices)
 
@@ -135,13 +135,13 @@ def test_jobs_that_a_cluster_gave_a_gpu_each_do_not_wait_for_each_other(driver, 
     for uuid in ("GPU-a", "GPU-b"):
         driver(uuid)
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-        held.append(slots.take(slots.visible(), 1, tmp_path / "locks", seconds=0))
+        held.append(gpus.take(gpus.visible(), 1, tmp_path / "locks", seconds=0))
     assert [devices for devices, _ in held] == [["GPU-a"], ["GPU-b"]]
     with pytest.raises(InputError, match="in use by other jobs"):
-        slots.take(slots.visible(), 1, tmp_path / "locks", seconds=0)
+        gpus.take(gpus.visible(), 1, tmp_path / "locks", seconds=0)
 
 
 def test_without_the_driver_there_are_none(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert slots.visible() == []
+    assert gpus.visible() == []

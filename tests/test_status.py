@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from freedarts import progress, status
+from freedarts.results import status
+from freedarts.study import run_folder
 from tests.conftest import ROOT, SEARCH_RESULT, TINY_TASK, write
 from tests.test_numbers import DAGGER, READINGS, SNIP
 from tests.test_tables import METRICS
@@ -47,9 +48,9 @@ def test_status_of_some_results_shows_who_is_at_work():
     finished(2.5)
     epochs = [{"test_error": 3.1, "seconds": 180.0}] * 312
     for run in (1, 2):
-        progress.write(Path(FOLDER.format(run)), epochs, 600)
+        run_folder.write_progress(Path(FOLDER.format(run)), epochs, 600)
     old = time.time() - 7200
-    os.utime(Path(FOLDER.format(2), progress.NAME), (old, old))
+    os.utime(Path(FOLDER.format(2), run_folder.PROGRESS), (old, old))
     found = text()
     assert "- published: 2.50 %, **partial (1 of 3 runs)**; 1 finished, 1 running, 1 stopped; 28.8 GPU-hours" in found
     place = "cifar10-c38, published-synflow on darts-20, seed 1"
@@ -94,11 +95,12 @@ def test_broken_result_spoils_its_line_only(content, why):
 
 
 @pytest.mark.parametrize(
-    "content", ["{", {"epoch": 1}, dict.fromkeys(progress.KEYS, "x"), dict.fromkeys(progress.KEYS)]
+    "content",
+    ["{", {"epoch": 1}, dict.fromkeys(run_folder.PROGRESS_KEYS, "x"), dict.fromkeys(run_folder.PROGRESS_KEYS)],
 )
 def test_broken_progress_spoils_its_line_only(content):
     finished(2.5)
-    write(Path(FOLDER.format(1), progress.NAME), content)
+    write(Path(FOLDER.format(1), run_folder.PROGRESS), content)
     assert "1 finished, 1 broken, 1 missing; 60 GPU-hours" in text()
 
 

@@ -8,7 +8,7 @@ import torch
 from benchmarks.plain import plain_supernet
 from freedarts import scores, search, tasks
 from freedarts.files import InputError
-from freedarts.networks.mobilenet import Supernet
+from freedarts.spaces.mobilenet.networks import Supernet
 from tests.test_imagefolder import folder  # noqa: F401
 from tests.test_networks import SMALL
 from tests.test_scores import batch

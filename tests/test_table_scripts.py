@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from freedarts.paths import CORRELATION, COST, GENOTYPE, LOOKUP, METRICS, SEARCH
 from freedarts.spaces import nasbench201
+from freedarts.study.paths import CORRELATION, COST, GENOTYPE, LOOKUP, METRICS, SEARCH
 from freedarts.tables import nasbench201 as nasbench201_table
 from tests.conftest import ROOT, SEARCH_RESULT, assert_refused, options, write
 

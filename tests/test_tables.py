@@ -8,8 +8,8 @@ import re
 import yaml
 
 from freedarts import genotype, tables
-from freedarts.numbers import is_lookup
 from freedarts.spaces import nasbench201
+from freedarts.study.paper import is_lookup
 from freedarts.tables.latex import latex
 from freedarts.tables.latex import text as latex_text
 from tests.conftest import ROOT

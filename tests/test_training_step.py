@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from freedarts import spaces, tasks, training
-from freedarts.checkpoints import Checkpoints, Interrupted
-from freedarts.networks.layers import FactorizedReduce
+from freedarts.jobs.checkpoints import Checkpoints, Interrupted
+from freedarts.layers.layers import FactorizedReduce
 from freedarts.tasks import Data
 from freedarts.training import Protocol
 from tests.test_genotype import random_scores

@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from freedarts.architectures.correlation import LEAST, spearman
 from freedarts.figures import COLOURS, INK
-from freedarts.nasbench201.correlation import LEAST, spearman
 
 PANEL, COLUMNS = 2.4, 2  # inches; panels in a row, two on a phone
 DOTS = 1000  # architectures that are still drawn one by one

@@ -15,10 +15,10 @@ from jinja2 import Environment, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from freedarts import __version__
-from freedarts.digest import commit
-from freedarts.files import InputError, read_json
-from freedarts.paths import (
+from freedarts.files import VERSION, InputError, read_json
+from freedarts.report.svg import inline
+from freedarts.study.code import commit
+from freedarts.study.paths import (
     AGREEMENT_FIGURE,
     CURVES_FIGURE,
     GENOTYPES_FIGURE,
@@ -28,7 +28,6 @@ from freedarts.paths import (
     SEARCH,
     metrics_path,
 )
-from freedarts.report.svg import inline
 
 PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "snakemake", "matplotlib")
 BENCHMARKS = Path("results/benchmarks")
@@ -53,7 +52,7 @@ def render(template: Path, tables: Path, selected: dict, environment: list[tuple
 def environment(configuration: str) -> list[tuple[str, str]]:
     """(name, value) of what makes the report; configuration: its digest."""
     return [
-        ("freedarts", __version__),
+        ("freedarts", VERSION),
         ("commit", commit() or "not a git checkout"),
         ("configuration", f"sha256 {configuration}"),
         ("python", platform.python_version()),

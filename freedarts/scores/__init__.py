@@ -10,9 +10,10 @@ Imports no torch.
 """
 
 import ast
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 
-from freedarts import modules, tasks
+from freedarts import plugins, tasks
 from freedarts.files import InputError
 
 OPTIONS = ("product", "sign", "step", "flops")  # which have a setting of their own
@@ -44,7 +45,7 @@ class Signature:
 
 def signature(proxy: str) -> Signature:
     """Read, not imported, because a score imports torch. InputError if the file has no such function."""
-    found = [node for node in modules.check("scores", proxy, PROXY).body if isinstance(node, ast.FunctionDef)]
+    found = [node for node in plugins.check("scores", proxy, PROXY).body if isinstance(node, ast.FunctionDef)]
     arguments = next((node.args for node in found if node.name == "score"), None)
     if arguments is None or len(arguments.posonlyargs + arguments.args) != 4 or arguments.vararg or arguments.kwarg:
         raise InputError(f"{proxy}: expected a function score(network, gates, images, labels), its options after a `*`")
@@ -94,8 +95,6 @@ class Score:
                 raise InputError(f"score settings: {key} has {sorted(value)}, expected {sorted(expected)}")
         if self.data is None and function.labelled:
             raise InputError(f"score settings: no key 'data', which the proxy {self.proxy!r} needs")
-        if self.data is not None:
-            tasks.check_batch(**self.data)
 
     @property
     def arguments(self) -> dict:
@@ -103,13 +102,20 @@ class Score:
         own = {key: getattr(self, key) for key in OPTIONS if getattr(self, key) is not None}
         return own | (self.options or {})
 
-    def check_supernet(self, space: str, image_size: int, classes: int, **_) -> None:
-        """Raise InputError unless the score and its data fit a supernet with these options."""
+    def check_supernet(
+        self,
+        space: str,
+        image_size: int,
+        classes: int,
+        datasets: Mapping[str, tasks.Facts] = tasks.DATASETS,
+        **_,
+    ) -> None:
+        """Raise InputError unless the score and its data, one of *datasets*, fit a supernet with these options."""
         if self.proxy == "synflow_path" and space != "mobilenet":
             raise InputError(f"the proxy 'synflow_path' is for the space mobilenet, the supernet is of {space}")
         if self.data is not None:
             name = self.data["dataset"]
-            sample = tasks.DATASETS[name]
+            sample = datasets[name]
             if (sample.image_size, sample.classes) != (image_size, classes):
                 raise InputError(
                     f"{name} has images of {sample.image_size} pixels in {sample.classes} classes, "
@@ -118,14 +124,18 @@ class Score:
 
     def module(self):
         """The proxy's module (imports torch)."""
-        return modules.load("scores", self.proxy, PROXY)
+        return plugins.load("scores", self.proxy, PROXY)
 
 
-def from_settings(settings: dict) -> Score:
-    """Raises InputError that names an unknown or missing key or a value that is not allowed."""
+def from_settings(settings: dict, datasets: Mapping[str, tasks.Facts] = tasks.DATASETS) -> Score:
+    """Raises InputError that names an unknown or missing key or a value that is not allowed; datasets: those that its
+    data may be of."""
     known = {field.name: field for field in fields(Score)}
     if unknown := set(settings) - set(known):
         raise InputError(f"score settings: unknown key {sorted(unknown)[0]!r}; known: {', '.join(sorted(known))}")
     if missing := {name for name, field in known.items() if field.default is MISSING} - set(settings):
         raise InputError(f"score settings: no key {sorted(missing)[0]!r}")
-    return Score(**settings)
+    score = Score(**settings)
+    if score.data is not None:
+        tasks.check_batch(datasets, **score.data)
+    return score

@@ -6,7 +6,7 @@ from functools import partial
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from freedarts.derivatives import gradient, hessian_product
+from freedarts.scores._derivatives import gradient, hessian_product
 
 SIGNS: dict[str, Callable[[Tensor], Tensor]] = {
     "negative": Tensor.neg,

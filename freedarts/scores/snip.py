@@ -5,7 +5,7 @@ from functools import partial
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from freedarts.derivatives import gradient
+from freedarts.scores._derivatives import gradient
 
 
 def score(

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from freedarts.derivatives import gradient
+from freedarts.scores._derivatives import gradient
 
 
 def score(

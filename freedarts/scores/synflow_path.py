@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from freedarts.derivatives import gradient
+from freedarts.scores._derivatives import gradient
 from freedarts.scores.grasp import adam_step
 
 

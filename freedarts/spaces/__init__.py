@@ -30,10 +30,10 @@ from collections.abc import Iterator
 from functools import cache
 from types import ModuleType
 
-from freedarts import modules
+from freedarts import plugins
 from freedarts.files import InputError
 
-SPACES = modules.known("spaces")
+SPACES = plugins.known("spaces")
 NEEDED = ("OPERATIONS", "GATES", "EDGES", "DRAWN", "LARGEST")
 NEEDED += ("Genotype", "derive", "parse", "kept", "supernet", "network")
 TYPES = {kind.__name__: kind for kind in (bool, int, float, str)}
@@ -42,7 +42,7 @@ TYPES = {kind.__name__: kind for kind in (bool, int, float, str)}
 def load(name: object, where: str = "space") -> ModuleType:
     """The space *name*; *where* says in an error which file or option asked for it."""
     without_torch = "torch" not in sys.modules
-    module = modules.load("spaces", name, f"{where}: unknown space")
+    module = plugins.load("spaces", name, f"{where}: unknown space")
     if without_torch and "torch" in sys.modules:
         raise InputError(f"{name}: imports torch, which planning would wait for; import it in supernet and network")
     _complete(module, name)

@@ -1,6 +1,6 @@
 """The table of the figures that the paper prints."""
 
-from freedarts import numbers as rule
+from freedarts.study import paper as rule
 from freedarts.tables import Sample, Table, sample_text
 from freedarts.tables.nasbench201 import NO_FILE
 

@@ -7,7 +7,7 @@ from freedarts.tables import Table
 NOTE = """\
 The results behind the tables above, by what made them: the code of the project (`commit`, with a + where files differed
 from it; trainings note it), torch and Python, and the device. The digest of each is in `results/manifest.json`;
-`python -m freedarts.verify` compares."""
+`freedarts verify` compares."""
 
 
 def provenance_table(kinds: dict[str, list[dict]]) -> Table:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import json
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,31 +46,25 @@ class Facts:
         return self.small and self.megabytes <= 1000
 
 
-# The built-in ones, and those that `register` adds.
+# The built-in ones.
 DATASETS = {
     "digits": Facts(10, 32, 1437, 1437, 360),
     "cifar10": Facts(10, 32, 50_000, 25_000, 10_000),
     "cifar100": Facts(100, 32, 50_000, 25_000, 10_000),
     "imagenet": Facts(1000, 224, 1_281_167, 1_281_167, 50_000),
 }
-BUILT_IN = tuple(DATASETS)
 PARTS = ("train", "test")
 DOWNLOADED = ("cifar10", "cifar100")
 FOLDERS = ("imagenet",)  # image folders that the user puts, or links, into data/
 IN_DATA = (*DOWNLOADED, *FOLDERS)
 
 
-def register(own: dict[str, Facts]) -> None:
-    """Know the user's image folders beside the built-in data sets; those of an earlier call are forgotten."""
-    for name in set(DATASETS) - set(BUILT_IN):
-        del DATASETS[name]
-    DATASETS.update(own)
-
-
-def register_manifest(manifest: Path | None) -> None:
-    """As `register`, for a job: the manifest of an image folder of the user's says what is known of it."""
+def known(manifest: Path | None = None) -> dict[str, Facts]:
+    """The data sets that a job can use: the built-in ones, and that of *manifest*, if it is of an image folder of the
+    user's."""
     content = read_json(manifest) if manifest else {}
-    register({content["dataset"]: Facts(**content["facts"])} if "facts" in content else {})
+    own = {content["dataset"]: Facts(**content["facts"])} if "facts" in content else {}
+    return {**DATASETS, **own}
 
 
 def same_classes(folder: Path, train: Iterable[str], test: Iterable[str], test_name: str) -> None:
@@ -80,7 +74,7 @@ def same_classes(folder: Path, train: Iterable[str], test: Iterable[str], test_n
 
 
 def needs_manifest(dataset: str) -> bool:
-    return dataset in IN_DATA or dataset not in BUILT_IN
+    return dataset in IN_DATA or dataset not in DATASETS
 
 
 def identity(manifest: Path | None) -> str:
@@ -94,7 +88,7 @@ def identity(manifest: Path | None) -> str:
 
 def module(dataset: str) -> str:
     """The module of this package that loads a data set."""
-    return f"tasks.{dataset if dataset in BUILT_IN else 'own'}"
+    return f"tasks.{dataset if dataset in DATASETS else 'own'}"
 
 
 def unchanged(images: Tensor) -> Tensor:
@@ -156,26 +150,26 @@ def load(
     false where a few images are needed, for which a folder of the user's is not read into memory."""
     if manifest is None and needs_manifest(dataset):
         raise InputError(f"--data: the manifest of {dataset} is needed, as `snakemake data/{dataset}.json` makes it")
-    if dataset not in BUILT_IN:
+    if dataset not in DATASETS:
         return _module(dataset).load(manifest, workers, color_jitter, whole)
     folder = manifest and manifest.with_suffix("")
     return _module(dataset).load(folder, *([workers, color_jitter] if dataset in FOLDERS else []))
 
 
-def unknown(dataset: object) -> str | None:
-    """What is wrong with the name of a data set, if it is none."""
-    if dataset in DATASETS:
+def unknown(dataset: object, datasets: Mapping[str, Facts]) -> str | None:
+    """What is wrong with the name of a data set, if it is none of *datasets*."""
+    if dataset in datasets:
         return None
-    return f"{dataset!r}; allowed: {', '.join(DATASETS)}, and those under `datasets`, for a job with their --data"
+    return f"{dataset!r}; allowed: {', '.join(datasets)}, and those under `datasets`, for a job with their --data"
 
 
-def check_batch(dataset: object, batch_size: object, part: object = "train") -> None:
+def check_batch(datasets: Mapping[str, Facts], dataset: object, batch_size: object, part: object = "train") -> None:
     """Raise InputError unless a score can take a batch of so many images from that part of *dataset*."""
-    if fault := unknown(dataset):
+    if fault := unknown(dataset, datasets):
         raise InputError(f"score settings: data of {fault}")
     if part not in PARTS:
         raise InputError(f"score settings: the part {part!r} of {dataset}; allowed: {', '.join(PARTS)}")
-    facts = DATASETS[dataset]
+    facts = datasets[dataset]
     images = facts.sampled_images if part == "train" else facts.test_images
     if type(batch_size) is not int or not 1 <= batch_size <= images:
         raise InputError(f"score settings: a batch of {batch_size!r} images of {dataset}; allowed: 1 to {images}")
@@ -190,7 +184,7 @@ def batch(
     """
     import torch
 
-    check_batch(dataset, batch_size, part)
+    check_batch(known(manifest), dataset, batch_size, part)
     data = load(dataset, manifest, whole=False)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(zlib.crc32(f"batch {seed}".encode()))  # another stream than the weights of this seed have

@@ -13,10 +13,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 from torchvision.datasets import ImageFolder
 
-from freedarts.checkpoints import StopSignals
-from freedarts.driver import end_with_parent
 from freedarts.files import InputError
-from freedarts.images import Part, decode
+from freedarts.jobs.checkpoints import StopSignals
+from freedarts.jobs.driver import end_with_parent
+from freedarts.tasks.folders import Part, decode
 
 # A signal to all processes of a job is for the training to answer; those that read images for it read on.
 HELD_BACK = set(StopSignals.NUMBERS) if hasattr(signal, "sigwaitinfo") else set()

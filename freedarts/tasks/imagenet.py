@@ -13,8 +13,8 @@ from torchvision.transforms import (
     ToTensor,
 )
 
-from freedarts import images
 from freedarts.files import InputError, read_json
+from freedarts.tasks import folders
 from freedarts.tasks.imagefolder import FolderData, Listed
 
 NORMALISE = Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
@@ -33,8 +33,8 @@ def load(folder: Path, workers: int, color_jitter: bool = False) -> FolderData:
     stated = read_json(manifest, ("train", "val"))
     parts = []
     for part, transform in (("train", train_transform(color_jitter)), ("val", TEST)):
-        classes, counts = images.class_folders(folder / part), stated[part]["images"]
-        found = {path.name: [f"{path.name}/{image.name}" for image in images.files(path)] for path in classes}
+        classes, counts = folders.class_folders(folder / part), stated[part]["images"]
+        found = {path.name: [f"{path.name}/{image.name}" for image in folders.files(path)] for path in classes}
         for name in sorted(found | counts):
             if (has := len(found.get(name, []))) != (expected := counts.get(name, 0)):
                 raise InputError(

@@ -14,9 +14,8 @@ import torch
 from torch import Tensor
 from torchvision import transforms as T
 
-from freedarts import images
 from freedarts.files import InputError, read_json
-from freedarts.tasks import Data, Facts, cifar
+from freedarts.tasks import Data, Facts, cifar, folders
 from freedarts.tasks.imagefolder import FolderData, Listed
 
 
@@ -24,7 +23,7 @@ def load(manifest: Path, workers: int = 0, color_jitter: bool = False, whole: bo
     """InputError unless the folder holds what it held when the manifest was made. whole: as in freedarts.tasks.load."""
     content = read_json(manifest, ("settings", "facts", "mean", "std", "sha256"))
     settings, facts = content["settings"], Facts(**content["facts"])
-    found = images.listing(**settings)
+    found = folders.listing(**settings)
     if found.sha256 != content["sha256"]:
         raise InputError(f"{settings['folder']}: has changed since {manifest} was made; run `snakemake {manifest}`")
     root, flip, constants = Path(settings["folder"]), settings.get("flip", True), (content["mean"], content["std"])
@@ -34,9 +33,9 @@ def load(manifest: Path, workers: int = 0, color_jitter: bool = False, whole: bo
     return FolderData(Listed(root, found.train, train), Listed(root, found.test, test), workers)
 
 
-def _hold(root: Path, found: images.Listing, facts: Facts, flip: bool, constants: tuple, workers: int) -> Data:
+def _hold(root: Path, found: folders.Listing, facts: Facts, flip: bool, constants: tuple, workers: int) -> Data:
     def pixels(image: str) -> Tensor:
-        return torch.from_numpy(images.read(root / image, facts.image_size)).permute(2, 0, 1)
+        return torch.from_numpy(folders.read(root / image, facts.image_size)).permute(2, 0, 1)
 
     tensors = []
     with ThreadPool(max(workers, 1)) as pool:
@@ -57,7 +56,7 @@ def _transforms(facts: Facts, flip: bool, constants: tuple, color_jitter: bool) 
     """To train and to test on, for one image after the other."""
     size = facts.image_size
     if facts.small:
-        test = [T.Lambda(partial(images.fit, size=size))]
+        test = [T.Lambda(partial(folders.fit, size=size))]
         train = [*test, T.RandomCrop(size, size // 8)]
     else:
         test = [T.Resize(size * 256 // 224), T.CenterCrop(size)]

@@ -14,9 +14,10 @@ from torch import nn
 
 from benchmarks.plain import plain_synflow
 from freedarts import costs
-from freedarts.nasbench201 import SIZE, scores, synflow
-from freedarts.networks.nasbench201 import Network
+from freedarts.architectures import scores, synflow
+from freedarts.nasbench201 import SIZE
 from freedarts.spaces.nasbench201 import Genotype, from_index
+from freedarts.spaces.nasbench201.networks import Network
 from tests.conftest import ROOT, assert_refused, options
 
 SMALL = {"channels": 4, "cells_per_stage": 1, "image_size": 8, "classes": 10}

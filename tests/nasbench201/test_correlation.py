@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from freedarts import tables
-from freedarts.catalogue import Catalogue
+from freedarts.architectures.correlation import correlation
 from freedarts.nasbench201 import FIGURES, SIZE
-from freedarts.nasbench201.correlation import correlation
-from freedarts.paths import ARCHITECTURE_SCORES, CORRELATION
+from freedarts.study.catalogue import Catalogue
+from freedarts.study.paths import ARCHITECTURE_SCORES, CORRELATION
 from freedarts.tables.correlation import NO_ACCURACIES, NO_FILE, correlation_table
 from tests.conftest import ROOT, assert_refused, write
 from tests.nasbench201 import file as generated
@@ -110,5 +110,5 @@ def test_selection_names_the_files_that_there_can_be(config):
     cases = [("flops", 0), ("flops", 1), ("synflow", 0), ("synflow", 1)]
     for file, pattern in ((None, ARCHITECTURE_SCORES), ("download", CORRELATION)):
         config["nasbench201"]["file"] = file
-        found = Catalogue(config, ROOT / "resources").correlation_files()
+        found = Catalogue(config, ROOT).correlation_files()
         assert found == [pattern.format(score=name, architectures=50, seed=seed) for name, seed in cases]

@@ -1,12 +1,13 @@
 """The table: with and without a benchmark."""
 
-from freedarts import genotype, numbers, tables
+from freedarts import genotype, tables
 from freedarts.genotype import Refused
 from freedarts.spaces.nasbench201 import from_index
+from freedarts.study import paper
 from freedarts.tables.nasbench201 import COLUMNS, NO_FILE, nasbench201_table
-from tests.conftest import ROOT
+from tests.conftest import ROOT, SCHEMA
 
-PUBLISHED = list(filter(numbers.is_lookup, numbers.read(ROOT / "resources" / "numbers.yaml")))
+PUBLISHED = list(filter(paper.is_lookup, paper.read(ROOT / "resources" / "numbers.yaml", SCHEMA)))
 GENOTYPES = {
     ("nasbench201", "synflow"): {0: from_index(5), 1: from_index(7), 2: Refused("nasbench201", "overflow in stem")},
     ("nasbench201", "notebook-snip"): {4: from_index(6818)},

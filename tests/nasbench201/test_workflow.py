@@ -15,8 +15,8 @@ from scipy.stats import spearmanr
 from benchmarks import default_catalogue
 from freedarts.genotype import read
 from freedarts.nasbench201 import DOWNLOAD, TABLE
-from freedarts.paths import ARCHITECTURE_SCORES, SEARCH
 from freedarts.spaces.nasbench201 import from_index
+from freedarts.study.paths import ARCHITECTURE_SCORES, SEARCH
 from scripts import search
 from tests.conftest import ROOT
 from tests.nasbench201 import file as generated

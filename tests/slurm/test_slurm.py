@@ -18,7 +18,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from freedarts.checkpoints import DIGEST_SIZE
+from freedarts.jobs.checkpoints import DIGEST_SIZE
 from tests.conftest import ROOT, TINY_TASK
 from tests.slurm import cluster as slurm
 from tests.test_workflow import command, copy_project, quick, snakemake, table  # noqa: F401, a fixture

@@ -1,0 +1,18 @@
+"""Derive the genotype that a search selects from its scores.json."""
+
+import argparse
+from pathlib import Path
+
+from freedarts import genotype
+from freedarts.files import read_json
+
+KEYS = ("space", "scores", "operations", "audit")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--search", required=True, type=Path, help="scores.json")
+    parser.add_argument("--output", required=True, type=Path, help="genotype, JSON")
+
+
+def main(arguments: argparse.Namespace) -> None:
+    genotype.write(arguments.output, genotype.derive(read_json(arguments.search, KEYS), str(arguments.search)))

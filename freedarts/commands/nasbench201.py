@@ -1,0 +1,48 @@
+"""Look up an architecture of NAS-Bench-201: mean accuracies in percent over its trials, of 200 epochs if not said
+otherwise."""
+
+import argparse
+import math
+from pathlib import Path
+
+from tabulate import tabulate
+
+from freedarts.files import InputError
+from freedarts.nasbench201 import FIGURES, TABLE
+from freedarts.nasbench201.query import Table, find
+from freedarts.spaces.nasbench201 import from_index
+
+MISSING = "–"
+HEADERS = ("accuracy", "mean", "std", "trials", "rank", "percentile")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--table", default=TABLE, type=Path, help=f"what convert_nasbench201 made (default: {TABLE})")
+    parser.add_argument("--isomorphic", action="store_true", help="show all architectures that are the same cell")
+    parser.add_argument("arch", help="architecture string |op~0|+|op~0|op~1|+|op~0|op~1|op~2|, or its index")
+
+
+def main(arguments: argparse.Namespace) -> None:
+    genotype = find(int(arguments.arch) if arguments.arch.isdecimal() else arguments.arch)
+    table = Table(arguments.table)
+    indices = table.isomorphic(genotype) if arguments.isomorphic else [genotype.index]
+    if not indices:
+        raise InputError(f"{arguments.table}: neither {genotype.arch} nor an isomorphic architecture is in the table")
+    for index in indices:
+        show(table, index)
+
+
+def show(table: Table, index: int) -> None:
+    params, flops, latency = (MISSING if math.isnan(cost) else f"{cost:.4g}" for cost in table.costs(index).values())
+    print(f"{index}  {from_index(index).arch}")
+    print(f"params {params} M, flops {flops} M, latency {latency} s (CIFAR-10)")
+    rows = []
+    for name, figure in table.figures(index).items():
+        label = f"{name.removesuffix('_12')}, 12 epochs" if FIGURES[name][2] == 12 else name
+        if figure is None:
+            rows.append([label, MISSING])
+            continue
+        std = MISSING if figure.std is None else f"{figure.std:.2f}"
+        rank = f"{figure.rank} of {figure.count}"
+        rows.append([label, f"{figure.mean:.2f}", std, figure.n, rank, f"{figure.percentile:.2f}"])
+    print(tabulate(rows, HEADERS, disable_numparse=True, stralign="right", colalign=("left",)), end="\n\n")

@@ -1,0 +1,47 @@
+"""Find deleted and damaged results and remove them with all that was made from them; the next snakemake call makes them
+again. Snakemake itself does not notice a result that was deleted while the tables stand, and passes on a damaged one.
+
+    freedarts repair --dry-run
+    freedarts repair && snakemake         # with the --configfile and the profile of the run
+"""
+
+import argparse
+from contextlib import suppress
+from pathlib import Path
+
+from freedarts.commands import project
+from freedarts.files import InputError
+from freedarts.jobs.driver import at_work, doubt
+from freedarts.results import manifest
+from freedarts.results.records import add_unrecorded, jobs
+from freedarts.results.repair import contradictions, faults, lost
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="remove nothing, say what would be")
+    parser.add_argument("--records", type=Path, default=Path(".snakemake"), help="Snakemake's records (.snakemake)")
+
+
+def main(arguments: argparse.Namespace) -> None:
+    if not (arguments.records / "metadata").is_dir():
+        raise InputError(f"{arguments.records / 'metadata'}: no such folder; run this where snakemake runs")
+    if not arguments.dry_run and (others := at_work(arguments.records)):
+        why = doubt(others) or "snakemake is at work here; wait for its end, or add --dry-run"
+        raise InputError(f"{arguments.records}: {why}")
+    finished, stated = jobs(arguments.records / "metadata"), None
+    with suppress(InputError):  # a broken manifest is itself among the faults
+        stated = manifest.read(manifest.NAME)
+    if unrecorded := add_unrecorded(finished, stated):
+        print(f"{len(unrecorded)} results have no record, so that no change of settings or code makes them again:")
+        print(f"  {unrecorded[0]} …; `snakemake --touch --forceall` records them as they are")
+    found = list(faults(finished))
+    if stated and not found:
+        found = list(contradictions(finished, stated, project()))
+    for _, line in found:
+        print(line)
+    removed = [Path(name) for name in lost([job for job, _ in found], finished) if Path(name).exists()]
+    for path in removed:
+        print(f"{path}: {'would be ' if arguments.dry_run else ''}removed")
+        if not arguments.dry_run:
+            path.unlink()
+    print(f"{len(found)} faults, {len(removed)} files to make again" if found else "all results are whole")

@@ -1,0 +1,26 @@
+"""Check the results in the current folder against results/manifest.json, and make the tables again from them.
+
+Says what was changed, is missing or does not belong there, and which table comes out differently: exit status 1. What
+it finds broken, `freedarts repair && snakemake` makes again.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from freedarts.commands import project
+from freedarts.results import manifest, verify
+from freedarts.results.records import jobs
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """It has no options."""
+
+
+def main(arguments: argparse.Namespace) -> None:
+    found, records = manifest.read(manifest.NAME), Path(".snakemake/metadata")
+    made = {name for job in jobs(records) for name in job.outputs} if records.is_dir() else set()
+    lines = list(verify.faults(found, made, project()))
+    if lines:
+        sys.exit("\n".join([*lines, f"{len(lines)} faults; `freedarts repair && snakemake` mends results"]))
+    print(f"all as in {manifest.NAME}: {len(found['files'])} results, {len(found['tables'])} tables made again")

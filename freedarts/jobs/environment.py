@@ -1,0 +1,100 @@
+"""What a job runs on, and what a result was made with."""
+
+import argparse
+import gc
+import platform
+from dataclasses import dataclass
+
+import torch
+
+from freedarts.files import VERSION, InputError
+from freedarts.jobs import gpus
+
+_held = []  # the GPUs' slots, until the process ends
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What a training or a test runs on, and how."""
+
+    device: torch.device
+    bf16: bool = False
+    compiled: bool = False
+    processes: int = 1  # that share every batch, on a GPU each
+
+
+def add_options(parser: argparse.ArgumentParser, several: bool = False) -> None:
+    """The options that `engine` reads; several: whether more than one process makes sense."""
+    if several:
+        parser.add_argument("--gpus", type=int, default=0, help="0 (default): the CPU; more than 1: of this machine")
+        parser.add_argument("--processes", type=int, default=1, help="on the CPU (default 1), to try several GPUs")
+        parser.add_argument("--compile", choices=("auto", "yes", "no"), default="auto", help="auto: on a GPU")
+    else:
+        parser.add_argument("--gpus", type=int, default=0, help="0 (default): the CPU; else one GPU")
+    parser.add_argument(
+        "--precision", choices=("auto", "bf16", "float32"), default="auto", help="auto: bf16 on a GPU that has it"
+    )
+    parser.add_argument("--threads", type=int, default=1, help="of the CPU (default 1); results depend on it")
+
+
+def engine(arguments: argparse.Namespace, rank: int = 0) -> Engine:
+    """Prepare this process for the options of `add_options`. rank: which of the processes it is that share the batches;
+    the first takes the GPUs of all."""
+    if arguments.gpus < 0:
+        raise InputError(f"--gpus {arguments.gpus}; allowed: 0 and above")
+    on_cpu = getattr(arguments, "processes", None)
+    if on_cpu is not None and on_cpu < 1:
+        raise InputError(f"--processes {on_cpu}; allowed: 1 and above")
+    processes = (arguments.gpus or on_cpu) if on_cpu else 1
+    device = set_up("cuda" if arguments.gpus else "cpu", arguments.threads, processes, rank)
+    chosen = getattr(arguments, "compile", "no")
+    compiled = chosen == "yes" or (chosen == "auto" and device.type == "cuda")
+    return Engine(device, use_bf16(arguments.precision, device), compiled, processes)
+
+
+def set_up(device: str, threads: int, processes: int = 1, rank: int = 0) -> torch.device:
+    """Prepare this process: *threads* of the CPU, whose results are then the same in every run; device: cpu or cuda,
+    of which it takes one for each of *processes* that no other job on this machine has, unless it is not the first.
+
+    Raises InputError for a device that is not there.
+    """
+    if threads < 1:
+        raise InputError(f"--threads {threads}; allowed: 1 and above")
+    if device == "cuda":
+        if rank == 0:
+            _held.append(gpus.claim(processes))
+        if not torch.cuda.is_available():
+            raise InputError("no CUDA device is available; the same command runs on the CPU")
+        torch.cuda.set_device(rank)
+        torch.backends.cudnn.benchmark = True
+        # Else convolutions in float32 round their inputs to 10 bits of mantissa.
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    torch.set_num_threads(threads)
+    gc.freeze()  # what the imports made stays; else every full collection walks all of torch
+    if device == "cpu":
+        # use_deterministic_algorithms would also import the compiler, which takes a second.
+        torch.set_deterministic_debug_mode("error")
+    return torch.device(device, rank) if processes > 1 and device == "cuda" else torch.device(device)
+
+
+def use_bf16(precision: str, device: torch.device) -> bool:
+    """Whether to train with bfloat16; precision: bf16, float32, or auto, which takes it on the GPUs that have it."""
+    if precision == "bf16" and device.type != "cuda":
+        # oneDNN's gradients of dilated depthwise convolutions with channels last are wrong in it.
+        raise InputError("--precision bf16 (`precision` in the task): needs a GPU; allowed on the CPU: auto, float32")
+    return precision == "bf16" or (
+        precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    )
+
+
+def check_seed(name: str, seed: int) -> None:
+    if not 0 <= seed < 2**32:
+        raise InputError(f"{name} {seed}; allowed: 0 to {2**32 - 1}")
+
+
+def device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu ({platform.machine()})"
+
+
+def versions() -> dict[str, str]:
+    return {"freedarts": VERSION, "python": platform.python_version(), "torch": torch.__version__}

@@ -1,0 +1,132 @@
+"""What is still to be done, and how long the trainings in it will take. Imports no torch."""
+
+import re
+import statistics
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tabulate import tabulate
+
+from freedarts.files import InputError, read_json
+from freedarts.study import run_folder
+from freedarts.study.paths import METRICS
+
+HEADER = ("output_file", "date", "rule", "log-file(s)", "status", "plan")  # of `snakemake --summary`
+PATTERN = re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(METRICS)))
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A file that is to be made, or made again: *status* says why."""
+
+    path: str
+    rule: str
+    status: str
+
+
+def pending(summary: str) -> list[Pending]:
+    """What `snakemake --summary` says is not up to date. Raises InputError for another text."""
+    rows = [line.split("\t") for line in summary.splitlines()]
+    if not rows or tuple(rows[0]) != HEADER or any(len(row) != len(HEADER) for row in rows):
+        raise InputError("standard input: expected what `snakemake --summary TARGET` prints")
+    return [Pending(path, rule, status) for path, _, rule, _, status, plan in rows[1:] if plan == "update pending"]
+
+
+def measured(tasks: dict[str, dict], folder: Path) -> dict[str, tuple[float, str]]:
+    """Seconds of an epoch, of all GPUs together, of each task that was trained on the kind of device that it asks for,
+    the median of the finished trainings in *folder*, and how it was found."""
+    found = {}
+    for task, settings in tasks.items():
+        seconds, devices = [], set()
+        for path in sorted((folder / "retrain" / task).glob("*/*/seed*/run*/metrics.json")):
+            # A broken file measured nothing, and is the concern of whoever needs its result.
+            with suppress(InputError, TypeError, ZeroDivisionError):
+                metrics = read_json(path, ("hours", "gpu_hours", "epochs", "device"))
+                if bool(metrics["gpu_hours"]) == bool(settings["gpus"]):
+                    seconds.append(3600 * (metrics["gpu_hours"] or metrics["hours"]) / metrics["epochs"])
+                    devices.add(metrics["device"])
+        if seconds:
+            found[task] = statistics.median(seconds), f"measured here, n = {len(seconds)}, {', '.join(sorted(devices))}"
+    return found
+
+
+def estimates(tasks: dict[str, dict], stated: object, where: str) -> dict[str, tuple[float, str]]:
+    """The same, as *stated* in the resource file *where*."""
+    if not isinstance(stated, dict):
+        raise InputError(f"{where}: expected an entry for each task")
+    for task, entry in stated.items():
+        if not isinstance(entry, dict) or set(entry) != {"seconds", "source"}:
+            raise InputError(f"{where}: {task}: expected seconds and source")
+        if type(entry["seconds"]) not in (int, float) or not entry["seconds"] > 0:
+            raise InputError(f"{where}: {task}: seconds: {entry['seconds']!r}; allowed: a number above 0")
+    return {task: (stated[task]["seconds"], f"estimate: {stated[task]['source']}") for task in tasks if task in stated}
+
+
+def markdown(target: str, files: list[Pending], tasks: dict[str, dict], seconds: dict[str, tuple[float, str]]) -> str:
+    """tasks: epochs and gpus of each; seconds: of an epoch of a task, and how that was found."""
+    found = [(match, file.status) for file in files if (match := PATTERN.fullmatch(file.path))]
+    rows = [_row(match, status, tasks, seconds) for match, status in found]
+    lines = [f"# What {target} still needs", ""]
+    if not files:
+        return "\n".join([*lines, "Nothing: all is there and up to date.", ""])
+    for device in ("GPU", "CPU"):
+        hours = [row["hours"] for row in rows if row["device"] == device]
+        if hours:
+            lines.append(f"- {device}-hours of {len(hours)} trainings: {_total(hours)}")
+    lines += [
+        "",
+        "A training that was interrupted counts from where it stopped. Where its genotype, protocol, code or kind of",
+        "device is another now, or its checkpoints are gone, it begins anew and needs all.",
+        "",
+    ]
+    lines += ["## Files, by the rule that makes them", "", _table(_counts(files)), ""]
+    if rows:
+        shown = [{**row, "hours": "unknown" if row["hours"] is None else f"{row['hours']:.3g}"} for row in rows]
+        lines += ["## Trainings", "", _table(shown), ""]
+    return "\n".join(lines)
+
+
+def _row(match: re.Match, status: str, tasks: dict[str, dict], seconds: dict[str, tuple[float, str]]) -> dict:
+    task = tasks[match["task"]]
+    epochs = task["epochs"] - _done(Path(match.string), task["epochs"])
+    each, source = seconds.get(match["task"], (None, "no training measured, no estimate"))
+    return {
+        **match.groupdict(),
+        "why": status,
+        "epochs": epochs,
+        "device": "GPU" if task["gpus"] else "CPU",
+        "hours": None if each is None else each * epochs / 3600,
+        "seconds an epoch from": source,
+    }
+
+
+def _done(metrics: Path, epochs: int) -> int:
+    """Epochs that a training has done which was interrupted, of so many."""
+    with suppress(InputError):
+        found = run_folder.read_progress(metrics.with_name(run_folder.PROGRESS))
+        if found["epochs"] == epochs:
+            return found["epoch"]
+    return 0
+
+
+def _total(hours: list[float | None]) -> str:
+    known = [value for value in hours if value is not None]
+    missing = len(hours) - len(known)
+    return amount(sum(known)) + (f", and {missing} of unknown length" if missing else "")
+
+
+def amount(value: float) -> str:
+    """Three digits, but never as 1e+03."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _counts(files: Iterable[Pending]) -> list[dict]:
+    counts = Counter((file.rule, file.status) for file in files)
+    return [{"rule": rule, "why": status, "files": count} for (rule, status), count in counts.items()]
+
+
+def _table(rows: list[dict]) -> str:
+    return tabulate(rows, headers="keys", tablefmt="pipe", disable_numparse=True)

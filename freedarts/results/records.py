@@ -1,0 +1,91 @@
+"""What Snakemake recorded of the jobs that it finished, with what their inputs and the manifest say besides. Imports
+neither torch nor pandas."""
+
+import base64
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from freedarts.files import InputError, read_json
+from freedarts.results import manifest
+from freedarts.study import run_folder
+
+TABLES = "results/tables.md"
+# Downloads, and what is read from them or from the user's folders: they may be deleted to free space, and are had again
+# when something needs them. What was made from them stays.
+DATA = "data/"
+
+
+@dataclass
+class Job:
+    """What Snakemake recorded of a job that it finished. made: seconds, as time.time(); 0 if that is not known."""
+
+    made: float
+    inputs: list[str]
+    checksums: dict[str, str]  # of the inputs, as they were read
+    outputs: list[str] = field(default_factory=list)
+    broken: dict[str, str] = field(default_factory=dict)  # outputs with a record that cannot be read, and why
+
+
+def jobs(records: Path) -> list[Job]:
+    """The jobs in Snakemake's records, one file an output. Every rule here has a log file, which no two jobs share."""
+    found, broken = {}, {}
+    for path in sorted(path for path in records.rglob("*") if path.is_file()):
+        parts = path.relative_to(records).parts  # a long name is spread over folders that begin with @
+        output = base64.b64decode("".join(part.removeprefix("@") for part in parts)).decode()
+        try:
+            record = read_json(path, ("log", "input", "endtime"))
+        except InputError as error:  # Snakemake does not write them in one go
+            broken[output] = f"{output}: its record is lost: {error}"
+            continue
+        job = Job(record["endtime"] or 0, record["input"] or [], record.get("input_checksums") or {})
+        found.setdefault(tuple(record["log"] or [output]), job).outputs.append(output)
+    finished = list(found.values())
+    for name, reason in broken.items():
+        maker(name, finished).broken[name] = reason
+    return finished
+
+
+def maker(name: str, finished: list[Job]) -> Job:
+    """The job, one of *finished* or added to them, of a file without a record: that of the file which others ask for
+    when they need it made."""
+    path = Path(name)
+    if path.name in run_folder.FILES:
+        asked = str(path.with_name("metrics.json"))
+    else:
+        asked = TABLES if path == manifest.NAME or path.with_suffix(".md") == Path(TABLES) else name
+    job = next((job for job in finished if asked in job.outputs), None)
+    if job is None:
+        finished.append(job := Job(0, [], {}, [asked]))
+    if name not in job.outputs:
+        job.outputs.append(name)
+    return job
+
+
+def add_unrecorded(finished: list[Job], stated: dict | None) -> list[str]:
+    """Add to the jobs what their inputs and *stated*, the manifest, say of results. Returns those without a record."""
+    recorded = {name for job in finished for name in job.outputs}
+    folders = {Path(name).parent: job.made for job in finished for name in job.outputs}
+    named = {name for job in finished for name in job.inputs}
+    if manifest.NAME.is_file():
+        stated = stated or {"files": {}, "tables": {}}
+        tables = maker(str(manifest.NAME), finished)
+        digests = {**stated["files"], **stated["tables"]}
+        # As if Snakemake had recorded them: it knows checksums of small inputs alone.
+        tables.inputs = [*tables.inputs, *stated["files"]]
+        tables.checksums = tables.checksums | {name: f"sha256:{digest}" for name, digest in digests.items()}
+        named |= {str(manifest.NAME), *digests}
+    unrecorded = sorted(name for name in named - recorded if _is_result(name))
+    for name in unrecorded:
+        job = maker(name, finished)
+        # Snakemake records no measurements. They are a job of their own here: a training that is written again from
+        # its checkpoints would not measure the same.
+        if name.startswith(manifest.BENCHMARKS):
+            measured = name.removeprefix(manifest.BENCHMARKS).removesuffix(".tsv")
+            job.made = folders.get(Path("results", measured), 0)
+    return [name for name in unrecorded if not name.startswith(manifest.BENCHMARKS)]
+
+
+def _is_result(name: str) -> bool:
+    """A manifest may come from elsewhere: what it says must not lead to other files."""
+    parts = PurePosixPath(name).parts
+    return parts[:1] == ("results",) and ".." not in parts

@@ -1,0 +1,205 @@
+"""What there is of the paper's numbers, of the trainings and of the searches, what runs and what is missing.
+
+A result that is broken spoils its own line. Imports no torch.
+"""
+
+import shlex
+import statistics
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from freedarts.files import InputError, read_json
+from freedarts.results import read
+from freedarts.results.plan import amount
+from freedarts.study import paper, paths, run_folder
+
+FINISHED, RUNNING, STOPPED, BROKEN, MISSING = "finished", "running", "stopped", "broken", "missing"
+
+
+@dataclass(frozen=True)
+class Training:
+    """Where a training stands. text: one line on what is not plain; hours: what it still needs, None if unknown."""
+
+    case: paths.Training
+    state: str
+    text: str = ""
+    metrics: dict | None = None
+    hours: float | None = 0.0
+
+    @property
+    def path(self) -> str:
+        return paths.metrics_path(self.case)
+
+
+def training(case: paths.Training, epochs: int | None, seconds: float | None, now: float) -> Training:
+    """epochs, seconds: of the task, and of one epoch of it, where they are known. now: as time.time()."""
+    path = Path(paths.metrics_path(case))
+    whole = epochs * seconds / 3600 if epochs and seconds else None
+    try:
+        if path.exists():
+            metrics = read_json(path, read.METRICS_KEYS)
+            for key in (key for key in read.METRICS_KEYS if "error" in key):
+                if type(metrics[key]) is not float or not 0 <= metrics[key] <= 100:
+                    raise InputError(f"{path}: {key} is {metrics[key]!r}, expected percent")
+            return Training(case, FINISHED, f"error {metrics['error_last']:.2f} %", metrics)
+        begun = path.with_name(run_folder.PROGRESS)
+        if not begun.exists():
+            return Training(case, MISSING, hours=whole)
+        found = run_folder.read_progress(begun)
+        age = now - begun.stat().st_mtime
+        # An epoch may take longer than the last one; after twice its time nobody works on it.
+        state = RUNNING if age < 60 + 2 * (found["seconds"] or seconds or 3600) else STOPPED
+        error = "" if found["error"] is None else f", error {found['error']:.2f} %"
+        text = f"epoch {found['epoch']} of {found['epochs']}{error}, {_age(age)} ago"
+        each = found["seconds"] or seconds
+        left = each and each * (found["epochs"] - found["epoch"]) / 3600
+        return Training(case, state, text, hours=left)
+    except InputError as error:
+        return Training(case, BROKEN, str(error), hours=whole)
+    except (TypeError, ValueError) as error:
+        return Training(case, BROKEN, f"{path.parent}: not as retrain writes it ({error})", hours=whole)
+
+
+def _age(seconds: float) -> str:
+    for size, name in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {name}"
+    return f"{max(seconds, 0):.0f} s"
+
+
+def markdown(
+    selected: dict, figures: list[dict], seconds: dict[str, tuple[float, str]], command: str, now: float
+) -> str:
+    """selected: searches, trainings, readings and tasks, as in the catalogue. figures: resources/numbers.yaml.
+    seconds: of an epoch of a task, and how that was found. command: Snakemake's, for this configuration."""
+    tasks = selected["tasks"]
+
+    def look(cases: list) -> list[Training]:
+        return [
+            training(tuple(case), tasks.get(case[0], {}).get("epochs"), seconds.get(case[0], (None, ""))[0], now)
+            for case in cases
+        ]
+
+    chosen = look(selected["trainings"])
+    when = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    lines = ["# Status", "", f"{when}. Trainings that the configuration selects: {_summary(chosen, tasks)}.", ""]
+    lines += ["## The numbers that the paper prints", ""]
+    for figure in figures:
+        wanted = paper.cases(figure, selected["readings"])
+        if paper.is_lookup(figure):
+            lines += _lookup(figure, wanted["published"], command)
+        else:
+            lines += _number(figure, {name: look(cases) for name, cases in wanted.items()}, tasks, command)
+    lines += ["## Trainings", "", *_trainings(chosen, tasks, command), ""]
+    lines += ["## Searches", "", *_searches(selected["searches"], command), ""]
+    lines += ["## Hours", "", "A training is estimated by the epochs of its task, an epoch by:", ""]
+    lines += [f"- {task}: {amount(value)} s, {source}" for task, (value, source) in seconds.items()]
+    return "\n".join([*lines, ""])
+
+
+def _number(figure: dict, readings: dict[str, list[Training]], tasks: dict[str, dict], command: str) -> list[str]:
+    metrics = {found.case: found.metrics for cases in readings.values() for found in cases if found.metrics}
+    lines = [f"### {figure['id']}", "", f"Paper: {figure['value']} %, {figure['dataset']} {figure['measure']}.", ""]
+    for name, cases in readings.items():
+        errors = paper.values(figure, metrics, [found.case for found in cases])
+        spread = f" ± {statistics.stdev(errors):.2f}" if len(errors) > 1 else ""
+        here = f"{statistics.fmean(errors):.2f}{spread} %" if errors else "no result"
+        if name == "published":
+            here += f", **{paper.verdict(figure, errors)}**"
+        lines.append(f"- {name}: {here}; {_summary(cases, tasks)}")
+        lines += [f"  - {_line(found)}" for found in cases if found.text and found.state != FINISHED]
+    if any(found.state != FINISHED for cases in readings.values() for found in cases):
+        lines += ["", f"`{command} results/numbers/{figure['id']}.json`"]
+    return [*lines, ""]
+
+
+def _lookup(figure: dict, cases: list[paper.Case], command: str) -> list[str]:
+    wanted = figure["reproduced_by"]
+    lines = [f"### {figure['id']}", "", f"Release: {figure['value']} %, {figure['dataset']} {figure['measure']}.", ""]
+    next_ = ["", f"`{command} results/numbers/{figure['id']}.json`", ""]
+    if not Path(paths.LOOKUP.format(**wanted)).exists():
+        return [
+            *lines,
+            f"- published: no result, **{paper.NOT_RUN}**; not looked up (docs/nasbench201.md)",
+            *next_,
+        ]
+    try:
+        found = paper.looked_up(read.lookups([(wanted["supernet"], wanted["source"])]))
+        accuracies = paper.values(figure, found, cases)
+        if odd := [value for value in accuracies if type(value) is not float or not 0 <= value <= 100]:
+            raise InputError(f"{paths.LOOKUP.format(**wanted)}: an accuracy is {odd[0]!r}, expected percent")
+    except InputError as error:
+        return [*lines, f"- published: {BROKEN}: {error}", *next_]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        return [*lines, f"- published: {BROKEN}: not as lookup_nasbench201 writes it ({error!r})", *next_]
+    here = f"{statistics.fmean(accuracies):.2f} %" if accuracies else "not in this benchmark"
+    return [*lines, f"- published: {here}, **{paper.verdict(figure, accuracies)}**", ""]
+
+
+def _line(found: Training) -> str:
+    task, supernet, source, seed, run = found.case
+    return f"{found.state}: {task}, {source} on {supernet}, seed {seed}, run {run}: {found.text}"
+
+
+def _summary(cases: list[Training], tasks: dict[str, dict]) -> str:
+    """2 finished, 1 running, 10 missing; 305 GPU-hours."""
+    if not cases:
+        return "none"
+    counts = Counter(found.state for found in cases)
+    text = ", ".join(
+        f"{counts[state]} {state}" for state in (FINISHED, RUNNING, STOPPED, BROKEN, MISSING) if counts[state]
+    )
+    for device in ("GPU", "CPU"):
+        left = [
+            found
+            for found in cases
+            if found.state != FINISHED and ("GPU" if tasks.get(found.case[0], {}).get("gpus") else "CPU") == device
+        ]
+        hours = [found.hours for found in left if found.hours is not None]
+        if hours:
+            text += f"; {amount(sum(hours))} {device}-hours to go"
+        if len(hours) < len(left):
+            text += f"; {len(left) - len(hours)} of unknown length"
+    return text
+
+
+def _trainings(cases: list[Training], tasks: dict[str, dict], command: str) -> list[str]:
+    groups: dict[tuple, list[Training]] = {}
+    for found in cases:
+        groups.setdefault(found.case[:3], []).append(found)
+    lines = []
+    for (task, supernet, source), members in groups.items():
+        lines.append(f"- {task}, {source} on {supernet}: {_summary(members, tasks)}")
+        lines += [f"  - {_line(found)}" for found in members if found.text]
+        if left := [found.path for found in members if found.state not in (FINISHED, BROKEN)]:
+            lines.append(f"  - `{command} {left[0]}`" + (f" and {len(left) - 1} more" if left[1:] else ""))
+    return lines or ["None selected."]
+
+
+def _searches(selected: list, command: str) -> list[str]:
+    lines = []
+    for supernet, score, seeds in selected:
+        files = [Path(paths.SEARCH.format(supernet=supernet, score=score, seed=seed)) for seed in seeds]
+        faults = []
+        for path in filter(Path.exists, files):
+            try:
+                read_json(path, read.SEARCH_KEYS)
+            except InputError as error:
+                faults.append(str(error))
+        missing = [path for path in files if not path.exists()]
+        done = len(files) - len(missing) - len(faults)
+        lines.append(f"- {score} on {supernet}: {done} of {len(files)} finished")
+        lines += [f"  - broken: {fault}" for fault in faults]
+        if missing:
+            lines.append(f"  - `{command} {missing[0]}`" + (f" and {len(missing) - 1} more" if missing[1:] else ""))
+    return lines or ["None selected."]
+
+
+def command(configfiles: list[str], overrides: list[str]) -> str:
+    """Snakemake with the overlays and values of this call: --configfile and --config would take a target after them."""
+    parts = ["snakemake"]
+    parts += ["--configfile", *configfiles] if configfiles else []
+    parts += ["--config", *overrides] if overrides else []
+    return shlex.join([*parts, "--"] if len(parts) > 1 else parts)

@@ -1,0 +1,67 @@
+"""The results in the current folder against their manifest, and the tables made again from them."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+from freedarts.files import InputError, read_json, sha256, sha256_of
+from freedarts.results import assembly, read
+from freedarts.study import run_folder
+
+RESULTS = ("search", "genotypes", "costs", "nasbench201", "retrain", "numbers")
+
+
+def faults(found: dict, made: set[str], base: Path) -> Iterator[str]:
+    """A line for everything that does not match *found*, a manifest. made: files that Snakemake recorded, which may be
+    of another selection. base: the folder of the workflow."""
+    yield from damaged(found["files"])
+    known = {*found["files"], *made}
+    for path in sorted(path for part in RESULTS for path in Path("results", part).rglob("*.json")):
+        if str(path) not in known and path.name != "progress.json":
+            yield f"{path}: extra, nothing here made it"
+    for path in found["files"]:
+        if path.endswith("/metrics.json"):
+            yield from headline(Path(path))
+    yield from tables(found, base)
+
+
+def damaged(files: dict[str, str]) -> Iterator[str]:
+    """files: digest by path."""
+    for name, expected in files.items():
+        if not Path(name).is_file():
+            yield f"{name}: missing"
+        elif sha256(Path(name)) != expected:
+            yield f"{name}: changed since the tables were made"
+
+
+def headline(path: Path) -> Iterator[str]:
+    """The metrics of a training against what lies beside them, and the last error against its raw log."""
+    try:
+        run_folder.check(path)
+        stated, history = read_json(path, ("error_last",))["error_last"], read.history(path.with_name("history.csv"))
+        if not history or not math.isclose(stated, history[-1][1], rel_tol=1e-8, abs_tol=1e-8):
+            last = history[-1][1] if history else "missing"
+            yield f"{path}: error_last is {stated}, the last epoch of history.csv {last}"
+    except InputError as error:
+        yield str(error)
+
+
+def tables(found: dict, base: Path) -> Iterator[str]:
+    """The tables, and what the paper and the release print, against *found* and what the results give now."""
+    published = {name: base / "resources" / f"{name}.yaml" for name in assembly.PUBLISHED}
+    for name, path in published.items():
+        if sha256(path) != found["published"].get(name):
+            yield f"{path}: not the one that the tables were made with"
+    try:
+        texts = assembly.build(found["settings"], published, base / "config" / "schema.yaml")
+    except (InputError, AttributeError, KeyError, TypeError, ValueError) as error:
+        yield f"the tables cannot be made again: {error}"
+        return
+    for name, digest in found["tables"].items():
+        text = texts[Path(name).suffix]
+        if sha256_of(text.encode()) != digest:
+            yield f"{name}: comes out differently from these results"
+        if not Path(name).is_file():
+            yield f"{name}: missing"
+        elif Path(name).read_bytes() != text.encode():
+            yield f"{name}: is not what these results give"

@@ -1,0 +1,240 @@
+"""The configuration as a catalogue of named entries, and what a selection of them asks for.
+
+Pure functions of the configuration: everything is checked here before any job starts, and every job's own part of the
+configuration comes from here as one JSON text with sorted keys, so that nothing else can re-run it.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import product
+from pathlib import Path
+
+from freedarts import scores, tasks
+from freedarts.files import InputError
+from freedarts.nasbench201 import DOWNLOAD
+from freedarts.study import checks, paper, settings
+from freedarts.study.paths import ARCHITECTURE_SCORES, CORRELATION, GENOTYPE
+from freedarts.tasks import folders
+
+
+class Catalogue:
+    """config: the merged configuration; base: the folder of the workflow, with config/schema.yaml and resources/.
+
+    Raises InputError with all faults in one message.
+    """
+
+    def __init__(self, config: dict, base: Path):
+        self.config, self.resources, schema = config, base / "resources", base / "config" / "schema.yaml"
+        self.numbers = {number["id"]: number for number in paper.read(self.resources / "numbers.yaml", schema)}
+        self.listings: dict[str, folders.Listing] = {}
+        self.datasets = dict(tasks.DATASETS)
+        faults = settings.faults(config, schema) or list(self._dataset_faults()) or list(checks.faults(self))
+        if faults:
+            raise InputError("the configuration is not valid\n" + "\n".join(f"  {fault}" for fault in faults))
+
+    def _dataset_faults(self) -> Iterator[str]:
+        """Lists the image folders, because all else depends on what they hold."""
+        for name, entry in self.config["datasets"].items():
+            if name in tasks.DATASETS:
+                yield f"datasets.{name}: a built-in data set has this name"
+                continue
+            try:
+                self.listings[name] = folders.listing(**entry)
+            except InputError as error:
+                yield f"datasets.{name}: {error}"
+                continue
+            self.datasets[name] = self.listings[name].facts(entry["image_size"])
+
+    def seeds(self, supernet: str, source: str) -> list[int]:
+        """The search seeds for which *source* has, or will have, a genotype. InputError if it has none."""
+        if source in self.config["sources"]:
+            entry = self.config["sources"][source]
+            if supernet in entry["supernets"]:
+                if (match := entry.get("match")) in self.config["scores"]:
+                    self.seeds(supernet, match)
+                return sorted(entry["seeds"])
+            raise InputError(
+                f"source {source!r} has no genotypes of {supernet!r}, but of: {', '.join(entry['supernets'])}"
+            )
+        selected = [
+            entry for entry in self.config["search"] if supernet in entry["supernets"] and source in entry["scores"]
+        ]
+        if not selected:
+            raise InputError(f"score {source!r} on {supernet!r} is not selected under search")
+        if folder := self._missing_folder(supernet, source, selected):
+            raise InputError(f"score {source!r} on {supernet!r} is optional under search, and there is no {folder}")
+        return list(range(max(entry["seeds"] for entry in selected)))
+
+    def _missing_folder(self, supernet: str, score: str, entries: list[dict]) -> Path | None:
+        """The folder of images without which *entries*, which select a search, leave it out."""
+        dataset = self.score(supernet, score).get("data", {}).get("dataset")
+        folder = Path("data", dataset) if dataset in tasks.IN_DATA else None
+        return folder if folder and not folder.is_dir() and all(entry.get("optional") for entry in entries) else None
+
+    def resource(self, supernet: str, source: str, seed: int) -> Path:
+        """The file with a published genotype. InputError if there is none."""
+        if seed not in (seeds := self.seeds(supernet, source)):
+            raise InputError(f"no seed {seed} of {source!r} on {supernet!r}; there are: {seeds}")
+        if self.kind(source) != checks.PUBLISHED:
+            raise InputError(f"source {source!r} is not published but {self.kind(source)}")
+        return self.published_file(supernet, source, seed)
+
+    def kind(self, source: str) -> str:
+        return self.config["sources"][source].get("kind", checks.PUBLISHED)
+
+    def published_file(self, supernet: str, source: str, seed: int) -> Path:
+        return self.resources / "genotypes" / source / supernet / f"seed{seed}.json"
+
+    def score(self, supernet: str, name: str) -> dict:
+        """The settings of a score on a supernet."""
+        score = self.config["scores"][name]
+        return {**score["settings"], **score.get("overrides", {}).get(supernet, {})}
+
+    def search_settings(self, supernet: str, score: str) -> str:
+        """InputError if the score's data do not fit the supernet."""
+        options, settings = self.config["supernets"][supernet], self.score(supernet, score)
+        try:
+            scores.from_settings(settings, self.datasets).check_supernet(**options, datasets=self.datasets)
+        except InputError as error:
+            raise InputError(f"{score} on {supernet}: {error}") from None
+        return _json({"supernet": options, "score": settings})
+
+    def dataset_settings(self, name: str) -> str:
+        return _json(self.config["datasets"][name])
+
+    def architecture_score_settings(self, name: str) -> str:
+        return _json(self.config["architecture_scores"][name])
+
+    def task_settings(self, task: str, keys: tuple[str, ...]) -> str:
+        """The named keys of a task. InputError if it has no protocol and is asked for one."""
+        if missing := [key for key in keys if key not in self.config["tasks"][task]]:
+            raise InputError(f"task {task!r} cannot be trained: it has no {missing[0]}")
+        return _json({key: self.config["tasks"][task][key] for key in keys})
+
+    def readings_settings(self) -> str:
+        """What checks a figure of the paper."""
+        return _json({"readings": self.config["readings"]})
+
+    @property
+    def _figures(self) -> list[dict]:
+        return [self.numbers[name] for name in self.config["numbers"]]
+
+    def table_settings(self) -> str:
+        """All that the tables show."""
+        return _json(
+            {
+                "searches": self.searches(),
+                "left_out": self.left_out(),
+                "sources": self.sources(),
+                "costs": self.costs(),
+                "lookups": self.lookups(),
+                "correlations": self.correlations(),
+                "benchmark": self.config["nasbench201"]["file"] is not None,
+                "trainings": self.trainings(),
+                "numbers": self.config["numbers"],
+                "number_searches": paper.searches(self._figures, self.config["readings"]),
+                "readings": self.config["readings"],
+                "tasks": {name: {"trainable": "protocol" in task} for name, task in self.config["tasks"].items()},
+            }
+        )
+
+    def plan_settings(self) -> str:
+        """How long each task trains, and on what."""
+        trained = {name: task for name, task in self.config["tasks"].items() if "protocol" in task}
+        tasks = {name: {"epochs": t["protocol"]["epochs"], "gpus": t.get("gpus", 0)} for name, t in trained.items()}
+        return _json({"tasks": tasks})
+
+    def status_settings(self) -> str:
+        """What the status is of."""
+        found = {"searches": self.searches(), "trainings": self.trainings()}
+        return _json({**found, "readings": self.config["readings"], **json.loads(self.plan_settings())})
+
+    def sources(self) -> list[tuple[str, str, list[int]]]:
+        """(supernet, source, seeds) of every source that is not searched here, but for those that are matched to a
+        search that is not selected."""
+        found = []
+        for name, entry in self.config["sources"].items():
+            for supernet in entry["supernets"]:
+                with suppress(InputError):
+                    found.append((supernet, name, self.seeds(supernet, name)))
+        return found
+
+    def matched(self, supernet: str, source: str) -> list[str]:
+        """The genotypes whose operations *source* is drawn like; none unless it is random-matched."""
+        match = self.config["sources"][source].get("match")
+        seeds = self.seeds(supernet, match) if match else []
+        return [GENOTYPE.format(supernet=supernet, source=match, seed=seed) for seed in seeds]
+
+    def searches(self) -> list[tuple[str, str, list[int]]]:
+        """(supernet, score, seeds) of every selected search, each once, but for those left out."""
+        left_out = {(supernet, score) for supernet, score, _ in self.left_out()}
+        pairs = [pair for pair in self._selected() if pair not in left_out]
+        return [(supernet, score, self.seeds(supernet, score)) for supernet, score in pairs]
+
+    def left_out(self) -> list[tuple[str, str, str]]:
+        """(supernet, score, missing folder) of the optional searches whose images are not there."""
+        missing = [(*pair, self._missing_folder(*pair, entries)) for pair, entries in self._selected().items()]
+        return [(supernet, score, str(folder)) for supernet, score, folder in missing if folder]
+
+    def _selected(self) -> dict[tuple[str, str], list[dict]]:
+        """The entries that select each search."""
+        found: dict[tuple[str, str], list[dict]] = {}
+        for entry in self.config["search"]:
+            for pair in product(entry["supernets"], entry["scores"]):
+                found.setdefault(pair, []).append(entry)
+        return found
+
+    def benchmark_file(self) -> str:
+        """The NAS-Bench-201 file or folder to convert. InputError if the configuration has none."""
+        file = self.config["nasbench201"]["file"]
+        if file is None:
+            raise InputError(checks.NO_FILE)
+        return DOWNLOAD if file == "download" else file
+
+    def lookups(self) -> list[tuple[str, str]]:
+        """(supernet, source) of all NAS-Bench-201 genotypes; none without a benchmark file to look them up in."""
+        if self.config["nasbench201"]["file"] is None:
+            return []
+        selected = [*self.searches(), *self.sources()]
+        return [(n, source) for n, source, _ in selected if self.config["supernets"][n]["space"] == "nasbench201"]
+
+    def correlations(self) -> list[tuple[str, int, int]]:
+        """(architecture score, architectures, seed) of every selected sample, each once."""
+        cases = {
+            (name, entry["architectures"], seed): None
+            for entry in self.config["correlation"]
+            for name in entry["scores"]
+            for seed in range(entry["seeds"])
+        }
+        return list(cases)
+
+    def correlation_files(self) -> list[str]:
+        """The selected scores of whole architectures; their correlations, where there is a benchmark file."""
+        pattern = ARCHITECTURE_SCORES if self.config["nasbench201"]["file"] is None else CORRELATION
+        return [pattern.format(score=name, architectures=n, seed=seed) for name, n, seed in self.correlations()]
+
+    def costs(self) -> list[tuple[str, str, str]]:
+        """(task, supernet, source) of every selected cost file, each once."""
+        cases = {
+            case: None
+            for entry in self.config["costs"]
+            for case in product(entry["tasks"], entry["supernets"], entry["sources"])
+        }
+        return list(cases)
+
+    def trainings(self) -> list[tuple[str, str, str, int, int]]:
+        """(task, supernet, source, seed, run) of every selected training, each once; first those of the numbers."""
+        readings = self.config["readings"]
+        wanted = [case for figure in self._figures for case in paper.trainings(figure, readings)]
+        cases = {
+            (entry["task"], entry["supernet"], entry["source"], seed, run): None
+            for entry in self.config["retrain"]
+            for seed in entry.get("seeds") or self.seeds(entry["supernet"], entry["source"])
+            for run in range(entry["runs"])
+        }
+        return list(dict.fromkeys([*wanted, *cases]))
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, sort_keys=True)

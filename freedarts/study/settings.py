@@ -1,0 +1,148 @@
+"""What the configuration and a job's --settings may hold: config/schema.yaml, and what no schema can rule out.
+
+Imports no torch: everything is checked before any job starts, and once more by the job, which may be called by hand.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import yaml
+from jsonschema import Draft202012Validator, validators
+
+from freedarts import spaces, tasks
+from freedarts.files import InputError, parse_json
+
+Datasets = Mapping[str, tasks.Facts]
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one of pure Python takes eight times as long
+
+
+def _number(checker, value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+# JSON Schema takes 5.0 for an integer and Python's NaN for a number; range(5.0) and a rate of NaN fail much later.
+_Validator = validators.extend(
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {"integer": lambda checker, value: type(value) is int, "number": _number}
+    ),
+)
+
+
+def read_yaml(path: Path) -> object:
+    """Raises InputError for a file that is not valid YAML."""
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), LOADER)
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+
+
+def typed(value: object) -> object:
+    """*value*, of --config, with numbers, truth values and null in place of their text, which is how Snakemake reads
+    all that is nested there."""
+    if isinstance(value, dict):
+        return {key: typed(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [typed(each) for each in value]
+    if not isinstance(value, str):
+        return value
+    try:
+        read = yaml.load(value, LOADER)
+    except yaml.YAMLError:
+        return value
+    return read if read is None or isinstance(read, (bool, int, float)) else value
+
+
+def faults(value: object, schema: Path, definition: str | None = None) -> list[str]:
+    """What is wrong with *value* by the *schema* file, or one of its definitions; one line a fault, place first."""
+    rules = yaml.load(schema.read_bytes(), LOADER)
+    if definition:
+        rules = {"$ref": f"#/$defs/{definition}", "$defs": rules["$defs"]}
+    found = []
+    for error in sorted(_Validator(rules).iter_errors(value), key=lambda error: list(map(str, error.absolute_path))):
+        place = ".".join(str(part) for part in error.absolute_path) or "top level"
+        allowed = ""
+        if error.validator == "additionalProperties" and "properties" in error.schema:
+            allowed = f"; allowed: {', '.join(error.schema['properties'])}"
+        found.append(f"{place}: {error.message}{allowed}")
+    return found
+
+
+def supernet_faults(supernet: dict) -> Iterator[str]:
+    """What does not fit together in a supernet that is right by the schema."""
+    options = dict(supernet)
+    return spaces.option_faults(options.pop("space"), options)
+
+
+def task_faults(
+    task: dict, datasets: Datasets, images: int | None = None, processes: int | None = None
+) -> Iterator[str]:
+    """What does not fit together in a task that is right by the schema; datasets: those that there are; images: how
+    many there are to train on, where the data set does not say; processes: that share every batch, where the task does
+    not."""
+    network = task["network"]
+    smallest_batch = None
+    if task.get("precision") == "bf16" and not task.get("gpus"):
+        yield "precision: bf16, but gpus: 0; it needs a GPU"
+    if "dataset" in task:
+        if fault := tasks.unknown(task["dataset"], datasets):
+            yield f"dataset: {fault}"
+            return
+        yield from _data_faults(network, task["dataset"], datasets)
+        facts = datasets[task["dataset"]]
+        if task["protocol"].get("color_jitter") and facts.small:
+            yield f"protocol.color_jitter: true, but the images of {task['dataset']} are not transformed as ImageNet's"
+        images = images or facts.train_images
+        size = task["protocol"]["batch_size"]
+        if size > images:
+            yield f"protocol.batch_size: {size}, but the data set {task['dataset']} has {images} images to train on"
+        processes = processes or task.get("gpus") or 1
+        smallest_batch = (images % size or size) // processes
+        if not smallest_batch:
+            yield f"gpus: {processes}, but the last batch has {images % size or size} images for them"
+    yield from spaces.option_faults(task["space"], network, final=True, smallest_batch=smallest_batch)
+
+
+def _data_faults(network: dict, dataset: str, datasets: Datasets) -> Iterator[str]:
+    facts = datasets[dataset]
+    for key in ("classes", "image_size"):
+        if network[key] != getattr(facts, key):
+            yield f"network.{key}: {network[key]}, but the data set {dataset} has {getattr(facts, key)}"
+
+
+def architecture_score_faults(score: dict, datasets: Datasets) -> Iterator[str]:
+    """What does not fit together in a score of whole architectures that is right by the schema."""
+    network, data = score["network"], score.get("data")
+    yield from spaces.option_faults("nasbench201", network, final=True)
+    if data and score["proxy"] not in ("snip", "grasp"):
+        yield f"data: with the proxy {score['proxy']!r}, which takes none"
+    elif data and (fault := tasks.unknown(data["dataset"], datasets)):
+        yield f"data.dataset: {fault}"
+    elif data:
+        yield from _data_faults(network, data["dataset"], datasets)
+        try:
+            tasks.check_batch(datasets, **data)
+        except InputError as error:
+            yield str(error)
+
+
+_ODD = {
+    "search_settings": lambda value, datasets: supernet_faults(value["supernet"]),
+    "cost_settings": task_faults,
+    "retrain_settings": task_faults,
+    "architecture_score": architecture_score_faults,
+    "image_folder": lambda value, datasets: (),
+}
+
+
+def parse(text: str, definition: str, schema: Path, datasets: Datasets = tasks.DATASETS) -> dict:
+    """The JSON object given as --settings; definition: search_settings, cost_settings, retrain_settings,
+    architecture_score or image_folder, in the file *schema*; datasets: those that there are.
+
+    Raises InputError with all faults in one message.
+    """
+    value = parse_json(text.encode(), "--settings", constant=float)  # so that a message can say where one stands
+    if found := faults(value, schema, definition) or list(_ODD[definition](value, datasets)):
+        raise InputError("\n  ".join(["--settings are not valid", *found]))
+    return value
