@@ -40,8 +40,7 @@ from tabulate import tabulate
 
 from freedarts.files import sha256
 from freedarts.jobs.checkpoints import DIGEST_SIZE
-from tests.conftest import TINY_TASK
-from tests.test_workflow import command, copy_project, table
+from tests.support import TINY_TASK, command, copy_project, table
 
 SCORES = ("synflow", "synflow-released")
 OVERLAY = {

@@ -15,7 +15,7 @@ import yaml
 from tabulate import tabulate
 
 from tests.slurm.cluster import Cluster, install, why_not
-from tests.test_workflow import command, copy_project
+from tests.support import command, copy_project
 
 SLURM = ("--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "1")
 CASES = {

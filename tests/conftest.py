@@ -2,62 +2,24 @@
 
 import gc
 import importlib
-import json
+import os
 import signal
 import sys
 from contextlib import redirect_stderr
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 
-from freedarts import files
+from freedarts import files, tasks
 from freedarts.jobs.checkpoints import StopSignals
-from freedarts.spaces import nasbench201
 from freedarts.study.catalogue import Catalogue
-
-ROOT = Path(__file__).parents[1]
-SCHEMA = ROOT / "config" / "schema.yaml"
-
-# A training of seconds, as a task of the configuration holds it.
-TINY_TASK = {
-    "space": "nasbench201",
-    "dataset": "digits",
-    "network": {"channels": 4, "cells_per_stage": 1, "image_size": 32, "classes": 10},
-    "protocol": {
-        "epochs": 2,
-        "batch_size": 32,
-        "learning_rate": 0.05,
-        "schedule": "cosine",
-        "momentum": 0.9,
-        "weight_decay": 0.0003,
-        "gradient_clip": 5.0,
-        "drop_path": 0.0,
-        "auxiliary_weight": 0.0,
-        "label_smoothing": 0.0,
-    },
-}
-
-# What a search on NAS-Bench-201 writes, as far as others read it.
-SEARCH_RESULT = {
-    "space": "nasbench201",
-    "proxy": "synflow",
-    "objective": 10.79,
-    "scores": {"cell": [[0.0, 0.1, 0.2, 0.3, 0.25]] * 6},
-    "operations": list(nasbench201.OPERATIONS),
-    "audit": {
-        "verdict": "sound",
-        "overflow": None,
-        "largest": 0.3,
-        "largest_second": 0.3,
-        "difference": 0.0,
-        "agreement": {"cell": 6},
-    },
-    "seconds": 0.5,
-    "peak_memory_mb": 20.0,
-}
+from freedarts.tasks import Data
+from tests.support import ROOT, copy_project, snakemake, write, write_results
 
 
 def pytest_collection_modifyitems(items):
@@ -116,22 +78,43 @@ def script(tmp_path, monkeypatch):
         signal.signal(number, handler)
 
 
-def options(given: dict[str, object]) -> list[object]:
-    return [part for pair in given.items() for part in pair]
+@pytest.fixture(scope="session")
+def quick(tmp_path_factory) -> Path:
+    """The default configuration, run from nothing. Tests that change it take a copy. Other calls of pytest find it
+    finished in the folder QUICK_RUN, where that is given, for this code: `.ci/run` has one for the tests on SLURM."""
+    project = Path(os.environ.get("QUICK_RUN") or tmp_path_factory.mktemp("quick"), "project")
+    if not project.exists():
+        copy_project(project)
+    snakemake(project, "results/tables.md")
+    return project
 
 
-def assert_refused(done: tuple[int, str], message: str) -> None:
-    """One line that says *message*, and no output in out/."""
-    status, said = done
-    assert status == 1
-    assert said.startswith("error: ")
-    assert message in said
-    assert len(said.splitlines()) == 1 + said.count("\n  ")
-    assert not Path("out").exists()
-    assert not Path("checkpoints").exists()
+@pytest.fixture
+def imagenet_folder(tmp_path) -> Path:
+    """With its manifest beside it."""
+    counts = {part: {"images": dict.fromkeys("abcde", count)} for part, count in (("train", 4), ("val", 2))}
+    write(tmp_path / "imagenet.json", {"dataset": "imagenet", **counts})
+    draw = np.random.default_rng(0)
+    for part, count in (("train", 4), ("val", 2)):
+        for name in ("a", "b", "c", "d", "e"):
+            path = tmp_path / "imagenet" / part / name
+            path.mkdir(parents=True)
+            for index in range(count):
+                pixels = draw.integers(0, 256, (240, 260, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(path / f"{index}.png")
+    return tmp_path / "imagenet"
 
 
-def write(path: Path, content: object) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content if isinstance(content, str) else json.dumps(content))
-    return path
+@pytest.fixture(scope="session")
+def few_digits() -> Data:
+    digits = tasks.load("digits")
+    return Data(
+        digits.train_images[:60], digits.train_labels[:60], digits.test_images[:40], digits.test_labels[:40], 10
+    )
+
+
+@pytest.fixture
+def results(tmp_path) -> Path:
+    """A folder with what the tables read."""
+    write_results(tmp_path)
+    return tmp_path

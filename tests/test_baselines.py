@@ -16,7 +16,7 @@ from freedarts.spaces.darts import networks as darts_networks
 from freedarts.spaces.mobilenet import networks as mobilenet_networks
 from freedarts.spaces.nasbench201 import networks as nasbench201_networks
 from freedarts.study.catalogue import Catalogue
-from tests.conftest import ROOT, assert_refused, write
+from tests.support import ROOT, assert_refused, write
 
 NETWORKS = {
     "darts": {"channels": 4, "cells": 5, "stem_kind": "cifar", "image_size": 32, "classes": 10, "auxiliary": False},

@@ -10,19 +10,11 @@ import pytest
 from freedarts import scores
 from freedarts.files import InputError
 from freedarts.study.catalogue import Catalogue
-from tests.conftest import ROOT
+from tests.support import ROOT, merged
 
 
 def build(config: dict) -> Catalogue:
     return Catalogue(config, ROOT)
-
-
-def merged(config: dict, overlay: dict) -> dict:
-    config = copy.deepcopy(config)
-    for key, value in overlay.items():
-        both = isinstance(value, dict) and isinstance(config.get(key), dict)
-        config[key] = merged(config[key], value) if both else value
-    return config
 
 
 @pytest.mark.parametrize(

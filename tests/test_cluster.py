@@ -11,8 +11,7 @@ import yaml
 
 from freedarts.files import InputError
 from freedarts.jobs import driver, slurm
-from tests.conftest import ROOT
-from tests.test_workflow import copy_project, snakemake
+from tests.support import ROOT, copy_project, snakemake
 
 RESOURCES = {"slurm_partition": "gpu", "runtime": 40, "mem_mb": 4000, "gpu": 2, "slurm_extra": "'--signal=TERM@120'"}
 PROFILE = ("--workflow-profile", "profiles/slurm")

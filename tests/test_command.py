@@ -11,7 +11,7 @@ import pytest
 from freedarts import __main__ as command
 from freedarts import files
 from freedarts.files import VERSION
-from tests.conftest import ROOT
+from tests.support import ROOT
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import torch._dynamo
 
 from freedarts import training
 from freedarts.training import Protocol
-from tests.test_training_step import build, data  # noqa: F401, a fixture
+from tests.support import final_network
 
 CPU = torch.device("cpu")
 
@@ -27,23 +27,24 @@ class Small(torch.nn.Module):
 
 
 @pytest.mark.skipif(not shutil.which("g++"), reason="compiling for a CPU needs g++")
-def test_compiled_training_equals_the_other_and_compiles_one_graph(data):  # noqa: F811
+def test_compiled_training_equals_the_other_and_compiles_one_graph(few_digits):
     """The last, smaller batches and the tests are not compiled."""
     protocol = Protocol(3, 24, 0.05, "cosine", 0.9, 0.01, 0.5, 0.0, 0.0, 0.1)
     eager, compiled = Small(), Small()
-    rows = training.train(eager, data, protocol, 5, CPU)
+    rows = training.train(eager, few_digits, protocol, 5, CPU)
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()
-    for found, expected in zip(training.train(compiled, data, protocol, 5, CPU, compiled=True), rows, strict=True):
+    again = training.train(compiled, few_digits, protocol, 5, CPU, compiled=True)
+    for found, expected in zip(again, rows, strict=True):
         assert found["train_loss"] == pytest.approx(expected["train_loss"], rel=1e-4)
         assert found["test_loss"] == pytest.approx(expected["test_loss"], rel=1e-4)
     torch.testing.assert_close(compiled.state_dict(), eager.state_dict(), rtol=1e-3, atol=1e-4)
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
 
 
-def test_drop_path_does_not_compile_every_epoch(data):  # noqa: F811
+def test_drop_path_does_not_compile_every_epoch(few_digits):
     """Traced as for any compiler, but run as it is, which takes no minutes."""
-    network, graphs = build("darts"), []
+    network, graphs = final_network("darts"), []
 
     def count(graph, inputs):
         graphs.append(graph)
@@ -53,6 +54,6 @@ def test_drop_path_does_not_compile_every_epoch(data):  # noqa: F811
     called = torch.compile(network.train(), backend=count)
     for epoch in range(5):
         network.drop_path = training.drop_path(0.1 * epoch, CPU)
-        called(data.train_images[:24])
+        called(few_digits.train_images[:24])
     assert len(graphs) == 2
-    assert set(network.state_dict()) == set(build("darts").state_dict())
+    assert set(network.state_dict()) == set(final_network("darts").state_dict())

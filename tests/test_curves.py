@@ -1,27 +1,7 @@
 """What TensorBoard reads of a training, also of one that goes on."""
 
-import struct
-from pathlib import Path
-
-from tensorboardX.proto.event_pb2 import Event
-
 from freedarts.training.tensorboard import Curves
-
-
-def curves(folder: Path) -> dict[str, dict[int, float]]:
-    """The scalars of all event files in *folder*: records of a length (8 bytes), its checksum (4), an event, another
-    checksum (4)."""
-    found = {}
-    for path in folder.glob("events.out.tfevents.*"):
-        content, place = path.read_bytes(), 0
-        while place < len(content):
-            (length,) = struct.unpack_from("<Q", content, place)
-            event = Event.FromString(content[place + 12 : place + 12 + length])
-            place += 16 + length
-            for value in event.summary.value:
-                assert event.step not in found.setdefault(value.tag, {})
-                found[value.tag][event.step] = value.simple_value
-    return found
+from tests.support import curves
 
 
 def rows(count: int, offset: float) -> list[dict]:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.support import ROOT
 
 # script, the modules that are named with it, and modules that must not count
 CASES = [

@@ -16,8 +16,7 @@ from freedarts import spaces, tasks, training
 from freedarts.jobs.checkpoints import Checkpoints, Interrupted
 from freedarts.spaces import nasbench201
 from freedarts.training.processes import ALONE, Group
-from tests.conftest import TINY_TASK
-from tests.test_resume import PROTOCOL, result, start, wait_for_checkpoints
+from tests.support import TINY_TASK, start_training, training_result, wait_for_checkpoints
 
 CPU = torch.device("cpu")
 LOSSES = training.Protocol(2, 25, 0.05, "cosine", 0.9, 0.01, 0.5, 0.0, 0.0, 0.1)  # the last batch of 60 has 10
@@ -106,7 +105,7 @@ def test_two_processes_take_the_steps_of_one(tmp_path):
 
 
 def two(folder: Path, output: str = "metrics.json", **changes) -> subprocess.Popen:
-    return start(folder, output, options=("--processes", "2"), **{"epochs": 3} | changes)
+    return start_training(folder, output, options=("--processes", "2"), **{"epochs": 3} | changes)
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +115,7 @@ def uninterrupted(tmp_path_factory):
     output, _ = process.communicate()
     assert process.returncode == 0, output
     assert "Warning" not in output
-    return result(folder)
+    return training_result(folder)
 
 
 def test_killed_and_stopped_training_of_two_ends_bit_equal(tmp_path, uninterrupted):
@@ -132,7 +131,7 @@ def test_killed_and_stopped_training_of_two_ends_bit_equal(tmp_path, uninterrupt
     process = two(tmp_path)
     output, _ = process.communicate()
     assert process.returncode == 0, output
-    assert result(tmp_path) == uninterrupted
+    assert training_result(tmp_path) == uninterrupted
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["processes"] == 2
     assert len(load_file(tmp_path / "weights.safetensors")) == len(
@@ -170,7 +169,7 @@ def test_training_ends_when_one_of_its_processes_dies(tmp_path):
 
 def test_first_process_says_why_it_fails(tmp_path):
     """The others, which wait for it, are ended without a word."""
-    process = start(tmp_path, options=("--processes", "3"), learning_rate=1e30)
+    process = start_training(tmp_path, options=("--processes", "3"), learning_rate=1e30)
     output, _ = process.communicate(timeout=100)
     assert process.returncode == 1
     assert output.count("error: ") == 1
@@ -178,7 +177,7 @@ def test_first_process_says_why_it_fails(tmp_path):
 
 
 def test_batch_too_small_for_the_processes_is_refused_once(tmp_path):
-    process = start(tmp_path, options=("--processes", "9"), **PROTOCOL | {"batch_size": 8})
+    process = start_training(tmp_path, options=("--processes", "9"), batch_size=8)
     output, _ = process.communicate()
     assert process.returncode == 1
     assert output.count("error: ") == 1

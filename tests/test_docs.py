@@ -37,9 +37,8 @@ from freedarts.scores import Score
 from freedarts.spaces import SPACES
 from freedarts.study import paper, paths, reference
 from freedarts.training.protocol import Protocol
-from tests.conftest import ROOT, SCHEMA
 from tests.nasbench201 import file as benchmark
-from tests.test_workflow import copy_project, snakemake
+from tests.support import ROOT, SCHEMA, copy_project, snakemake
 
 pytestmark = pytest.mark.workflow
 

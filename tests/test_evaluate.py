@@ -16,8 +16,7 @@ from freedarts import genotype, spaces
 from freedarts.files import InputError, read_json
 from freedarts.training import evaluation, weights
 from tests import released
-from tests.conftest import ROOT, TINY_TASK, assert_refused, options, write
-from tests.test_resume import finish
+from tests.support import ROOT, TINY_TASK, assert_refused, finish_training, options, write
 
 PUBLISHED = ROOT / "resources/genotypes/published-synflow/darts-20/seed1.json"
 NETWORK = {"channels": 4, "cells": 5, "stem_kind": "cifar", "image_size": 32, "classes": 10, "auxiliary": True}
@@ -30,7 +29,7 @@ def evaluate(*arguments: object) -> subprocess.CompletedProcess:
 
 
 def test_another_process_gets_the_same_errors_to_the_last_digit(tmp_path):
-    finish(tmp_path, epochs=2)
+    finish_training(tmp_path, epochs=2)
     given = {"--weights": tmp_path / "weights.safetensors", "--metrics": tmp_path / "metrics.json"}
     done = evaluate(*options(given), "--output", tmp_path / "evaluation.json")
     assert done.returncode == 0, done.stderr

@@ -17,7 +17,7 @@ from freedarts.figures import agreement, curves, genotypes, ranks, rulegraph, sc
 from freedarts.genotype import Refused
 from freedarts.spaces import SPACES, darts, mobilenet, nasbench201
 from freedarts.study.paths import GENOTYPE, METRICS
-from tests.conftest import ROOT, SEARCH_RESULT, assert_refused, options, write
+from tests.support import ROOT, SEARCH_RESULT, assert_refused, options, write
 
 PUBLISHED = sorted((ROOT / "resources" / "genotypes").glob("*/*/seed*.json"))
 HISTORY = "epoch,learning_rate,test_error\n0,0.05,50.0\n1,0.01,20.5\n"

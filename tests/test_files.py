@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from freedarts.files import VERSION, InputError, parse_settings, read_json, replace_file, write_json, write_text
-from tests.conftest import ROOT
+from tests.support import ROOT
 
 KILLED_WHILE_WRITING = """
 import os, signal, sys

@@ -9,8 +9,7 @@ from torch import nn
 from freedarts import genotype, spaces
 from freedarts.spaces.darts import networks as darts
 from freedarts.spaces.nasbench201 import networks as nasbench201
-from tests.conftest import ROOT
-from tests.test_genotype import random_scores
+from tests.support import ROOT, random_scores
 
 FINAL = {
     "cifar": ("darts", {"channels": 4, "cells": 5, "stem_kind": "cifar", "image_size": 32}),

@@ -9,7 +9,7 @@ from torch import nn
 from freedarts import search
 from freedarts.layers import tangents
 from freedarts.layers.frozen import frozen
-from tests.test_networks import SMALL
+from tests.support import SMALL
 
 CONVOLUTIONS = [
     {"kernel_size": kernel, "stride": stride, "padding": padding, "dilation": dilation, "groups": groups}

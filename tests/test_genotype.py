@@ -3,21 +3,16 @@
 import csv
 import json
 import random
-from pathlib import Path
 
 import pytest
 
 from freedarts import genotype, spaces
 from freedarts.files import InputError, read_json
 from freedarts.spaces import darts, nasbench201
+from tests.support import ROOT, random_scores
 
-ROOT = Path(__file__).parents[1]
 PUBLISHED = sorted((ROOT / "resources" / "genotypes").rglob("*.json"))
 EMPTY = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
-
-
-def random_scores(space, draw: random.Random) -> dict:
-    return {group: [[draw.random() for _ in space.OPERATIONS] for _ in range(n)] for group, n in space.GATES.items()}
 
 
 @pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: "/".join(path.parts[-3:]))

@@ -6,32 +6,14 @@ import struct
 import zlib
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torchvision.transforms import Compose, InterpolationMode
 
 from freedarts import genotype, spaces, tasks, training
 from freedarts.files import InputError
 from freedarts.tasks import imagenet
-from tests.conftest import ROOT, write
-
-
-@pytest.fixture
-def folder(tmp_path) -> Path:
-    """With its manifest beside it."""
-    counts = {part: {"images": dict.fromkeys("abcde", count)} for part, count in (("train", 4), ("val", 2))}
-    write(tmp_path / "imagenet.json", {"dataset": "imagenet", **counts})
-    draw = np.random.default_rng(0)
-    for part, count in (("train", 4), ("val", 2)):
-        for name in ("a", "b", "c", "d", "e"):
-            path = tmp_path / "imagenet" / part / name
-            path.mkdir(parents=True)
-            for index in range(count):
-                pixels = draw.integers(0, 256, (240, 260, 3), dtype=np.uint8)
-                Image.fromarray(pixels).save(path / f"{index}.png")
-    return tmp_path / "imagenet"
+from tests.support import ROOT
 
 
 def settings(transform: Compose) -> list[tuple[str, dict]]:
@@ -68,27 +50,29 @@ def test_networks_of_the_release_get_their_transforms(config, name):
     assert task["protocol"].get("color_jitter", False) == (task["space"] == "darts")
 
 
-def test_batches_depend_on_the_seed_alone(folder):
+def test_batches_depend_on_the_seed_alone(imagenet_folder):
     batches = torch.randperm(20, generator=torch.Generator().manual_seed(0)).split(8)
     state = torch.get_rng_state()
-    here, elsewhere = (list(imagenet.load(folder, workers).train_batches(batches, seed=5)) for workers in (0, 2))
-    later = list(imagenet.load(folder, 0).train_batches(batches[1:], seed=5))
+    here, elsewhere = (
+        list(imagenet.load(imagenet_folder, workers).train_batches(batches, seed=5)) for workers in (0, 2)
+    )
+    later = list(imagenet.load(imagenet_folder, 0).train_batches(batches[1:], seed=5))
     assert torch.equal(torch.get_rng_state(), state)
     for first, second in (*zip(here, elsewhere, strict=True), *zip(here[1:], later, strict=True)):
         assert torch.equal(first[0], second[0])
         assert torch.equal(first[1], second[1])
     assert here[0][0].shape == (8, 3, 224, 224)
-    other = next(iter(imagenet.load(folder, 0).train_batches(batches, seed=6)))
+    other = next(iter(imagenet.load(imagenet_folder, 0).train_batches(batches, seed=6)))
     assert not torch.equal(other[0], here[0][0])
 
 
-def test_imagenet_network_trains_on_a_folder(folder):
+def test_imagenet_network_trains_on_a_folder(imagenet_folder):
     found = genotype.read(ROOT / "resources/genotypes/published-synflow/darts-20/seed1.json")
     network = spaces.load("darts").network(
         found, channels=2, cells=3, stem_kind="imagenet", image_size=224, classes=5, auxiliary=True
     )
     protocol = training.Protocol(1, 10, 0.1, "cosine", 0.9, 3e-5, 5.0, 0.0, 0.4, 0.1)
-    history = training.train(network, imagenet.load(folder, 0), protocol, 0, torch.device("cpu"))
+    history = training.train(network, imagenet.load(imagenet_folder, 0), protocol, 0, torch.device("cpu"))
     assert [row["learning_rate"] for row in history] == [0.1]
     assert 0 <= history[-1]["test_error"] <= 100
     assert history[-1]["test_top5_error"] == 0  # of five classes
@@ -103,17 +87,17 @@ def test_imagenet_network_trains_on_a_folder(folder):
         (lambda folder: (folder / "val").rename(folder / "away"), "val/a: has 0 images, expected 2"),
     ],
 )
-def test_folder_that_changed_after_its_manifest_is_refused(folder, damage, message):
-    damage(folder)
+def test_folder_that_changed_after_its_manifest_is_refused(imagenet_folder, damage, message):
+    damage(imagenet_folder)
     with pytest.raises(InputError) as caught:
-        tasks.load("imagenet", folder.with_suffix(".json"))
-    assert f"{folder}/{message}, as when {folder}.json was made" in str(caught.value)
+        tasks.load("imagenet", imagenet_folder.with_suffix(".json"))
+    assert f"{imagenet_folder}/{message}, as when {imagenet_folder}.json was made" in str(caught.value)
 
 
-def test_hidden_files_are_no_images(folder):
-    (folder / "train" / "a" / "._0.png").write_text("of a Macintosh")
-    (folder / "val" / ".ipynb_checkpoints").mkdir()
-    assert len(imagenet.load(folder, 0).train_labels) == 20
+def test_hidden_files_are_no_images(imagenet_folder):
+    (imagenet_folder / "train" / "a" / "._0.png").write_text("of a Macintosh")
+    (imagenet_folder / "val" / ".ipynb_checkpoints").mkdir()
+    assert len(imagenet.load(imagenet_folder, 0).train_labels) == 20
 
 
 def bomb(path: Path) -> None:
@@ -132,11 +116,11 @@ def bomb(path: Path) -> None:
         (bomb, "could be decompression bomb DOS attack"),
     ],
 )
-def test_damaged_image_is_named(folder, workers, damage, reason):
-    damaged = folder / "train" / "b" / "1.png"
+def test_damaged_image_is_named(imagenet_folder, workers, damage, reason):
+    damaged = imagenet_folder / "train" / "b" / "1.png"
     damage(damaged)
     with pytest.raises(InputError) as caught:
-        list(imagenet.load(folder, workers).train_batches(torch.arange(20).split(8), seed=0))
+        list(imagenet.load(imagenet_folder, workers).train_batches(torch.arange(20).split(8), seed=0))
     said = str(caught.value)
     assert said.startswith(f"{damaged}: cannot be read as an image (")
     assert reason in said
@@ -144,7 +128,7 @@ def test_damaged_image_is_named(folder, workers, damage, reason):
 
 
 @pytest.fixture
-def check(script, monkeypatch, folder):
+def check(script, monkeypatch, imagenet_folder):
     """Check the folder as an ImageNet of 5 classes with so many images to train on; 2 of each class to test on."""
 
     def call(train_images: int = 20) -> tuple[int, str]:
@@ -152,11 +136,11 @@ def check(script, monkeypatch, folder):
         return script("check_images", "--dataset", "imagenet", "--output", "out/imagenet.json")
 
     Path("out").mkdir()
-    Path("out/imagenet").symlink_to(folder)
+    Path("out/imagenet").symlink_to(imagenet_folder)
     return call
 
 
-def test_manifest_counts_the_images(check, folder):
+def test_manifest_counts_the_images(check, imagenet_folder):
     assert check() == (0, "")
     manifest = json.loads(Path("out/imagenet.json").read_text())
     assert manifest["train"]["images"] == dict.fromkeys("abcde", 4)
@@ -185,8 +169,8 @@ def test_imagenet_has_its_numbers_of_images():
         (lambda folder: (folder / "val/b/more").mkdir(), "val/b/more: is a folder; expected images alone"),
     ],
 )
-def test_incomplete_folder_is_refused_before_training(check, folder, damage, message):
-    damage(folder)
+def test_incomplete_folder_is_refused_before_training(check, imagenet_folder, damage, message):
+    damage(imagenet_folder)
     status, said = check()
     assert (status, said.startswith("error: out/imagenet"), len(said.splitlines())) == (1, True, 1)
     assert message in said

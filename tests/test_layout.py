@@ -13,7 +13,7 @@ import yaml
 from packaging.specifiers import SpecifierSet
 
 from freedarts.spaces import SPACES
-from tests.conftest import ROOT
+from tests.support import ROOT
 
 LIGHT = (
     "baselines",

@@ -12,18 +12,17 @@ from freedarts.results import manifest, pack, verify
 from freedarts.results.records import Job, add_unrecorded
 from freedarts.results.repair import faults
 from freedarts.study.paths import ARCHITECTURE_SCORES, COST, METRICS, SEARCH
-from tests.conftest import ROOT, write
-from tests.test_table_scripts import NAMES, results, tables  # noqa: F401, a fixture
+from tests.support import NAMES, ROOT, call_tables, write
 
 SEARCHED, TRAINED, COUNTED = (pattern.format(**NAMES) for pattern in (SEARCH, METRICS, COST))
 
 
 @pytest.fixture
-def made(script, results):  # noqa: F811
+def made(script, results):
     """Tables, by contract, with their manifest."""
     write(results / ARCHITECTURE_SCORES.format(**NAMES), {"scores": []})
     write((results / TRAINED).with_name("history.csv"), "epoch,test_error\n0,4\n1,5\n")
-    assert tables(script, **{"--output": "results/tables.md"}) == (0, "")
+    assert call_tables(script, **{"--output": "results/tables.md"}) == (0, "")
     return results
 
 

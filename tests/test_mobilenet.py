@@ -15,8 +15,7 @@ from freedarts.jobs.environment import Engine
 from freedarts.spaces import mobilenet as space
 from freedarts.spaces.mobilenet.networks import Network, Supernet
 from freedarts.training.retrain import Run, retrain
-from tests.conftest import ROOT, TINY_TASK
-from tests.test_networks import SMALL
+from tests.support import ROOT, SMALL, TINY_TASK
 
 OPTIONS = {"channels": 40, "image_size": 224, "classes": 1000}
 LOGGED = genotype.read(ROOT / "resources/genotypes/published-mobilenet/mobilenet/seed0.json")

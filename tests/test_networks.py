@@ -15,12 +15,8 @@ from freedarts.spaces import darts as darts_space
 from freedarts.spaces import nasbench201 as nasbench201_space
 from freedarts.spaces.darts import networks as darts
 from freedarts.spaces.nasbench201 import networks as nasbench201
+from tests.support import SMALL
 
-SMALL = {
-    "darts": {"channels": 4, "cells": 3, "stem_kind": "cifar", "image_size": 16, "classes": 5},
-    "nasbench201": {"channels": 4, "cells_per_stage": 1, "image_size": 16, "classes": 5},
-    "mobilenet": {"channels": 4, "image_size": 64, "classes": 5},
-}
 CANDIDATES = [
     *[(darts.operation, name, stride) for name in darts_space.OPERATIONS[1:] for stride in (1, 2)],
     *[(lambda n, c, _, affine: nasbench201.operation(n, c, affine), n, 1) for n in nasbench201_space.OPERATIONS[1:]],

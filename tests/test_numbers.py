@@ -19,14 +19,11 @@ from freedarts.tables import Sample
 from freedarts.tables.nasbench201 import NO_FILE
 from freedarts.tables.numbers import lookups_table, numbers_table, paper_table
 from freedarts.tables.provenance import provenance_table
-from tests.conftest import ROOT, SCHEMA, SEARCH_RESULT, write
-from tests.test_tables import METRICS
+from tests.support import METRICS, NUMBERS, READINGS, ROOT, SCHEMA, SEARCH_RESULT, write
 
-NUMBERS = {number["id"]: number for number in paper.read(ROOT / "resources" / "numbers.yaml", SCHEMA)}
 TRAINED = [number for number in NUMBERS.values() if not paper.is_lookup(number)]
 DAGGER, FREEDARTS = NUMBERS["cifar10/freedarts-dagger"], NUMBERS["cifar10/freedarts"]
 SNIP = NUMBERS["nasbench201/snip-cifar10-test"]
-READINGS = {"published": {"runs": 3}, "searched": {"source": "synflow-released", "seeds": 5, "runs": 1}}
 TASKS = {"cifar10-c38": {"trainable": True}}
 CASE = ("cifar10-c38", "darts-20", "published-synflow", 1)
 

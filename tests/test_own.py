@@ -18,12 +18,7 @@ from freedarts import baselines, genotype, scores, search, spaces
 from freedarts.costs import costs
 from freedarts.files import InputError
 from freedarts.scores._derivatives import gradient
-from tests.conftest import ROOT
-from tests.test_genotype import random_scores
-from tests.test_networks import SMALL
-from tests.test_scores import GRASP, batch
-from tests.test_search import fingerprint
-from tests.test_workflow import copy_project, planned, snakemake
+from tests.support import GRASP, ROOT, SMALL, copy_project, fingerprint, planned, random_scores, small_batch, snakemake
 
 CONFIG = yaml.safe_load((ROOT / "config" / "examples" / "own.yaml").read_text())
 FISHER = CONFIG["scores"]["fisher-digits-b8"]["settings"]
@@ -54,7 +49,7 @@ def edited(tmp_path, monkeypatch):
 def test_own_score_is_the_sum_of_squares_and_changes_nothing(space):
     score = scores.from_settings(FISHER | {"precision": "float64"})
     network = search.build(space, SMALL.get(space, OPTIONS), 0)
-    images, labels = batch(space) if space in SMALL else batch("darts")
+    images, labels = small_batch(space) if space in SMALL else small_batch("darts")
     before, state = fingerprint(network), torch.get_rng_state()
     objective, found = search.compute(network, score, (images, labels))
     again = search.compute(network, score, (images, labels))
@@ -83,7 +78,7 @@ def test_own_space_takes_every_score_and_its_genotypes_are_whole(proxy):
     options = GRASP if proxy == "grasp" else {"proxy": proxy}
     score = scores.from_settings(FISHER | options | {"precision": "float64"})
     network = search.build(SPACE, OPTIONS, 0)
-    _, found = search.compute(network, score, batch("darts"))
+    _, found = search.compute(network, score, small_batch("darts"))
     assert found["layers"].shape == (4, 3)
     derived = spaces.derive(space, random_scores(space, random.Random(0)))
     assert genotype.parse(derived.to_json(), "here") == derived
@@ -97,7 +92,7 @@ def test_grasp_on_layers_of_any_kind_is_the_definition(edited):
     """Against central differences of the gradient."""
     edited(SPACE, "nn.ReLU()", "nn.Tanh()")
     score, network = scores.from_settings(GRASP), search.build(SPACE, OPTIONS, 0)
-    images, labels = batch("darts")
+    images, labels = small_batch("darts")
     _, found = search.compute(network, score, (images, labels))
     with search.prepared(network, score, images, "float64") as (images, gates):
         loss = partial(F.cross_entropy, target=labels)

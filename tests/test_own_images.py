@@ -17,9 +17,7 @@ from freedarts.files import InputError
 from freedarts.scores import from_settings
 from freedarts.study.catalogue import Catalogue
 from freedarts.tasks import folders
-from tests.conftest import ROOT, assert_refused
-from tests.test_catalogue import merged
-from tests.test_workflow import copy_project, planned, snakemake, table
+from tests.support import ROOT, assert_refused, copy_project, merged, planned, snakemake, table
 
 EXAMPLE = "config/examples/own-images.yaml"
 OVERLAY = yaml.safe_load((ROOT / EXAMPLE).read_text())

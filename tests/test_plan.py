@@ -10,7 +10,7 @@ import yaml
 from freedarts.files import InputError
 from freedarts.results import plan
 from freedarts.study import run_folder
-from tests.conftest import ROOT, TINY_TASK, options, write
+from tests.support import ROOT, TINY_TASK, options, write
 
 HEADER = "output_file\tdate\trule\tlog-file(s)\tstatus\tplan\n"
 RUN = "results/retrain/{}/darts-20/published-synflow/seed1/run{}/{}"

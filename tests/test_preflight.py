@@ -15,7 +15,7 @@ from freedarts.jobs.checkpoints import Interrupted
 from freedarts.jobs.environment import Engine
 from freedarts.training import preflight, retrain
 from freedarts.training.protocol import Protocol
-from tests.conftest import ROOT, TINY_TASK, assert_refused, options, write
+from tests.support import ROOT, TINY_TASK, assert_refused, options, write
 
 CPU = Engine(torch.device("cpu"))
 PROTOCOL = Protocol(**TINY_TASK["protocol"])

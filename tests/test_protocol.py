@@ -10,7 +10,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from freedarts import genotype, spaces, tasks, training
 from freedarts.training.protocol import SCHEDULES, Protocol
-from tests.conftest import ROOT
+from tests.support import ROOT
 
 IMAGES = 1_281_167  # of ImageNet
 EPOCHS = {"cifar10": 600, "cifar10-c38": 600, "cifar100": 600, "cifar100-c38": 600}

@@ -22,7 +22,7 @@ from freedarts.study.paths import (
     SCORES_FIGURE,
     SEARCH,
 )
-from tests.conftest import ROOT, SEARCH_RESULT, assert_refused, options, write
+from tests.support import ROOT, SEARCH_RESULT, assert_refused, options, write
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 OWN = "not an origin"  # who asks, where it is the browser itself

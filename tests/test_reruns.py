@@ -18,8 +18,7 @@ from freedarts.jobs.driver import HOST, SIGNS, at_work
 from freedarts.nasbench201 import DOWNLOAD
 from freedarts.results.records import Job
 from freedarts.results.repair import faults, lost
-from tests.conftest import ROOT, TINY_TASK, write
-from tests.test_workflow import command, copy_project, planned, snakemake, table
+from tests.support import ROOT, TINY_TASK, command, copy_project, planned, snakemake, table, write
 
 pytestmark = pytest.mark.workflow
 

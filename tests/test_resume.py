@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 import torch._dynamo  # noqa: F401, which trainings import late: the copies below begin with it
-from safetensors.torch import load_file
 
 from freedarts import training
 from freedarts.files import InputError, read_json
@@ -23,59 +22,21 @@ from freedarts.jobs.checkpoints import StopSignals
 from freedarts.jobs.environment import Engine, set_up
 from freedarts.tasks import cifar, digits
 from freedarts.training import retrain
-from tests.conftest import ROOT, TINY_TASK
-
-PROTOCOL = TINY_TASK["protocol"] | {"epochs": 4, "batch_size": 64, "label_smoothing": 0.1}
-MEASURED = ("images_per_second", "hours", "peak_memory_mb", "commit", "sha256", "digest")
-
-
-def start(folder: Path, output: str = "metrics.json", options: tuple = (), **changes) -> subprocess.Popen:
-    genotype = folder / "genotype.json"
-    genotype.write_text(
-        '{"space": "nasbench201", '
-        '"arch": "|nor_conv_3x3~0|+|avg_pool_3x3~0|nor_conv_1x1~1|+|skip_connect~0|nor_conv_1x1~1|nor_conv_3x3~2|"}'
-    )
-    settings = TINY_TASK | {"protocol": PROTOCOL | changes}
-    arguments = ["--genotype", genotype, "--task", "tiny", "--run", "3", "--settings", json.dumps(settings)]
-    arguments += ["--checkpoints", folder / "checkpoints", "--output", folder / output, *options]
-    return subprocess.Popen(
-        [sys.executable, "-m", "scripts.retrain", *map(str, arguments)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def finish(folder: Path, **changes) -> str:
-    process = start(folder, **changes)
-    output, _ = process.communicate()
-    assert process.returncode == 0, output
-    return output
-
-
-def result(folder: Path, name: str = "metrics.json") -> tuple[dict, dict, list]:
-    metrics = json.loads((folder / name).read_text())
-    rows = [line.split(",") for line in (folder / "history.csv").read_text().splitlines()]
-    history = [
-        [value for column, value in zip(rows[0], row, strict=True) if "seconds" not in column] for row in rows[1:]
-    ]
-    weights = {key: tensor.tolist() for key, tensor in load_file(folder / "weights.safetensors").items()}
-    return {key: value for key, value in metrics.items() if key not in MEASURED}, weights, history
-
-
-def wait_for_checkpoints(folder: Path, count: int) -> None:
-    deadline = time.monotonic() + 60
-    while len(list(folder.glob("checkpoints/*/step*.pt"))) < count:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+from tests.support import (
+    ROOT,
+    SHORT_PROTOCOL,
+    finish_training,
+    start_training,
+    training_result,
+    wait_for_checkpoints,
+)
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("uninterrupted")
-    finish(folder)
-    return result(folder)
+    finish_training(folder)
+    return training_result(folder)
 
 
 def steps(folder: Path) -> int:
@@ -87,7 +48,7 @@ RANDOM_TASK = {
     "space": "darts",
     "dataset": "digits",
     "network": {"channels": 4, "cells": 3, "stem_kind": "cifar", "image_size": 32, "classes": 10, "auxiliary": True},
-    "protocol": PROTOCOL | {"epochs": 12, "batch_size": 12, "drop_path": 0.5, "auxiliary_weight": 0.4},
+    "protocol": SHORT_PROTOCOL | {"epochs": 12, "batch_size": 12, "drop_path": 0.5, "auxiliary_weight": 0.4},
 }
 
 
@@ -133,12 +94,12 @@ def test_killed_training_ends_bit_equal(tmp_path):
     for process in (running[0], begin("cut")):
         process.join()
         assert process.exitcode == 0
-    assert result(cut) == result(whole)
+    assert training_result(cut) == training_result(whole)
 
 
 @pytest.mark.parametrize("number", StopSignals.NUMBERS)
 def test_stopped_training_saves_within_the_epoch_and_goes_on(tmp_path, uninterrupted, number):
-    process = start(tmp_path)
+    process = start_training(tmp_path)
     wait_for_checkpoints(tmp_path, 1)
     process.send_signal(number)
     output, _ = process.communicate()
@@ -146,12 +107,12 @@ def test_stopped_training_saves_within_the_epoch_and_goes_on(tmp_path, uninterru
     assert "stopped in epoch" in output
     assert not (tmp_path / "metrics.json").exists()
     assert steps(tmp_path) % 23  # 1,437 images in batches of 64: not at the end of an epoch
-    finish(tmp_path)
-    assert result(tmp_path) == uninterrupted
+    finish_training(tmp_path)
+    assert training_result(tmp_path) == uninterrupted
 
 
 def test_truncated_newest_checkpoint_falls_back(tmp_path, uninterrupted):
-    process = start(tmp_path)
+    process = start_training(tmp_path)
     wait_for_checkpoints(tmp_path, 2)
     process.kill()
     process.wait()
@@ -159,34 +120,36 @@ def test_truncated_newest_checkpoint_falls_back(tmp_path, uninterrupted):
     newest.write_bytes(newest.read_bytes()[:1000])
     partial = newest.with_name(f".{newest.name}.1")
     partial.touch()
-    assert f"{newest}: skipped" in finish(tmp_path)
+    assert f"{newest}: skipped" in finish_training(tmp_path)
     assert not partial.exists()
-    assert result(tmp_path) == uninterrupted
+    assert training_result(tmp_path) == uninterrupted
 
 
 def test_finished_training_writes_its_results_again_without_an_epoch(tmp_path, uninterrupted):
-    finish(tmp_path)
+    finish_training(tmp_path)
     peak = json.loads((tmp_path / "metrics.json").read_text())["peak_memory_mb"]
     assert 1 < peak < 2000
     for name in ("metrics.json", "weights.safetensors", "history.csv"):
         (tmp_path / name).unlink()
     saved = {path: path.stat().st_mtime_ns for path in tmp_path.glob("checkpoints/*/step*.pt")}
-    finish(tmp_path, **read_json(tmp_path / "protocol.json")["protocol"])  # defaults written out are no other protocol
+    finish_training(
+        tmp_path, **read_json(tmp_path / "protocol.json")["protocol"]
+    )  # defaults written out are no other protocol
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("checkpoints/*/step*.pt")} == saved
     assert json.loads((tmp_path / "metrics.json").read_text())["peak_memory_mb"] == peak
-    assert result(tmp_path) == uninterrupted
+    assert training_result(tmp_path) == uninterrupted
 
 
 def test_changed_protocol_starts_anew(tmp_path):
-    finish(tmp_path, epochs=1)
-    finish(tmp_path, epochs=1, learning_rate=0.06)
+    finish_training(tmp_path, epochs=1)
+    finish_training(tmp_path, epochs=1, learning_rate=0.06)
     assert len(list((tmp_path / "checkpoints").iterdir())) == 2
     rate = (tmp_path / "history.csv").read_text().splitlines()[1].split(",")[1]
     assert float(rate) == 0.06
 
 
 def test_one_genotype_of_two_searches_is_trained_twice_at_the_same_time(tmp_path):
-    others = [start(tmp_path, f"{seed}/metrics.json", ("--seed", str(seed)), epochs=1) for seed in range(2)]
+    others = [start_training(tmp_path, f"{seed}/metrics.json", ("--seed", str(seed)), epochs=1) for seed in range(2)]
     for process in others:
         output, _ = process.communicate()
         assert process.returncode == 0, output
@@ -196,11 +159,11 @@ def test_one_genotype_of_two_searches_is_trained_twice_at_the_same_time(tmp_path
 
 
 def test_second_process_on_the_same_training_stops(tmp_path):
-    finish(tmp_path, epochs=1)
+    finish_training(tmp_path, epochs=1)
     (folder,) = (tmp_path / "checkpoints").iterdir()
     with (folder / "lock").open("a") as holder:
         fcntl.flock(holder, fcntl.LOCK_EX)
-        process = start(tmp_path, "second.json", epochs=1)
+        process = start_training(tmp_path, "second.json", epochs=1)
         output, _ = process.communicate()
     assert process.returncode == 1
     assert f"error: {folder}: another process is at work on it" in output

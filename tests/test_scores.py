@@ -13,26 +13,9 @@ from freedarts.layers.frozen import frozen
 from freedarts.scores import grasp
 from freedarts.search import contract
 from freedarts.spaces.nasbench201 import EDGES
-from tests.test_networks import SMALL
+from tests.support import GRASP, SMALL, SNIP, small_batch
 
-SNIP = {
-    "proxy": "snip",
-    "batch_norm": "train",
-    "gates": "normal",
-    "gate_scale": 0.3,
-    "positive_gates": False,
-    "positive_weights": False,
-    "precision": "float64",
-    "data": {"dataset": "digits", "batch_size": 6},
-}
-GRASP = SNIP | {"proxy": "grasp", "product": "gradient", "sign": "negative"}
 STEP = {"learning_rate": 0.03, "weight_decay": 1e-3}
-
-
-def batch(space: str, n: int = 6) -> search.Batch:
-    generator = torch.Generator().manual_seed(0)
-    size = SMALL[space]["image_size"]
-    return torch.randn(n, 3, size, size, generator=generator), torch.randint(5, (n,), generator=generator)
 
 
 def flat(matrices: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -51,8 +34,8 @@ def assert_close(found: dict[str, torch.Tensor], expected: dict[str, torch.Tenso
 def test_recomputed_scores_equal_the_plain_way(space, batch_norm, settings):
     positive = settings["proxy"] == "snip" and space != "mobilenet"  # there ReLU6 would stop every gradient
     score = scores.from_settings(settings | {"batch_norm": batch_norm, "positive_weights": positive})
-    objective, matrices = search.compute(search.build(space, SMALL[space], 2), score, batch(space))
-    plain_objective, plain = plain_score(plain_supernet(space, SMALL[space], 2), score, batch(space))
+    objective, matrices = search.compute(search.build(space, SMALL[space], 2), score, small_batch(space))
+    plain_objective, plain = plain_score(plain_supernet(space, SMALL[space], 2), score, small_batch(space))
     assert objective == pytest.approx(plain_objective, rel=1e-10)
     if (settings["proxy"], space, batch_norm) != ("synflow", "darts", "train"):  # there both are rounding errors
         assert_close(matrices, plain)
@@ -62,7 +45,7 @@ def test_recomputed_scores_equal_the_plain_way(space, batch_norm, settings):
 def test_snip_is_the_gate_times_the_slope_of_the_loss(space):
     """Against central differences; a larger step would cross kinks of ReLU6."""
     network, score = search.build(space, SMALL[space], 3), scores.from_settings(SNIP)
-    images, labels = batch(space)
+    images, labels = small_batch(space)
     _, matrices = search.compute(network, score, (images, labels))
     group = next(iter(matrices))
     with search.prepared(network, score, images, "float64") as (images, gates), torch.no_grad():
@@ -80,7 +63,7 @@ def plain_loss(space: str, weights=lambda tensor: tensor):
     network = plain_supernet(space, SMALL[space], 2).double()
     for tensor in network.state_dict().values():
         tensor.copy_(weights(tensor))
-    images, labels = batch(space)
+    images, labels = small_batch(space)
     gates = {group: (0.3 * draws).double() for group, draws in network.gate_draws.items()}
 
     def loss(vector: torch.Tensor) -> torch.Tensor:
@@ -100,7 +83,7 @@ def test_grasp_is_minus_gate_times_hessian_times_gradient():
     hessian = torch.autograd.functional.hessian(loss, gate)
     expected = -gate * (hessian @ slopes(loss, gate))
     network = search.build("nasbench201", SMALL["nasbench201"], 2)
-    _, found = search.compute(network, scores.from_settings(GRASP), batch("nasbench201"))
+    _, found = search.compute(network, scores.from_settings(GRASP), small_batch("nasbench201"))
     torch.testing.assert_close(flat(found), expected, rtol=0, atol=1e-10 * expected.abs().max().item())
     assert (expected < 0).any()
     assert (expected > 0).any()
@@ -120,7 +103,7 @@ def assert_released(space: str, settings: dict, gate: torch.Tensor, moved: torch
     (slope,) = torch.autograd.grad(product(moved), moved)
     expected = finish(gate * slope)
     network = search.build(space, SMALL[space], 2)
-    _, found = search.compute(network, scores.from_settings(GRASP | {"step": STEP} | settings), batch(space))
+    _, found = search.compute(network, scores.from_settings(GRASP | {"step": STEP} | settings), small_batch(space))
     torch.testing.assert_close(flat(found), expected, rtol=0, atol=1e-9 * expected.abs().max().item())
 
 
@@ -304,7 +287,7 @@ def test_every_score_of_the_package_keeps_to_the_contract(config, proxy, space):
     except InputError:
         pytest.skip(f"{proxy} is not for {space}")
     network = search.build(space, SMALL[space], 1)
-    images, labels = batch(space)
+    images, labels = small_batch(space)
     given = (images, labels) if score.data else search.ones(network)
     with search.prepared(network, score, given[0], "float64") as (images, gates):
         with contract.unchanged(proxy, network, gates):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from freedarts.spaces import nasbench201
-from tests.conftest import ROOT, SEARCH_RESULT, TINY_TASK, assert_refused, options, write
+from tests.support import ROOT, SEARCH_RESULT, TINY_TASK, assert_refused, options, write
 
 SCORE = {"proxy": "synflow", "batch_norm": "train", "gates": "ones", "precision": "float32"}
 SCORE |= {"positive_gates": True, "positive_weights": True}

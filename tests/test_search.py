@@ -8,8 +8,7 @@ import torch
 from benchmarks.plain import plain_score, plain_supernet
 from freedarts import genotype, scores, search, spaces
 from freedarts.files import InputError
-from tests.test_networks import SMALL
-from tests.test_scores import batch as small_batch
+from tests.support import SMALL, fingerprint, small_batch
 
 OVERFLOWING = {
     "proxy": "synflow",
@@ -73,11 +72,6 @@ def test_finite_zeros_of_an_overflow_never_become_a_genotype(catalogue):
     assert result["scores"] is None
     refused = genotype.derive(result, "here")
     assert refused == genotype.Refused(space, f"overflow in {result['audit']['overflow']}")
-
-
-def fingerprint(network: torch.nn.Module) -> list:
-    tensors = (*network.parameters(), *network.buffers(), *network.gate_draws.values())
-    return [(tensor.clone(), tensor.requires_grad, tensor.grad) for tensor in tensors]
 
 
 @pytest.mark.parametrize("space", SMALL)

@@ -12,7 +12,7 @@ from freedarts.genotype import Refused
 from freedarts.spaces import nasbench201
 from freedarts.study.paper import is_lookup, read
 from freedarts.tables.numbers import numbers_table
-from tests.conftest import ROOT, SCHEMA
+from tests.support import ROOT, SCHEMA
 
 CASE = ("nasbench201", "released")
 READINGS = {"published": {"runs": 3}, "searched": {"source": "synflow-released", "seeds": 5, "runs": 1}}

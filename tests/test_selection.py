@@ -8,7 +8,7 @@ import pytest
 
 from freedarts.files import InputError
 from freedarts.study.catalogue import Catalogue
-from tests.conftest import ROOT
+from tests.support import ROOT
 
 
 def build(config: dict) -> Catalogue:

@@ -11,7 +11,7 @@ import pytest
 
 from freedarts.files import InputError
 from freedarts.jobs import gpus
-from tests.conftest import ROOT
+from tests.support import ROOT
 
 JOB = """
 import os, sys, time

@@ -8,8 +8,7 @@ import pytest
 from freedarts import genotype, spaces
 from freedarts.files import InputError
 from freedarts.spaces import darts, nasbench201
-from tests.conftest import ROOT
-from tests.test_genotype import random_scores
+from tests.support import ROOT, random_scores
 
 
 def test_nasbench201_indices_are_a_permutation():

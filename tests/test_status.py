@@ -11,9 +11,9 @@ import pytest
 
 from freedarts.results import status
 from freedarts.study import run_folder
-from tests.conftest import ROOT, SEARCH_RESULT, TINY_TASK, write
-from tests.test_numbers import DAGGER, READINGS, SNIP
-from tests.test_tables import METRICS
+from tests.support import METRICS, NUMBERS, READINGS, ROOT, SEARCH_RESULT, TINY_TASK, write
+
+DAGGER, SNIP = NUMBERS["cifar10/freedarts-dagger"], NUMBERS["nasbench201/snip-cifar10-test"]
 
 TASKS = {"cifar10-c38": {"epochs": 600, "gpus": 1}}
 SELECTED = {"searches": [["nasbench201", "a", [0, 1]]], "trainings": [], "readings": READINGS, "tasks": TASKS}

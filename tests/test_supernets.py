@@ -8,7 +8,7 @@ import yaml
 
 from benchmarks.plain import plain_score, plain_supernet
 from freedarts import genotype, scores, search, spaces
-from tests.conftest import ROOT
+from tests.support import ROOT
 
 CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
 SUPERNETS = tuple(CONFIG["supernets"])

@@ -9,9 +9,7 @@ from benchmarks.plain import plain_supernet
 from freedarts import scores, search, tasks
 from freedarts.files import InputError
 from freedarts.spaces.mobilenet.networks import Supernet
-from tests.test_imagefolder import folder  # noqa: F401
-from tests.test_networks import SMALL
-from tests.test_scores import batch
+from tests.support import SMALL, small_batch
 
 OPTIONS = {"channels": 4, "image_size": 224, "classes": 1000}
 FLOPS = {"weight": 0.2, "reference": 4.75e8, "exponent": 0.3}
@@ -41,7 +39,7 @@ def test_score_is_the_formula_written_out():
     """One candidate's factor after the other, in a network that keeps its whole graph."""
     score = scores.from_settings(SETTINGS)
     network = search.build("mobilenet", SMALL["mobilenet"], 3)
-    images, labels = batch("mobilenet")
+    images, labels = small_batch("mobilenet")
     objective, found = search.compute(network, score, (images, labels))
 
     plain = plain_supernet("mobilenet", SMALL["mobilenet"], 3).double().train()
@@ -74,24 +72,26 @@ def test_score_is_the_formula_written_out():
             assert found["blocks"][block, i].item() == pytest.approx(abs(after * slope), rel=1e-9)
 
 
-def test_search_on_images_of_a_folder(folder):  # noqa: F811
+def test_search_on_images_of_a_folder(imagenet_folder):
     found = search.search(
-        "mobilenet", OPTIONS, scores.from_settings(SETTINGS | {"precision": "float32"}), 1, manifest=folder
+        "mobilenet", OPTIONS, scores.from_settings(SETTINGS | {"precision": "float32"}), 1, manifest=imagenet_folder
     )
     assert found["audit"]["verdict"] in ("sound", "noise")
     assert (len(found["scores"]["blocks"]), found["proxy"]) == (21, "synflow_path")
     state = torch.get_rng_state()
-    images, labels = tasks.batch("imagenet", 10, 1, folder, "test")
+    images, labels = tasks.batch("imagenet", 10, 1, imagenet_folder, "test")
     assert torch.equal(torch.get_rng_state(), state)
     assert sorted(labels.tolist()) == sorted([*range(5)] * 2)
     assert images.shape == (10, 3, 224, 224)
-    assert not torch.equal(tasks.batch("imagenet", 4, 1, folder)[0], tasks.batch("imagenet", 4, 2, folder)[0])
+    assert not torch.equal(
+        tasks.batch("imagenet", 4, 1, imagenet_folder)[0], tasks.batch("imagenet", 4, 2, imagenet_folder)[0]
+    )
 
 
-def test_bad_input_is_named(folder):  # noqa: F811
+def test_bad_input_is_named(imagenet_folder):
     score = scores.from_settings(SETTINGS)
     with pytest.raises(InputError, match="val: has 10 images, 11 are needed"):
-        tasks.batch("imagenet", 11, 0, folder, "test")
+        tasks.batch("imagenet", 11, 0, imagenet_folder, "test")
     with pytest.raises(InputError, match="--data: the manifest of imagenet is needed"):
         search.search("mobilenet", OPTIONS, score, 1)
     with pytest.raises(InputError, match="is for the space mobilenet, the supernet is of darts"):

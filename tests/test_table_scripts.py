@@ -1,81 +1,16 @@
 """The scripts of the tables and of the README, as commands."""
 
 import csv
-import json
 from pathlib import Path
 
 import pytest
 
-from freedarts.spaces import nasbench201
 from freedarts.study.paths import CORRELATION, COST, GENOTYPE, LOOKUP, METRICS, SEARCH
-from freedarts.tables import nasbench201 as nasbench201_table
-from tests.conftest import ROOT, SEARCH_RESULT, assert_refused, options, write
-
-METRICS_VALUE = {
-    "error_last": 5.0,
-    "error_best": 4.0,
-    "top5_error_last": 0.5,
-    "epochs": 8,
-    "parameters": 1000,
-    "images_per_second": 100.0,
-    "hours": 0.5,
-    "device": "cpu",
-}
-FIGURES = {"parameters": 10, "parameters_with_auxiliary": 12, "flops": 20, "macs": 30}
-LOOKUP_VALUE = {
-    "best": dict.fromkeys(nasbench201_table.COLUMNS),
-    "seeds": {"0": {"index": 5, **dict.fromkeys(nasbench201_table.COLUMNS)}},
-}
-TABLES = {
-    "searches": [["nasbench201", "synflow", [0]]],
-    "left_out": [],
-    "sources": [],
-    "costs": [["t", "nasbench201", "synflow"]],
-    "lookups": [["nasbench201", "synflow"]],
-    "correlations": [["synflow", 50, 0]],
-    "benchmark": True,
-    "numbers": [],
-    "number_searches": [],
-    "trainings": [["t", "nasbench201", "synflow", 0, 0]],
-    "readings": {"published": {"runs": 3}, "searched": {"source": "synflow", "seeds": 5, "runs": 1}},
-    "tasks": {"t": {"trainable": True}},
-}
-NAMES = {
-    "supernet": "nasbench201",
-    "score": "synflow",
-    "source": "synflow",
-    "task": "t",
-    "seed": 0,
-    "run": 0,
-    "architectures": 50,
-}
-
-
-@pytest.fixture
-def results(tmp_path) -> Path:
-    found = nasbench201.derive(SEARCH_RESULT["scores"]).to_json()
-    contents = {
-        SEARCH: SEARCH_RESULT,
-        GENOTYPE: found,
-        COST: {"0": FIGURES},
-        METRICS: METRICS_VALUE,
-        LOOKUP: LOOKUP_VALUE,
-        CORRELATION: {"accuracies": dict.fromkeys(nasbench201_table.COLUMNS)},
-    }
-    for pattern, content in contents.items():
-        write(tmp_path / pattern.format(**NAMES), content)
-    return tmp_path
-
-
-def tables(script, settings: str = json.dumps(TABLES), **changes) -> tuple[int, str]:
-    resources = ROOT / "resources"
-    given = {"--numbers": "numbers.yaml", "--objectives": "objectives.yaml", "--published-costs": "costs.yaml"}
-    given = {option: resources / name for option, name in given.items()} | {"--output": "out/tables.md"} | changes
-    return script("tables", "--settings", settings, *options(given))
+from tests.support import NAMES, assert_refused, call_tables, write
 
 
 def test_tables_of_good_results(script, results):
-    assert tables(script) == (0, "")
+    assert call_tables(script) == (0, "")
     rows = list(csv.DictReader((results / "out" / "tables.csv").open()))
     assert {row["table"] for row in rows} == {
         *("paper", "numbers", "search", "nasbench201", "lookups", "correlation", "costs", "retraining", "provenance")
@@ -104,20 +39,20 @@ def test_tables_name_the_result_that_is_wrong(script, results, pattern, content,
     path.unlink()
     if content is not None:
         write(path, content)
-    assert_refused(tables(script), f"error: {path.relative_to(results)}: {message}")
+    assert_refused(call_tables(script), f"error: {path.relative_to(results)}: {message}")
 
 
 def test_tables_name_what_is_wrong_in_their_other_inputs(script, results):
-    assert_refused(tables(script, '{"searches": []}'), "--settings: holds ['searches'], expected the keys")
-    assert_refused(tables(script, **{"--numbers": "none.yaml"}), "'none.yaml'")
+    assert_refused(call_tables(script, '{"searches": []}'), "--settings: holds ['searches'], expected the keys")
+    assert_refused(call_tables(script, **{"--numbers": "none.yaml"}), "'none.yaml'")
     write(results / "bad.yaml", "a: [")
-    assert_refused(tables(script, **{"--objectives": "bad.yaml"}), "bad.yaml: not valid YAML")
+    assert_refused(call_tables(script, **{"--objectives": "bad.yaml"}), "bad.yaml: not valid YAML")
 
 
 def test_readme_takes_the_tables_between_its_markers(script, results):
     readme = write(results / "README.md", "before\n<!-- results: by make -->\nstale\n<!-- results end -->\nafter\n")
     arguments = ("--tables", "out/tables.md", "--readme", readme, "--output", "new/README.md")
-    assert tables(script) == (0, "")
+    assert call_tables(script) == (0, "")
     assert script("readme", *arguments) == (0, "")
     text = (results / "new" / "README.md").read_text(encoding="utf-8")
     assert text.startswith("before\n<!-- results: by make -->\n")

@@ -12,10 +12,8 @@ from freedarts.spaces import nasbench201
 from freedarts.study.paper import is_lookup
 from freedarts.tables.latex import latex
 from freedarts.tables.latex import text as latex_text
-from tests.conftest import ROOT
+from tests.support import METRICS, ROOT
 
-METRICS = {"error_last": 2.5, "error_best": 2.25, "top5_error_last": 0.5, "epochs": 600, "parameters": 3000000}
-METRICS |= {"images_per_second": 100.0, "hours": 30.0, "device": "a GPU"}
 NUMBERS = yaml.safe_load((ROOT / "resources" / "numbers.yaml").read_text(encoding="utf-8"))
 
 

@@ -12,7 +12,7 @@ from freedarts.files import InputError
 from freedarts.jobs.environment import Engine
 from freedarts.spaces import nasbench201
 from freedarts.training.retrain import Run, retrain
-from tests.test_curves import curves
+from tests.support import curves
 
 PROTOCOL = training.Protocol(3, 64, 0.05, "cosine", 0.9, 3e-4, 5.0, 0.2, 0.4, 0.0)
 CPU = torch.device("cpu")

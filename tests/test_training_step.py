@@ -1,40 +1,20 @@
 """The training loop against steps written out by hand, for every space and with all that a protocol can ask for."""
 
-import random
 from dataclasses import replace
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from freedarts import spaces, tasks, training
+from freedarts import spaces, training
 from freedarts.jobs.checkpoints import Checkpoints, Interrupted
 from freedarts.layers.layers import FactorizedReduce
 from freedarts.tasks import Data
 from freedarts.training import Protocol
-from tests.test_genotype import random_scores
+from tests.support import final_network
 
 CPU = torch.device("cpu")
-NETWORKS = {
-    "darts": {"channels": 4, "cells": 3, "stem_kind": "cifar", "image_size": 32, "classes": 10, "auxiliary": True},
-    "nasbench201": {"channels": 4, "cells_per_stage": 1, "image_size": 32, "classes": 10},
-    "mobilenet": {"channels": 4, "image_size": 32, "classes": 10},
-}
 PROTOCOL = Protocol(2, 24, 0.1, "cosine-released", 0.9, 0.01, 0.5, 0.0, 0.4, 0.1)
-
-
-@pytest.fixture(scope="module")
-def data() -> Data:
-    digits = tasks.load("digits")
-    return Data(
-        digits.train_images[:60], digits.train_labels[:60], digits.test_images[:40], digits.test_labels[:40], 10
-    )
-
-
-def build(name: str) -> torch.nn.Module:
-    space = spaces.load(name)
-    torch.manual_seed(1)
-    return space.network(space.derive(random_scores(space, random.Random(4))), **NETWORKS[name])
 
 
 def train_by_hand(network: torch.nn.Module, data: Data, seed: int) -> list[tuple[float, int]]:
@@ -62,11 +42,13 @@ def train_by_hand(network: torch.nn.Module, data: Data, seed: int) -> list[tuple
 
 
 @pytest.mark.parametrize("name", spaces.SPACES)
-def test_training_takes_the_steps_of_the_protocol(data, name):
-    data = replace(data, train_images=data.train_images.double(), test_images=data.test_images.double())
-    network, by_hand = build(name).double(), build(name).double()  # 21 blocks amplify float32's rounding
-    history = training.train(network, data, PROTOCOL, 5, CPU)
-    for row, (loss, wrong) in zip(history, train_by_hand(by_hand, data, 5), strict=True):
+def test_training_takes_the_steps_of_the_protocol(few_digits, name):
+    few_digits = replace(
+        few_digits, train_images=few_digits.train_images.double(), test_images=few_digits.test_images.double()
+    )
+    network, by_hand = (final_network(name).double() for _ in range(2))  # 21 blocks amplify float32's rounding
+    history = training.train(network, few_digits, PROTOCOL, 5, CPU)
+    for row, (loss, wrong) in zip(history, train_by_hand(by_hand, few_digits, 5), strict=True):
         assert row["train_loss"] == pytest.approx(loss, rel=1e-4)
         assert row["train_error"] == pytest.approx(100 * wrong / 60)
     for (key, found), expected in zip(network.state_dict().items(), by_hand.state_dict().values(), strict=True):
@@ -74,12 +56,12 @@ def test_training_takes_the_steps_of_the_protocol(data, name):
 
 
 @pytest.mark.parametrize("name", spaces.SPACES)
-def test_training_repeats_bit_for_bit_with_drop_path(data, name):
+def test_training_repeats_bit_for_bit_with_drop_path(few_digits, name):
     protocol = Protocol(2, 24, 0.1, "cosine", 0.9, 0.0, 5.0, 0.8, 0.4, 0.0)
 
     def result(seed: int) -> tuple[list[dict], dict]:
-        network = build(name)
-        history = training.train(network, data, protocol, seed, CPU)
+        network = final_network(name)
+        history = training.train(network, few_digits, protocol, seed, CPU)
         times = ("train_seconds", "seconds")
         return [{key: v for key, v in row.items() if key not in times} for row in history], network.state_dict()
 
@@ -89,13 +71,13 @@ def test_training_repeats_bit_for_bit_with_drop_path(data, name):
     assert first != other
 
 
-def test_drop_path_grows_over_the_epochs(data):
+def test_drop_path_grows_over_the_epochs(few_digits):
     seen = []
 
     class Watched(torch.nn.Module):
         def __init__(self):
             super().__init__()
-            self.network = build("darts")
+            self.network = final_network("darts")
             self.drop_path = None
 
         def forward(self, images):
@@ -103,7 +85,7 @@ def test_drop_path_grows_over_the_epochs(data):
             return self.network(images)
 
     protocol = Protocol(4, 30, 0.1, "cosine", 0.9, 0.0, 5.0, 0.2, 0.0, 0.0)
-    training.train(Watched(), data, protocol, 0, CPU)
+    training.train(Watched(), few_digits, protocol, 0, CPU)
     assert [path for in_training, path in seen if in_training][::2] == [None, *map(pytest.approx, (0.05, 0.1, 0.15))]
 
 
@@ -147,18 +129,18 @@ def test_memory_layout_changes_nothing_but_rounding():
         torch.testing.assert_close(first, last)
 
 
-def test_interrupted_mobilenet_training_ends_bit_equal(data, tmp_path):
+def test_interrupted_mobilenet_training_ends_bit_equal(few_digits, tmp_path):
     """Its rate follows the step, two groups of parameters have a momentum, dropout draws random numbers."""
     protocol = Protocol(
         *(3, 24, 0.1, "linear-steps-released", 0.9, 4e-5, 5.0, 0.0, 0.0, 0.1), decay="convolutions", reshuffle=False
     )
-    whole, cut = build("mobilenet"), build("mobilenet")
-    history = training.train(whole, data, protocol, 2, CPU)
+    whole, cut = final_network("mobilenet"), final_network("mobilenet")
+    history = training.train(whole, few_digits, protocol, 2, CPU)
     calls = iter(range(100))
     with pytest.raises(Interrupted, match="epoch 1, step 2 of 3"):
-        training.train(cut, data, protocol, 2, CPU, Checkpoints(tmp_path), lambda: next(calls) >= 5)
-    resumed = build("mobilenet")
-    rest = training.train(resumed, data, protocol, 2, CPU, Checkpoints(tmp_path))
+        training.train(cut, few_digits, protocol, 2, CPU, Checkpoints(tmp_path), lambda: next(calls) >= 5)
+    resumed = final_network("mobilenet")
+    rest = training.train(resumed, few_digits, protocol, 2, CPU, Checkpoints(tmp_path))
     torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=0, atol=0)
     times = ("train_seconds", "seconds")
     assert [{k: v for k, v in row.items() if k not in times} for row in rest] == [

@@ -16,8 +16,7 @@ import torch
 from PIL import Image
 
 from freedarts.tasks import own
-from tests.conftest import ROOT, TINY_TASK, write
-from tests.test_resume import result
+from tests.support import ROOT, TINY_TASK, training_result, write
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems do not say who is whose child")
 
@@ -69,7 +68,7 @@ def finish(folder: Path, images: Path) -> tuple:
     process = start(folder, images)
     output, _ = process.communicate()
     assert process.returncode == 0, output
-    return result(folder)
+    return training_result(folder)
 
 
 def wait_for_readers(process: subprocess.Popen, folder: Path) -> Path:

@@ -1,6 +1,5 @@
 """The real snakemake on copies of the project: the quick run, partial re-runs, kills, locks, bad input."""
 
-import csv
 import json
 import os
 import random
@@ -8,20 +7,16 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.conftest import ROOT, TINY_TASK
+from tests.support import TINY_TASK, command, copy_project, planned, snakemake, table
 
 pytestmark = pytest.mark.workflow
 
-PARTS = ("Snakefile", "rules", "scripts", "freedarts", "config", "resources", "envs", "profiles")
-# Times, memory and what depends on them; everything else must come out the same again.
-VOLATILE = ("seconds", "memory, MB", "images/s", "hours")
 TINY = {
     "tasks": {"tiny": TINY_TASK},
     "search": [{"supernets": ["nasbench201"], "scores": ["synflow", "synflow-released"], "seeds": 2}],
@@ -31,57 +26,9 @@ TINY = {
 }
 
 
-def copy_project(target: Path) -> Path:
-    target.mkdir(parents=True)
-    for part in PARTS:
-        source = ROOT / part
-        if source.is_dir():
-            shutil.copytree(source, target / part, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy2(source, target)
-    return target
-
-
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "snakemake", *arguments]
-
-
-def snakemake(project: Path, *arguments: str, check: bool = True) -> str:
-    """What snakemake prints in *project*; the library is the copy's, because it stands first on the path."""
-    done = subprocess.run(command(*arguments), cwd=project, text=True, capture_output=True)
-    output = done.stdout + done.stderr
-    assert (done.returncode == 0) == check, output[-4000:]
-    return output
-
-
-def planned(project: Path, *arguments: str) -> set[str]:
-    """The outputs of the jobs that snakemake would run."""
-    output = snakemake(project, "-n", *arguments)
-    found = re.findall(r"^    output: (.*)$", output, re.MULTILINE)
-    assert found or "Nothing to be done" in output, output[-2000:]
-    return {name.split(", ")[0] for name in found}
-
-
 def write_overlay(path: Path, content: dict) -> tuple[str, str]:
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
     return "--configfile", str(path)
-
-
-def table(project: Path) -> dict[tuple[str, str, str], str]:
-    with (project / "results" / "tables.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return {(row["table"], row["row"], row["column"]): row["value"] for row in rows if row["column"] not in VOLATILE}
-
-
-@pytest.fixture(scope="session")
-def quick(tmp_path_factory) -> Path:
-    """The default configuration, run from nothing. Tests that change it take a copy. Other calls of pytest find it
-    finished in the folder QUICK_RUN, where that is given, for this code: `.ci/run` has one for the tests on SLURM."""
-    project = Path(os.environ.get("QUICK_RUN") or tmp_path_factory.mktemp("quick"), "project")
-    if not project.exists():
-        copy_project(project)
-    snakemake(project, "results/tables.md")
-    return project
 
 
 @pytest.fixture

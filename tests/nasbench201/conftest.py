@@ -5,18 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from freedarts.files import InputError
-from freedarts.nasbench201 import convert as conversion
 from freedarts.nasbench201.query import Table
 from tests.nasbench201 import file as generated
-
-INDICES = [0, 1, 2, 300, 11472, 15624]
 
 
 @pytest.fixture(scope="module")
 def contents() -> dict:
     """Architectures with one, two and three trials of 200 epochs."""
-    return generated.contents(INDICES)
+    return generated.contents(generated.INDICES)
 
 
 @pytest.fixture(scope="module")
@@ -42,20 +38,4 @@ def nats_bench(contents, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def table(legacy, tmp_path_factory) -> Table:
-    return Table(convert(legacy, tmp_path_factory.mktemp("table"))[1])
-
-
-def convert(source: Path, folder: Path, **options) -> tuple[Path, Path]:
-    trials, output = folder / "trials.parquet", folder / "architectures.parquet"
-    conversion.convert(source, trials, output, **options)
-    return trials, output
-
-
-def refused(source: Path, folder: Path, **options) -> str:
-    """The message; no table and no unfinished file may be left."""
-    with pytest.raises(InputError) as error:
-        convert(source, folder, **options)
-    assert not list(folder.glob("*.parquet*"))
-    assert not list(folder.glob(".*"))
-    assert "\n" not in str(error.value)
-    return str(error.value)
+    return Table(generated.convert(legacy, tmp_path_factory.mktemp("table"))[1])

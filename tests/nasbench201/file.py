@@ -13,7 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from freedarts.files import InputError
+from freedarts.nasbench201 import convert as conversion
 from freedarts.spaces.nasbench201 import from_index
 
 CLASSES = {"cifar10-valid": 10, "cifar10": 10, "cifar100": 100, "ImageNet16-120": 120}
@@ -25,6 +28,7 @@ EVALUATIONS = {
 }
 # Architectures with one, two and three trials of 200 epochs in the released file.
 TRIALS = (2225, 5439, 7961)
+INDICES = [0, 1, 2, 300, 11472, 15624]
 
 
 def trial(
@@ -233,3 +237,19 @@ def write_large(path: Path, count: int, seed: int = 0) -> None:
         indices = b"".join(b"M" + struct.pack("<H", index) for index in range(count))
         file.write(b"u" + _text("evaluated_indexes") + b"](" + indices + b"eu.")
         pickle.dump([], file, protocol=2)
+
+
+def convert(source: Path, folder: Path, **options) -> tuple[Path, Path]:
+    trials, output = folder / "trials.parquet", folder / "architectures.parquet"
+    conversion.convert(source, trials, output, **options)
+    return trials, output
+
+
+def refused(source: Path, folder: Path, **options) -> str:
+    """The message; no table and no unfinished file may be left."""
+    with pytest.raises(InputError) as error:
+        convert(source, folder, **options)
+    assert not list(folder.glob("*.parquet*"))
+    assert not list(folder.glob(".*"))
+    assert "\n" not in str(error.value)
+    return str(error.value)

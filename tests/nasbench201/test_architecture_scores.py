@@ -18,7 +18,7 @@ from freedarts.architectures import scores, synflow
 from freedarts.nasbench201 import SIZE
 from freedarts.spaces.nasbench201 import Genotype, from_index
 from freedarts.spaces.nasbench201.networks import Network
-from tests.conftest import ROOT, assert_refused, options
+from tests.support import ROOT, assert_refused, options
 
 SMALL = {"channels": 4, "cells_per_stage": 1, "image_size": 8, "classes": 10}
 FULL = {"channels": 16, "cells_per_stage": 5, "image_size": 32, "classes": 10}

@@ -15,7 +15,7 @@ from numpy._core.multiarray import scalar
 from freedarts.nasbench201 import DATASETS, FIGURES, sources
 from freedarts.nasbench201.query import Table
 from tests.nasbench201 import file as generated
-from tests.nasbench201.conftest import INDICES, convert
+from tests.nasbench201.file import INDICES, convert
 
 # Published, rounded: C10 valid and test, C100 valid and test, ImageNet16-120 valid and test.
 PUBLISHED = {

@@ -12,9 +12,9 @@ from freedarts.nasbench201 import FIGURES, SIZE
 from freedarts.study.catalogue import Catalogue
 from freedarts.study.paths import ARCHITECTURE_SCORES, CORRELATION
 from freedarts.tables.correlation import NO_ACCURACIES, NO_FILE, correlation_table
-from tests.conftest import ROOT, assert_refused, write
 from tests.nasbench201 import file as generated
-from tests.nasbench201.conftest import convert
+from tests.nasbench201.file import convert
+from tests.support import ROOT, assert_refused, write
 
 
 def test_correlation_against_pandas():

@@ -13,7 +13,7 @@ import pytest
 
 from freedarts.files import InputError
 from freedarts.nasbench201.download import download
-from tests.conftest import ROOT
+from tests.support import ROOT
 
 CONTENT = random.Random(0).randbytes(3 << 20)
 HALF = len(CONTENT) // 2

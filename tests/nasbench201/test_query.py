@@ -11,9 +11,9 @@ import pytest
 from freedarts.files import InputError, read_json, write_json
 from freedarts.nasbench201.query import Table, canonical
 from freedarts.spaces.nasbench201 import EDGES, Genotype, from_index
-from tests.conftest import ROOT
 from tests.nasbench201 import file as generated
-from tests.nasbench201.conftest import INDICES, convert
+from tests.nasbench201.file import INDICES, convert
+from tests.support import ROOT
 
 
 def test_lookup_by_string_index_and_genotype_is_the_same(table):

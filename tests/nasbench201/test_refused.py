@@ -15,7 +15,7 @@ from freedarts.files import InputError
 from freedarts.nasbench201.pickles import DAMAGE, Machine, Unpickler
 from freedarts.spaces.nasbench201 import from_index
 from tests.nasbench201 import file as generated
-from tests.nasbench201.conftest import convert, refused
+from tests.nasbench201.file import convert, refused
 
 
 class Marker:

@@ -5,7 +5,7 @@ from freedarts.genotype import Refused
 from freedarts.spaces.nasbench201 import from_index
 from freedarts.study import paper
 from freedarts.tables.nasbench201 import COLUMNS, NO_FILE, nasbench201_table
-from tests.conftest import ROOT, SCHEMA
+from tests.support import ROOT, SCHEMA
 
 PUBLISHED = list(filter(paper.is_lookup, paper.read(ROOT / "resources" / "numbers.yaml", SCHEMA)))
 GENOTYPES = {

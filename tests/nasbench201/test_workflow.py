@@ -18,9 +18,8 @@ from freedarts.nasbench201 import DOWNLOAD, TABLE
 from freedarts.spaces.nasbench201 import from_index
 from freedarts.study.paths import ARCHITECTURE_SCORES, SEARCH
 from scripts import search
-from tests.conftest import ROOT
 from tests.nasbench201 import file as generated
-from tests.test_workflow import copy_project, planned, snakemake, table
+from tests.support import ROOT, copy_project, planned, snakemake, table
 
 pytestmark = pytest.mark.workflow
 

@@ -19,9 +19,8 @@ import yaml
 from safetensors.torch import load_file
 
 from freedarts.jobs.checkpoints import DIGEST_SIZE
-from tests.conftest import ROOT, TINY_TASK
 from tests.slurm import cluster as slurm
-from tests.test_workflow import command, copy_project, quick, snakemake, table  # noqa: F401, a fixture
+from tests.support import ROOT, TINY_TASK, command, copy_project, snakemake, table
 
 pytestmark = pytest.mark.slurm
 

@@ -1,0 +1,308 @@
+"""What several test modules share: copies of the project, trainings of seconds, small networks, results."""
+
+import csv
+import json
+import random
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import time
+from copy import deepcopy
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from tensorboardX.proto.event_pb2 import Event
+
+from freedarts import search, spaces
+from freedarts.spaces import nasbench201
+from freedarts.study import paper
+from freedarts.study.paths import CORRELATION, COST, GENOTYPE, LOOKUP, SEARCH
+from freedarts.study.paths import METRICS as METRICS_PATH
+from freedarts.tables import nasbench201 as nasbench201_table
+
+ROOT = Path(__file__).parents[1]
+SCHEMA = ROOT / "config" / "schema.yaml"
+
+PARTS = ("Snakefile", "rules", "scripts", "freedarts", "config", "resources", "envs", "profiles")
+# Times, memory and what depends on them; everything else must come out the same again.
+VOLATILE = ("seconds", "memory, MB", "images/s", "hours")
+
+# A training of seconds, as a task of the configuration holds it.
+TINY_TASK = {
+    "space": "nasbench201",
+    "dataset": "digits",
+    "network": {"channels": 4, "cells_per_stage": 1, "image_size": 32, "classes": 10},
+    "protocol": {
+        "epochs": 2,
+        "batch_size": 32,
+        "learning_rate": 0.05,
+        "schedule": "cosine",
+        "momentum": 0.9,
+        "weight_decay": 0.0003,
+        "gradient_clip": 5.0,
+        "drop_path": 0.0,
+        "auxiliary_weight": 0.0,
+        "label_smoothing": 0.0,
+    },
+}
+SHORT_PROTOCOL = TINY_TASK["protocol"] | {"epochs": 4, "batch_size": 64, "label_smoothing": 0.1}
+MEASURED = ("images_per_second", "hours", "peak_memory_mb", "commit", "sha256", "digest")
+
+# A supernet of each space, and a network of each to train.
+SMALL = {
+    "darts": {"channels": 4, "cells": 3, "stem_kind": "cifar", "image_size": 16, "classes": 5},
+    "nasbench201": {"channels": 4, "cells_per_stage": 1, "image_size": 16, "classes": 5},
+    "mobilenet": {"channels": 4, "image_size": 64, "classes": 5},
+}
+NETWORKS = {
+    "darts": {"channels": 4, "cells": 3, "stem_kind": "cifar", "image_size": 32, "classes": 10, "auxiliary": True},
+    "nasbench201": {"channels": 4, "cells_per_stage": 1, "image_size": 32, "classes": 10},
+    "mobilenet": {"channels": 4, "image_size": 32, "classes": 10},
+}
+
+# Settings of scores.
+SNIP = {
+    "proxy": "snip",
+    "batch_norm": "train",
+    "gates": "normal",
+    "gate_scale": 0.3,
+    "positive_gates": False,
+    "positive_weights": False,
+    "precision": "float64",
+    "data": {"dataset": "digits", "batch_size": 6},
+}
+GRASP = SNIP | {"proxy": "grasp", "product": "gradient", "sign": "negative"}
+
+# What a search on NAS-Bench-201 writes, as far as others read it.
+SEARCH_RESULT = {
+    "space": "nasbench201",
+    "proxy": "synflow",
+    "objective": 10.79,
+    "scores": {"cell": [[0.0, 0.1, 0.2, 0.3, 0.25]] * 6},
+    "operations": list(nasbench201.OPERATIONS),
+    "audit": {
+        "verdict": "sound",
+        "overflow": None,
+        "largest": 0.3,
+        "largest_second": 0.3,
+        "difference": 0.0,
+        "agreement": {"cell": 6},
+    },
+    "seconds": 0.5,
+    "peak_memory_mb": 20.0,
+}
+
+# What a training writes, as far as others read it; the paper's numbers, and what is read for them.
+METRICS = {"error_last": 2.5, "error_best": 2.25, "top5_error_last": 0.5, "epochs": 600, "parameters": 3000000}
+METRICS |= {"images_per_second": 100.0, "hours": 30.0, "device": "a GPU"}
+NUMBERS = {number["id"]: number for number in paper.read(ROOT / "resources" / "numbers.yaml", SCHEMA)}
+READINGS = {"published": {"runs": 3}, "searched": {"source": "synflow-released", "seeds": 5, "runs": 1}}
+
+# One result of each kind that the tables read, the names in their paths, and the settings of the tables.
+NAMES = {
+    "supernet": "nasbench201",
+    "score": "synflow",
+    "source": "synflow",
+    "task": "t",
+    "seed": 0,
+    "run": 0,
+    "architectures": 50,
+}
+TABLE_SETTINGS = {
+    "searches": [["nasbench201", "synflow", [0]]],
+    "left_out": [],
+    "sources": [],
+    "costs": [["t", "nasbench201", "synflow"]],
+    "lookups": [["nasbench201", "synflow"]],
+    "correlations": [["synflow", 50, 0]],
+    "benchmark": True,
+    "numbers": [],
+    "number_searches": [],
+    "trainings": [["t", "nasbench201", "synflow", 0, 0]],
+    "readings": {"published": {"runs": 3}, "searched": {"source": "synflow", "seeds": 5, "runs": 1}},
+    "tasks": {"t": {"trainable": True}},
+}
+METRICS_VALUE = {
+    "error_last": 5.0,
+    "error_best": 4.0,
+    "top5_error_last": 0.5,
+    "epochs": 8,
+    "parameters": 1000,
+    "images_per_second": 100.0,
+    "hours": 0.5,
+    "device": "cpu",
+}
+FIGURES = {"parameters": 10, "parameters_with_auxiliary": 12, "flops": 20, "macs": 30}
+LOOKUP_VALUE = {
+    "best": dict.fromkeys(nasbench201_table.COLUMNS),
+    "seeds": {"0": {"index": 5, **dict.fromkeys(nasbench201_table.COLUMNS)}},
+}
+
+
+def options(given: dict[str, object]) -> list[object]:
+    return [part for pair in given.items() for part in pair]
+
+
+def write(path: Path, content: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def merged(config: dict, overlay: dict) -> dict:
+    config = deepcopy(config)
+    for key, value in overlay.items():
+        both = isinstance(value, dict) and isinstance(config.get(key), dict)
+        config[key] = merged(config[key], value) if both else value
+    return config
+
+
+def assert_refused(done: tuple[int, str], message: str) -> None:
+    """One line that says *message*, and no output in out/."""
+    status, said = done
+    assert status == 1
+    assert said.startswith("error: ")
+    assert message in said
+    assert len(said.splitlines()) == 1 + said.count("\n  ")
+    assert not Path("out").exists()
+    assert not Path("checkpoints").exists()
+
+
+def copy_project(target: Path) -> Path:
+    target.mkdir(parents=True)
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, target / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, target)
+    return target
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "snakemake", *arguments]
+
+
+def snakemake(project: Path, *arguments: str, check: bool = True) -> str:
+    """What snakemake prints in *project*; the library is the copy's, because it stands first on the path."""
+    done = subprocess.run(command(*arguments), cwd=project, text=True, capture_output=True)
+    output = done.stdout + done.stderr
+    assert (done.returncode == 0) == check, output[-4000:]
+    return output
+
+
+def planned(project: Path, *arguments: str) -> set[str]:
+    """The outputs of the jobs that snakemake would run."""
+    output = snakemake(project, "-n", *arguments)
+    found = re.findall(r"^    output: (.*)$", output, re.MULTILINE)
+    assert found or "Nothing to be done" in output, output[-2000:]
+    return {name.split(", ")[0] for name in found}
+
+
+def table(project: Path) -> dict[tuple[str, str, str], str]:
+    with (project / "results" / "tables.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return {(row["table"], row["row"], row["column"]): row["value"] for row in rows if row["column"] not in VOLATILE}
+
+
+def start_training(folder: Path, output: str = "metrics.json", options: tuple = (), **changes) -> subprocess.Popen:
+    genotype = folder / "genotype.json"
+    genotype.write_text(
+        '{"space": "nasbench201", '
+        '"arch": "|nor_conv_3x3~0|+|avg_pool_3x3~0|nor_conv_1x1~1|+|skip_connect~0|nor_conv_1x1~1|nor_conv_3x3~2|"}'
+    )
+    settings = TINY_TASK | {"protocol": SHORT_PROTOCOL | changes}
+    arguments = ["--genotype", genotype, "--task", "tiny", "--run", "3", "--settings", json.dumps(settings)]
+    arguments += ["--checkpoints", folder / "checkpoints", "--output", folder / output, *options]
+    return subprocess.Popen(
+        [sys.executable, "-m", "scripts.retrain", *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish_training(folder: Path, **changes) -> str:
+    process = start_training(folder, **changes)
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    return output
+
+
+def training_result(folder: Path, name: str = "metrics.json") -> tuple[dict, dict, list]:
+    metrics = json.loads((folder / name).read_text())
+    rows = [line.split(",") for line in (folder / "history.csv").read_text().splitlines()]
+    history = [
+        [value for column, value in zip(rows[0], row, strict=True) if "seconds" not in column] for row in rows[1:]
+    ]
+    weights = {key: tensor.tolist() for key, tensor in load_file(folder / "weights.safetensors").items()}
+    return {key: value for key, value in metrics.items() if key not in MEASURED}, weights, history
+
+
+def wait_for_checkpoints(folder: Path, count: int) -> None:
+    deadline = time.monotonic() + 60
+    while len(list(folder.glob("checkpoints/*/step*.pt"))) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def random_scores(space, draw: random.Random) -> dict:
+    return {group: [[draw.random() for _ in space.OPERATIONS] for _ in range(n)] for group, n in space.GATES.items()}
+
+
+def small_batch(space: str, n: int = 6) -> search.Batch:
+    generator = torch.Generator().manual_seed(0)
+    size = SMALL[space]["image_size"]
+    return torch.randn(n, 3, size, size, generator=generator), torch.randint(5, (n,), generator=generator)
+
+
+def fingerprint(network: torch.nn.Module) -> list:
+    tensors = (*network.parameters(), *network.buffers(), *network.gate_draws.values())
+    return [(tensor.clone(), tensor.requires_grad, tensor.grad) for tensor in tensors]
+
+
+def final_network(name: str) -> torch.nn.Module:
+    space = spaces.load(name)
+    torch.manual_seed(1)
+    return space.network(space.derive(random_scores(space, random.Random(4))), **NETWORKS[name])
+
+
+def curves(folder: Path) -> dict[str, dict[int, float]]:
+    """The scalars of all event files in *folder*: records of a length (8 bytes), its checksum (4), an event, another
+    checksum (4)."""
+    found = {}
+    for path in folder.glob("events.out.tfevents.*"):
+        content, place = path.read_bytes(), 0
+        while place < len(content):
+            (length,) = struct.unpack_from("<Q", content, place)
+            event = Event.FromString(content[place + 12 : place + 12 + length])
+            place += 16 + length
+            for value in event.summary.value:
+                assert event.step not in found.setdefault(value.tag, {})
+                found[value.tag][event.step] = value.simple_value
+    return found
+
+
+def write_results(folder: Path) -> None:
+    found = nasbench201.derive(SEARCH_RESULT["scores"]).to_json()
+    contents = {
+        SEARCH: SEARCH_RESULT,
+        GENOTYPE: found,
+        COST: {"0": FIGURES},
+        METRICS_PATH: METRICS_VALUE,
+        LOOKUP: LOOKUP_VALUE,
+        CORRELATION: {"accuracies": dict.fromkeys(nasbench201_table.COLUMNS)},
+    }
+    for pattern, content in contents.items():
+        write(folder / pattern.format(**NAMES), content)
+
+
+def call_tables(script, settings: str = json.dumps(TABLE_SETTINGS), **changes) -> tuple[int, str]:
+    resources = ROOT / "resources"
+    given = {"--numbers": "numbers.yaml", "--objectives": "objectives.yaml", "--published-costs": "costs.yaml"}
+    given = {option: resources / name for option, name in given.items()} | {"--output": "out/tables.md"} | changes
+    return script("tables", "--settings", settings, *options(given))
