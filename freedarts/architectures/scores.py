@@ -99,7 +99,7 @@ def resumable(
     so far being saved; a kill loses those of the last SAVED_EVERY seconds.
     """
     indices = sample(count, seed)
-    modules = [f"freedarts.{name}" for name in ("nasbench201.scores", *_data_module(settings))]
+    modules = [f"freedarts.{name}" for name in ("architectures.scores", *_data_module(settings))]
     about = json.dumps(settings, sort_keys=True), str(count), str(seed), tasks.identity(data)
     name = key(*about, code_digest(*modules))
     saved = Checkpoints(checkpoints / name)
