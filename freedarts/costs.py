@@ -1,4 +1,4 @@
-"""Parameters and multiply-adds of a final network, by the two counting rules behind the published figures."""
+"""Parameters and multiply-adds of a final network, by the two counting rules behind the published counts."""
 
 import math
 

@@ -46,9 +46,9 @@ def sample(count: int, seed: int) -> list[int]:
     return sorted(indices[:count])
 
 
-def counts(indices: list[int], figure: str, options: dict) -> Scores:
-    """figure: parameters or flops. Both are sums over the edges, so five architectures give those of all."""
-    of_all = {name: costs.costs(Genotype((name,) * len(EDGES)), options)[figure] for name in OPERATIONS}
+def counts(indices: list[int], count: str, options: dict) -> Scores:
+    """count: parameters or flops. Both are sums over the edges, so five architectures give those of all."""
+    of_all = {name: costs.costs(Genotype((name,) * len(EDGES)), options)[count] for name in OPERATIONS}
     for index in indices:
         yield index, sum(of_all[name] for name in from_index(index).operations) // len(EDGES)
 

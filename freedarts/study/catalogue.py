@@ -116,7 +116,7 @@ class Catalogue:
         return self.task_settings(task, ("space", "dataset", "network", "protocol"))
 
     def readings_settings(self) -> str:
-        """What checks a figure of the paper."""
+        """What checks a number of the paper."""
         return _json({"readings": self.config["readings"]})
 
     @property
