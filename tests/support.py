@@ -74,7 +74,7 @@ SNIP = {
     "precision": "float64",
     "data": {"dataset": "digits", "batch_size": 6},
 }
-GRASP = SNIP | {"proxy": "grasp", "product": "gradient", "sign": "negative"}
+GRASP = SNIP | {"proxy": "grasp", "options": {"product": "gradient", "sign": "negative"}}
 
 # What a search on NAS-Bench-201 writes, as far as others read it.
 SEARCH_RESULT = {
@@ -135,7 +135,7 @@ METRICS_VALUE = {
     "hours": 0.5,
     "device": "cpu",
 }
-FIGURES = {"parameters": 10, "parameters_with_auxiliary": 12, "flops": 20, "macs": 30}
+COUNTS = {"parameters": 10, "parameters_with_auxiliary": 12, "flops": 20, "macs": 30}
 LOOKUP_VALUE = {
     "best": dict.fromkeys(nasbench201_table.COLUMNS),
     "seeds": {"0": {"index": 5, **dict.fromkeys(nasbench201_table.COLUMNS)}},
@@ -292,7 +292,7 @@ def write_results(folder: Path) -> None:
     contents = {
         SEARCH: SEARCH_RESULT,
         GENOTYPE: found,
-        COST: {"0": FIGURES},
+        COST: {"0": COUNTS},
         METRICS_PATH: METRICS_VALUE,
         LOOKUP: LOOKUP_VALUE,
         CORRELATION: {"accuracies": dict.fromkeys(nasbench201_table.COLUMNS)},
