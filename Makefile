@@ -1,6 +1,7 @@
 # make tables       the environment, then results/tables.md
 # make report       the environment, then results/report.html, with the figures
-# make test         the environment, then all tests but those on a real SLURM
+# make unit         the environment, then the tests that run no Snakemake (2 minutes)
+# make test         the environment, then all tests but those on a real SLURM (12 minutes)
 # make slurm        a SLURM on this machine (as root, on Debian), then the tests on it
 # make check        formatters and linters
 # make readme       the tables into README.md and docs/tables.md, the graph of the rules to docs/rules.svg
@@ -8,15 +9,17 @@
 # make environment  the environment alone, in .venv
 # make lock         requirements.lock anew, from pyproject.toml
 # make clean        remove the environment and Snakemake's records; results stay
+# make help         this list
 #
 # TORCH_INDEX=ADDRESS takes torch and torchvision from another package index, for example one with CPU-only builds.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN = $(CURDIR)/$(VENV)/bin
+PYTEST = pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 export PATH := $(BIN):$(PATH)
 
-.PHONY: tables report test slurm check readme reference environment lock clean
+.PHONY: tables report unit test slurm check readme reference environment lock clean help
 
 tables: $(VENV)/.installed
 	snakemake results/tables.md
@@ -24,8 +27,11 @@ tables: $(VENV)/.installed
 report: $(VENV)/.installed
 	snakemake results/report.html
 
+unit: $(VENV)/.installed
+	$(PYTEST) -m 'not workflow and not slurm and not slow'
+
 test: $(VENV)/.installed
-	pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(PYTEST)
 
 slurm: $(VENV)/.installed
 	pytest -m slurm -rs --durations=0 --durations-min=5
@@ -68,3 +74,6 @@ lock:
 
 clean:
 	rm -rf $(VENV) .snakemake build *.egg-info
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p; /^$$/q' $(firstword $(MAKEFILE_LIST))

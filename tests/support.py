@@ -1,7 +1,10 @@
 """What several test modules share: copies of the project, trainings of seconds, small networks, results."""
 
 import csv
+import importlib
 import json
+import multiprocessing
+import os
 import random
 import re
 import shutil
@@ -9,14 +12,16 @@ import struct
 import subprocess
 import sys
 import time
+from contextlib import chdir
 from copy import deepcopy
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 from tensorboardX.proto.event_pb2 import Event
 
-from freedarts import search, spaces
+from freedarts import files, search, spaces
 from freedarts.spaces import nasbench201
 from freedarts.study import paper
 from freedarts.study.paths import CORRELATION, COST, GENOTYPE, LOOKUP, SEARCH
@@ -48,7 +53,11 @@ TINY_TASK = {
         "label_smoothing": 0.0,
     },
 }
-SHORT_PROTOCOL = TINY_TASK["protocol"] | {"epochs": 4, "batch_size": 64, "label_smoothing": 0.1}
+SHORT_PROTOCOL = TINY_TASK["protocol"] | {"epochs": 3, "batch_size": 64, "label_smoothing": 0.1}
+TRAINED_GENOTYPE = {
+    "space": "nasbench201",
+    "arch": "|nor_conv_3x3~0|+|avg_pool_3x3~0|nor_conv_1x1~1|+|skip_connect~0|nor_conv_1x1~1|nor_conv_3x3~2|",
+}
 MEASURED = ("images_per_second", "hours", "peak_memory_mb", "commit", "sha256", "digest")
 
 # A supernet of each space, and a network of each to train.
@@ -208,27 +217,62 @@ def table(project: Path) -> dict[tuple[str, str, str], str]:
     return {(row["table"], row["row"], row["column"]): row["value"] for row in rows if row["column"] not in VOLATILE}
 
 
-def start_training(folder: Path, output: str = "metrics.json", options: tuple = (), **changes) -> subprocess.Popen:
-    genotype = folder / "genotype.json"
-    genotype.write_text(
-        '{"space": "nasbench201", '
-        '"arch": "|nor_conv_3x3~0|+|avg_pool_3x3~0|nor_conv_1x1~1|+|skip_connect~0|nor_conv_1x1~1|nor_conv_3x3~2|"}'
-    )
+# Processes are forked from one that has imported what a training needs, which takes longer than these trainings.
+FORKS = multiprocessing.get_context("forkserver")
+COMMANDS = [f"freedarts.commands.{name}" for name in ("retrain", "preflight")]
+FORKS.set_forkserver_preload(["pytest", "tests.support", *COMMANDS, "sklearn.datasets", "torch._dynamo"])
+
+
+def _run_script(name: str, arguments: list[str], output: Connection) -> None:
+    os.setsid()
+    os.chdir(ROOT)
+    os.dup2(output.fileno(), 1)
+    os.dup2(output.fileno(), 2)
+    output.close()
+    sys.argv = [name, *arguments]
+    sys.orig_argv = [sys.executable, "-m", f"scripts.{name}", *arguments]
+    files.run(importlib.import_module(f"scripts.{name}").main)
+
+
+class Script:
+    """A script at work in a process and a process group of its own, as subprocess.Popen has it."""
+
+    def __init__(self, name: str, *arguments: object):
+        reader, writer = FORKS.Pipe(duplex=False)
+        self._process = FORKS.Process(target=_run_script, args=(name, [*map(str, arguments)], writer))
+        with chdir(ROOT):  # whose modules the first start imports
+            self._process.start()
+        writer.close()
+        self._output = os.fdopen(os.dup(reader.fileno()))
+        self.pid, self.kill = self._process.pid, self._process.kill
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def wait(self) -> None:
+        self._process.join()
+
+    def communicate(self) -> str:
+        """What it and those that it started have printed, once all have ended."""
+        output = self._output.read()
+        self.wait()
+        return output
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+
+def start_training(folder: Path, output: str = "metrics.json", options: tuple = (), **changes) -> Script:
+    genotype = write(folder / "genotype.json", TRAINED_GENOTYPE)
     settings = TINY_TASK | {"protocol": SHORT_PROTOCOL | changes}
-    arguments = ["--genotype", genotype, "--task", "tiny", "--run", "3", "--settings", json.dumps(settings)]
-    arguments += ["--checkpoints", folder / "checkpoints", "--output", folder / output, *options]
-    return subprocess.Popen(
-        [sys.executable, "-m", "scripts.retrain", *map(str, arguments)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    arguments = ["--genotype", genotype, "--task", "tiny", "--run", 3, "--settings", json.dumps(settings)]
+    return Script("retrain", *arguments, "--checkpoints", folder / "checkpoints", "--output", folder / output, *options)
 
 
 def finish_training(folder: Path, **changes) -> str:
     process = start_training(folder, **changes)
-    output, _ = process.communicate()
+    output = process.communicate()
     assert process.returncode == 0, output
     return output
 

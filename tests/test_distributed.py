@@ -16,7 +16,7 @@ from freedarts import spaces, tasks, training
 from freedarts.jobs.checkpoints import Checkpoints, Interrupted
 from freedarts.spaces import nasbench201
 from freedarts.training.processes import ALONE, Group
-from tests.support import TINY_TASK, start_training, training_result, wait_for_checkpoints
+from tests.support import TINY_TASK, Script, start_training, training_result, wait_for_checkpoints
 
 CPU = torch.device("cpu")
 LOSSES = training.Protocol(2, 25, 0.05, "cosine", 0.9, 0.01, 0.5, 0.0, 0.0, 0.1)  # the last batch of 60 has 10
@@ -104,7 +104,7 @@ def test_two_processes_take_the_steps_of_one(tmp_path):
             assert found[key] == pytest.approx(row[key], rel=1e-5), key
 
 
-def two(folder: Path, output: str = "metrics.json", **changes) -> subprocess.Popen:
+def two(folder: Path, output: str = "metrics.json", **changes) -> Script:
     return start_training(folder, output, options=("--processes", "2"), **{"epochs": 3} | changes)
 
 
@@ -112,7 +112,7 @@ def two(folder: Path, output: str = "metrics.json", **changes) -> subprocess.Pop
 def uninterrupted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("uninterrupted")
     process = two(folder)
-    output, _ = process.communicate()
+    output = process.communicate()
     assert process.returncode == 0, output
     assert "Warning" not in output
     return training_result(folder)
@@ -126,10 +126,10 @@ def test_killed_and_stopped_training_of_two_ends_bit_equal(tmp_path, uninterrupt
     process = two(tmp_path)
     wait_for_checkpoints(tmp_path, 2)
     process.send_signal(signal.SIGUSR1)
-    output, _ = process.communicate()
+    output = process.communicate()
     assert process.returncode == 75, output
     process = two(tmp_path)
-    output, _ = process.communicate()
+    output = process.communicate()
     assert process.returncode == 0, output
     assert training_result(tmp_path) == uninterrupted
     metrics = json.loads((tmp_path / "metrics.json").read_text())
@@ -143,7 +143,7 @@ def test_second_group_on_one_training_stops_with_one_message(tmp_path):
     process = two(tmp_path, epochs=100)
     wait_for_checkpoints(tmp_path, 1)
     second = two(tmp_path, "second.json", epochs=100)
-    output, _ = second.communicate()
+    output = second.communicate()
     assert second.returncode == 1
     assert output.count("error: ") == 1
     assert "another process is at work on it" in output
@@ -151,7 +151,7 @@ def test_second_group_on_one_training_stops_with_one_message(tmp_path):
     process.communicate()
 
 
-def children(process: subprocess.Popen) -> list[int]:
+def children(process: Script) -> list[int]:
     return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
 
 
@@ -161,7 +161,7 @@ def test_training_ends_when_one_of_its_processes_dies(tmp_path):
     wait_for_checkpoints(tmp_path, 1)
     (other,) = children(process)
     subprocess.run(["kill", "-9", str(other)], check=True)
-    output, _ = process.communicate(timeout=60)
+    output = process.communicate()
     assert process.returncode == 1
     assert "error: process 1 of the training got signal 9" in output
     assert "Traceback" not in output
@@ -170,7 +170,7 @@ def test_training_ends_when_one_of_its_processes_dies(tmp_path):
 def test_first_process_says_why_it_fails(tmp_path):
     """The others, which wait for it, are ended without a word."""
     process = start_training(tmp_path, options=("--processes", "3"), learning_rate=1e30)
-    output, _ = process.communicate(timeout=100)
+    output = process.communicate()
     assert process.returncode == 1
     assert output.count("error: ") == 1
     assert "error: train_loss is nan in epoch 0: the training has diverged" in output
@@ -178,7 +178,7 @@ def test_first_process_says_why_it_fails(tmp_path):
 
 def test_batch_too_small_for_the_processes_is_refused_once(tmp_path):
     process = start_training(tmp_path, options=("--processes", "9"), batch_size=8)
-    output, _ = process.communicate()
+    output = process.communicate()
     assert process.returncode == 1
     assert output.count("error: ") == 1
     assert "gpus: 9, but the last batch has 5 images for them" in output

@@ -3,8 +3,6 @@
 import json
 import os
 import random
-import subprocess
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -23,31 +21,27 @@ NETWORK = {"channels": 4, "cells": 5, "stem_kind": "cifar", "image_size": 32, "c
 SETTINGS = {"space": "darts", "dataset": "digits", "network": NETWORK, "protocol": TINY_TASK["protocol"]}
 
 
-def evaluate(*arguments: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "scripts.evaluate", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, text=True, capture_output=True)
-
-
-def test_another_process_gets_the_same_errors_to_the_last_digit(tmp_path):
-    finish_training(tmp_path, epochs=2)
-    given = {"--weights": tmp_path / "weights.safetensors", "--metrics": tmp_path / "metrics.json"}
-    done = evaluate(*options(given), "--output", tmp_path / "evaluation.json")
-    assert done.returncode == 0, done.stderr
+def test_another_process_gets_the_same_errors_to_the_last_digit(script, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    finish_training(run, epochs=2)
+    given = {"--weights": run / "weights.safetensors", "--metrics": run / "metrics.json"}
+    assert script("evaluate", *options(given), "--output", "evaluation.json") == (0, "")
     result = json.loads((tmp_path / "evaluation.json").read_text())
-    rows = [line.split(",") for line in (tmp_path / "history.csv").read_text().splitlines()]
+    rows = [line.split(",") for line in (run / "history.csv").read_text().splitlines()]
     last = dict(zip(rows[0], rows[-1], strict=True))
     for key in ("test_error", "test_top5_error", "test_loss"):
         assert f"{result[key]:.9g}" == last[key]
 
-    metrics = read_json(tmp_path / "metrics.json")
-    write(tmp_path / "metrics.json", metrics | {"error_last": metrics["error_last"] + 1e-9})
-    done = evaluate(*options(given), "--output", tmp_path / "second.json")
-    assert done.returncode == 1
-    assert f"test_error is {result['test_error']} (cpu" in done.stderr
-    assert not (tmp_path / "second.json").exists()
-    with (tmp_path / "history.csv").open("a") as file:
+    metrics = read_json(run / "metrics.json")
+    write(run / "metrics.json", metrics | {"error_last": metrics["error_last"] + 1e-9})
+    assert_refused(
+        script("evaluate", *options(given), "--output", "out/second.json"), f"test_error is {result['test_error']} (cpu"
+    )
+    with (run / "history.csv").open("a") as file:
         file.write("\n")
-    assert "history.csv: changed since it was made" in evaluate(*options(given), "--output", "third.json").stderr
+    status, said = script("evaluate", *options(given), "--output", "third.json")
+    assert (status, "history.csv: changed since it was made" in said) == (1, True)
 
 
 @pytest.mark.parametrize(

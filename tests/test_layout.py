@@ -121,14 +121,38 @@ def test_nothing_imports_what_stands_above_the_package():
         assert not {name.split(".")[0] for name in imports(path)} & {"snakemake", "scripts", "rules"}, path
 
 
+def test_no_test_module_is_imported():
+    """What several share stands in tests/support.py and in the fixtures of conftest.py."""
+    shared = {
+        str(path): sorted(name for name in imports(path) if re.match(r"tests\.(.+\.)?(test_|conftest)", name))
+        for path in [*(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")]
+    }
+    assert {path: names for path, names in shared.items() if names} == {}
+
+
 def test_few_files_lie_directly_in_the_package():
     assert len(list((ROOT / "freedarts").glob("*.py"))) <= 7
 
 
-@pytest.mark.parametrize("module", LIGHT)
-def test_planning_and_derivation_load_no_torch(module):
-    check = f"import sys, freedarts.{module}; print([m for m in ('torch', 'pandas', 'sklearn') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", check], cwd=ROOT, text=True, capture_output=True).stdout == "[]\n"
+# Each in a fork, so that Python starts once.
+IMPORT_EACH = """
+import importlib, os, sys
+
+for name in sys.argv[1:]:
+    if os.fork() == 0:
+        importlib.import_module(f"freedarts.{name}")
+        loaded = {"torch", "pandas", "sklearn"} & set(sys.modules)
+        if loaded:
+            print(name, *sorted(loaded), flush=True)
+        os._exit(0)
+    assert os.wait()[1] == 0, name
+"""
+
+
+def test_planning_and_derivation_load_no_torch():
+    command = [sys.executable, "-c", IMPORT_EACH, *LIGHT]
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True)
+    assert (done.stdout, done.stderr) == ("", "")
 
 
 def test_digest_of_code_runs_none_of_it():
@@ -164,10 +188,10 @@ def test_conda_environment_has_the_versions_of_the_lock():
     assert pins == {name: LOCK[name] for name in pins}
 
 
-@pytest.mark.parametrize("name", LOCK)
-def test_locked_version_is_for_every_python_that_the_readme_allows(name):
+def test_locked_versions_are_for_every_python_that_the_readme_allows():
     """A lock made with 3.11.7 held what 3.11.2, which Debian 12 has, could not install."""
-    assert SpecifierSet(metadata(name)["Requires-Python"] or "").contains("3.11.0")
+    needed = {name: metadata(name)["Requires-Python"] or "" for name in LOCK}
+    assert {name: python for name, python in needed.items() if not SpecifierSet(python).contains("3.11.0")} == {}
 
 
 def test_lock_holds_every_dependency():
@@ -178,14 +202,19 @@ def test_lock_holds_every_dependency():
     assert names <= {name.lower() for name in LOCK}
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
-def test_script_has_the_name_of_a_rule_and_explains_itself(script):
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_script_has_the_name_of_a_rule_and_explains_itself(path, script, capsys):
     rules = "\n".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
-    assert f"\nrule {script.stem}:" in rules or f'f"{script.stem}_{{' in rules
-    help_text = subprocess.run(
-        [sys.executable, "-m", f"scripts.{script.stem}", "--help"], cwd=ROOT, text=True, capture_output=True, check=True
-    )
-    assert "--output" in help_text.stdout
+    assert f"\nrule {path.stem}:" in rules or f'f"{path.stem}_{{' in rules
+    assert script(path.stem, "--help") == (0, "")
+    assert "--output" in capsys.readouterr().out
+
+
+def test_make_says_what_each_of_its_targets_does():
+    targets = re.search(r"^\.PHONY: (.*)", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
+    command = ["make", "--no-print-directory", "help"]
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=True)
+    assert sorted(re.findall(r"^make (\S+) +\S", done.stdout, re.MULTILINE)) == sorted(targets)
 
 
 RULES = {

@@ -118,6 +118,7 @@ def test_script_needs_no_torch(tmp_path):
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.workflow
 def test_snakemake_makes_the_plan_afresh_every_time(tmp_path):
     overlay = {
         "tasks": {"tiny": TINY_TASK},

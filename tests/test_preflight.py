@@ -15,7 +15,7 @@ from freedarts.jobs.checkpoints import Interrupted
 from freedarts.jobs.environment import Engine
 from freedarts.training import preflight, retrain
 from freedarts.training.protocol import Protocol
-from tests.support import ROOT, TINY_TASK, assert_refused, options, write
+from tests.support import ROOT, TINY_TASK, Script, assert_refused, options, write
 
 CPU = Engine(torch.device("cpu"))
 PROTOCOL = Protocol(**TINY_TASK["protocol"])
@@ -104,8 +104,9 @@ def test_memory_grows_with_the_batch(tmp_path):
     for batch in (32, 512):
         settings = TINY_TASK | {"protocol": TINY_TASK["protocol"] | {"batch_size": batch}}
         given = GIVEN | {"--settings": json.dumps(settings), "--output": tmp_path / f"{batch}.json"}
-        command = [sys.executable, "-m", "scripts.preflight", *map(str, options(given))]
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+        process = Script("preflight", *options(given))
+        output = process.communicate()
+        assert process.returncode == 0, output
         peaks.append(json.loads((tmp_path / f"{batch}.json").read_text())["peak_memory_mb"])
     assert peaks[1] > peaks[0] + 20 > 20
 

@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from freedarts.jobs.environment import Engine, set_up
 from freedarts.tasks import cifar, digits
 from freedarts.training import retrain
 from tests.support import (
+    FORKS,
     ROOT,
     SHORT_PROTOCOL,
     finish_training,
@@ -33,10 +35,10 @@ from tests.support import (
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
+def finished(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("uninterrupted")
     finish_training(folder)
-    return training_result(folder)
+    return folder
 
 
 def steps(folder: Path) -> int:
@@ -65,11 +67,8 @@ def train_at_random(folder: Path) -> None:
 
 
 def test_killed_training_ends_bit_equal(tmp_path):
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])  # once for all: importing torch takes longer than these trainings
-
     def begin(name: str) -> multiprocessing.Process:
-        process = context.Process(target=train_at_random, args=(tmp_path / name,))
+        process = FORKS.Process(target=train_at_random, args=(tmp_path / name,))
         process.start()
         return process
 
@@ -102,16 +101,16 @@ def test_stopped_training_saves_within_the_epoch_and_goes_on(tmp_path, uninterru
     process = start_training(tmp_path)
     wait_for_checkpoints(tmp_path, 1)
     process.send_signal(number)
-    output, _ = process.communicate()
+    output = process.communicate()
     assert process.returncode == 75, output
     assert "stopped in epoch" in output
     assert not (tmp_path / "metrics.json").exists()
     assert steps(tmp_path) % 23  # 1,437 images in batches of 64: not at the end of an epoch
     finish_training(tmp_path)
-    assert training_result(tmp_path) == uninterrupted
+    assert training_result(tmp_path) == training_result(finished)
 
 
-def test_truncated_newest_checkpoint_falls_back(tmp_path, uninterrupted):
+def test_truncated_newest_checkpoint_falls_back(tmp_path, finished):
     process = start_training(tmp_path)
     wait_for_checkpoints(tmp_path, 2)
     process.kill()
@@ -122,11 +121,11 @@ def test_truncated_newest_checkpoint_falls_back(tmp_path, uninterrupted):
     partial.touch()
     assert f"{newest}: skipped" in finish_training(tmp_path)
     assert not partial.exists()
-    assert training_result(tmp_path) == uninterrupted
+    assert training_result(tmp_path) == training_result(finished)
 
 
-def test_finished_training_writes_its_results_again_without_an_epoch(tmp_path, uninterrupted):
-    finish_training(tmp_path)
+def test_finished_training_writes_its_results_again_without_an_epoch(tmp_path, finished):
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     peak = json.loads((tmp_path / "metrics.json").read_text())["peak_memory_mb"]
     assert 1 < peak < 2000
     for name in ("metrics.json", "weights.safetensors", "history.csv"):
@@ -137,7 +136,7 @@ def test_finished_training_writes_its_results_again_without_an_epoch(tmp_path, u
     )  # defaults written out are no other protocol
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("checkpoints/*/step*.pt")} == saved
     assert json.loads((tmp_path / "metrics.json").read_text())["peak_memory_mb"] == peak
-    assert training_result(tmp_path) == uninterrupted
+    assert training_result(tmp_path) == training_result(finished)
 
 
 def test_changed_protocol_starts_anew(tmp_path):
@@ -151,20 +150,20 @@ def test_changed_protocol_starts_anew(tmp_path):
 def test_one_genotype_of_two_searches_is_trained_twice_at_the_same_time(tmp_path):
     others = [start_training(tmp_path, f"{seed}/metrics.json", ("--seed", str(seed)), epochs=1) for seed in range(2)]
     for process in others:
-        output, _ = process.communicate()
+        output = process.communicate()
         assert process.returncode == 0, output
     found = [json.loads((tmp_path / f"{seed}/metrics.json").read_text()) for seed in range(2)]
     assert [(metrics["run"], metrics["training_seed"]) for metrics in found] == [(3, 3), (3, 1003)]
     assert (tmp_path / "0/weights.safetensors").read_bytes() != (tmp_path / "1/weights.safetensors").read_bytes()
 
 
-def test_second_process_on_the_same_training_stops(tmp_path):
-    finish_training(tmp_path, epochs=1)
+def test_second_process_on_the_same_training_stops(tmp_path, finished):
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     (folder,) = (tmp_path / "checkpoints").iterdir()
     with (folder / "lock").open("a") as holder:
         fcntl.flock(holder, fcntl.LOCK_EX)
-        process = start_training(tmp_path, "second.json", epochs=1)
-        output, _ = process.communicate()
+        process = start_training(tmp_path, "second.json")
+        output = process.communicate()
     assert process.returncode == 1
     assert f"error: {folder}: another process is at work on it" in output
     assert not (tmp_path / "second.json").exists()

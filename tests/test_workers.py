@@ -16,15 +16,11 @@ import torch
 from PIL import Image
 
 from freedarts.tasks import own
-from tests.support import ROOT, TINY_TASK, training_result, write
+from tests.support import ROOT, TINY_TASK, TRAINED_GENOTYPE, Script, training_result, write
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems do not say who is whose child")
 
 SIZE = 112  # from 97 on images are read in every epoch
-GENOTYPE = {
-    "space": "nasbench201",
-    "arch": "|nor_conv_3x3~0|+|avg_pool_3x3~0|nor_conv_1x1~1|+|skip_connect~0|nor_conv_1x1~1|nor_conv_3x3~2|",
-}
 SETTINGS = TINY_TASK | {
     "dataset": "noise",
     "network": TINY_TASK["network"] | {"image_size": SIZE, "classes": 2},
@@ -49,29 +45,21 @@ def images(tmp_path_factory) -> Path:
     return folder / "noise.json"
 
 
-def start(folder: Path, images: Path) -> subprocess.Popen:
-    """A training in a process group of its own."""
-    genotype = write(folder / "genotype.json", GENOTYPE)
+def start(folder: Path, images: Path) -> Script:
+    genotype = write(folder / "genotype.json", TRAINED_GENOTYPE)
     arguments = ["--genotype", genotype, "--task", "tiny", "--run", 0, "--settings", json.dumps(SETTINGS)]
     arguments += ["--data", images, "--workers", 2, "--checkpoints", folder / "checkpoints"]
-    return subprocess.Popen(
-        [sys.executable, "-m", "scripts.retrain", *map(str, arguments), "--output", str(folder / "metrics.json")],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    return Script("retrain", *arguments, "--output", folder / "metrics.json")
 
 
 def finish(folder: Path, images: Path) -> tuple:
     process = start(folder, images)
-    output, _ = process.communicate()
+    output = process.communicate()
     assert process.returncode == 0, output
     return training_result(folder)
 
 
-def wait_for_readers(process: subprocess.Popen, folder: Path) -> Path:
+def wait_for_readers(process: Script, folder: Path) -> Path:
     """Wait until the training has saved an epoch and others read for it again. Returns its checkpoints."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     deadline = time.monotonic() + 120
@@ -105,7 +93,7 @@ def test_stop_signal_to_all_processes_saves_and_goes_on(tmp_path, images, uninte
     process = start(tmp_path, images)
     wait_for_readers(process, tmp_path)
     os.killpg(process.pid, signal.SIGTERM)
-    output, _ = process.communicate()
+    output = process.communicate()
     assert process.returncode == 75, output
     assert "stopped in epoch" in output
     assert "Traceback" not in output

@@ -3,8 +3,7 @@
 import json
 import math
 import random
-import subprocess
-import sys
+import signal
 import time
 
 import pytest
@@ -18,7 +17,7 @@ from freedarts.architectures import scores, synflow
 from freedarts.nasbench201 import SIZE
 from freedarts.spaces.nasbench201 import Genotype, from_index
 from freedarts.spaces.nasbench201.networks import Network
-from tests.support import ROOT, assert_refused, options
+from tests.support import Script, assert_refused, options
 
 SMALL = {"channels": 4, "cells_per_stage": 1, "image_size": 8, "classes": 10}
 FULL = {"channels": 16, "cells_per_stage": 5, "image_size": 32, "classes": 10}
@@ -117,17 +116,17 @@ def score(script, settings: dict = SYNFLOW, **changes) -> tuple[int, str]:
 def test_a_killed_job_goes_on_with_what_it_has(tmp_path):
     given = {"--score": "synflow", "--architectures": 3000, "--seed": 0, "--output": tmp_path / "out.json"}
     given |= {"--settings": json.dumps({**SYNFLOW, "network": FULL}), "--checkpoints": tmp_path / "checkpoints"}
-    command = [sys.executable, "-m", "scripts.score_architectures", *map(str, options(given))]
     done = []
-    for stop in ("kill", "terminate"):
-        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    for stop, status in ((signal.SIGKILL, -9), (signal.SIGTERM, 75)):
+        process = Script("score_architectures", *options(given))
         deadline = time.monotonic() + 60
         while len(files := sorted(tmp_path.glob("checkpoints/*/step*.pt"))) <= len(done):
             assert time.monotonic() < deadline
-            assert process.poll() is None
+            assert process.returncode is None
             time.sleep(0.05)
-        getattr(process, stop)()
-        assert process.wait() == {"kill": -9, "terminate": 75}[stop]
+        process.send_signal(stop)
+        process.communicate()
+        assert process.returncode == status
         assert not (tmp_path / "out.json").exists()
         done.append(int(sorted(tmp_path.glob("checkpoints/*/step*.pt"))[-1].stem.removeprefix("step")))
     assert 0 < done[0] < done[1] < 3000
