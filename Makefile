@@ -34,7 +34,7 @@ test: $(VENV)/.installed
 	$(PYTEST)
 
 slurm: $(VENV)/.installed
-	pytest -m slurm -rs --durations=0 --durations-min=5
+	pytest -m 'slurm and not slow' -rs --durations=0 --durations-min=5
 
 check: $(VENV)/.installed
 	ruff check .

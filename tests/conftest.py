@@ -2,7 +2,6 @@
 
 import gc
 import importlib
-import os
 import signal
 import sys
 from contextlib import redirect_stderr
@@ -80,11 +79,8 @@ def script(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def quick(tmp_path_factory) -> Path:
-    """The default configuration, run from nothing. Tests that change it take a copy. Other calls of pytest find it
-    finished in the folder QUICK_RUN, where that is given, for this code: `.ci/run` has one for the tests on SLURM."""
-    project = Path(os.environ.get("QUICK_RUN") or tmp_path_factory.mktemp("quick"), "project")
-    if not project.exists():
-        copy_project(project)
+    """The default configuration, run from nothing. Tests that change it take a copy."""
+    project = copy_project(tmp_path_factory.mktemp("quick") / "project")
     snakemake(project, "results/tables.md")
     return project
 

@@ -35,6 +35,14 @@ PARTS = ("Snakefile", "rules", "scripts", "freedarts", "config", "resources", "e
 # Times, memory and what depends on them; everything else must come out the same again.
 VOLATILE = ("seconds", "memory, MB", "images/s", "hours")
 
+RULES = {
+    name: text
+    for path in (ROOT / "rules").glob("*.smk")
+    for name, text in re.findall(r"^ *rule (\w*):\n(.*?)(?=^ *rule |\Z)", path.read_text(), re.MULTILINE | re.DOTALL)
+}
+LOCAL = re.search(r"localrules:(.*?)\n\n", (ROOT / "Snakefile").read_text(), re.DOTALL)[1]
+SUBMITTED = {name for name, text in RULES.items() if f" {name}," not in LOCAL and "localrule: True" not in text}
+
 # A training of seconds, as a task of the configuration holds it.
 TINY_TASK = {
     "space": "nasbench201",

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import re
 import shlex
@@ -13,14 +14,19 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 from safetensors.torch import load_file
 
+from freedarts import baselines
 from freedarts.jobs.checkpoints import DIGEST_SIZE
+from freedarts.nasbench201.query import find
+from tests.nasbench201 import file as generated
 from tests.slurm import cluster as slurm
-from tests.support import ROOT, TINY_TASK, command, copy_project, snakemake, table
+from tests.support import ROOT, SUBMITTED, TINY_TASK, command, copy_project, snakemake, table
 
 pytestmark = pytest.mark.slurm
 
@@ -391,6 +397,52 @@ def test_a_hundred_searches_are_few_submissions(cluster, local, tmp_path):
     assert {(job["JobState"], job["NumCPUs"]) for job in jobs} == {("CANCELLED", "4")}
 
 
+def every_rule(folder: Path) -> list[str]:
+    """The smallest selection with every rule that is submitted, and what to make of it."""
+    project(folder)
+    largest = find(baselines.largest("nasbench201").arch).index  # which SynFlow takes
+    generated.write_legacy(folder / "benchmark.pth", generated.contents([0, largest]))
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 40, 8, 8, 3), dtype=np.uint8)
+    for name, images in zip("ab", pixels, strict=True):
+        (folder / "noise" / name).mkdir(parents=True)
+        for index, image in enumerate(images):
+            Image.fromarray(image).save(folder / "noise" / name / f"{index}.png")
+    file = folder / "config" / "config.yaml"
+    network = TINY_TASK["network"] | {"image_size": 8, "classes": 2}
+    config = yaml.safe_load(file.read_text()) | {
+        "datasets": {"noise": {"folder": "noise", "image_size": 8, "test_fraction": 0.5, "split_seed": 0}},
+        "nasbench201": {"file": "benchmark.pth"},
+        "tasks": {"tiny": TINY_TASK | {"dataset": "noise", "network": network}},
+        "search": [{"supernets": ["nasbench201"], "scores": ["synflow"], "seeds": 2}],
+        "correlation": [{"scores": ["parameters"], "architectures": 15625, "seeds": 1}],
+        "retrain": [{"task": "tiny", "supernet": "nasbench201", "source": "synflow", "seeds": [0], "runs": 1}],
+    }
+    file.write_text(yaml.safe_dump(config))
+    place = "tiny/nasbench201/synflow/seed0"
+    return ["results/tables.md", f"results/preflight/{place}.json", f"results/evaluate/{place}/run0.json"]
+
+
+def test_every_rule_that_is_submitted_gives_what_it_gives_locally(cluster, tmp_path):
+    """The whole quick run is compared by a test that takes minutes, below."""
+    here, there = tmp_path / "local", tmp_path / "slurm"
+    targets = every_rule(here)
+    shutil.copytree(here, there)
+    snakemake(here, "--cores", "2", *targets)
+    before = len(cluster.jobs())
+    snakemake(there, *PROFILE, *targets)
+    jobs = cluster.jobs()[before:]
+    assert {job["JobState"] for job in jobs} == {"COMPLETED"}
+    names = {"search" if "searches" in job["Comment"] else job["Comment"].partition("_wildcards")[0] for job in jobs}
+    assert {name.removeprefix("rule_") for name in names} == SUBMITTED
+    assert table(there) == table(here)
+    evaluations = [json.loads((folder / targets[2]).read_text()) for folder in (here, there)]
+    assert evaluations[0]["test_error"] == evaluations[1]["test_error"]
+    weights = METRICS.format("synflow", 0).replace("metrics.json", "weights.safetensors")
+    assert (there / weights).read_bytes() == (here / weights).read_bytes()
+    assert (there / "data/noise.json").read_bytes() == (here / "data/noise.json").read_bytes()
+
+
+@pytest.mark.slow
 def test_quick_run_gives_the_tables_of_a_local_run(cluster, request, tmp_path):
     local = request.getfixturevalue("quick")  # made, where it is not yet, once it is known that there is a SLURM
     folder = copy_project(tmp_path / "project")
