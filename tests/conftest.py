@@ -22,8 +22,11 @@ from tests.support import ROOT, copy_project, snakemake, write, write_results
 
 
 def pytest_collection_modifyitems(items):
-    """The longest run begins first, so that other processes work beside it."""
-    items.sort(key=lambda item: (item.path.stem != "test_workflow", not item.get_closest_marker("workflow")))
+    """The longest begin first, so that other processes work beside them until the end."""
+    longest = ("test_workflow", "test_docs", "test_reruns", "test_resume", "test_distributed", "test_search")
+    places = {name: place for place, name in enumerate(longest)}
+    slow = {item.path for item in items if item.get_closest_marker("workflow")}
+    items.sort(key=lambda item: (places.get(item.path.stem, len(longest)), item.path not in slow))
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -97,7 +97,7 @@ def test_killed_training_ends_bit_equal(tmp_path):
 
 
 @pytest.mark.parametrize("number", StopSignals.NUMBERS)
-def test_stopped_training_saves_within_the_epoch_and_goes_on(tmp_path, uninterrupted, number):
+def test_stopped_training_saves_within_the_epoch_and_goes_on(tmp_path, finished, number):
     process = start_training(tmp_path)
     wait_for_checkpoints(tmp_path, 1)
     process.send_signal(number)

@@ -51,8 +51,7 @@ def test_released_search_on_nasbench201(catalogue):
     [
         ("darts-8", "synflow", "sound"),
         ("darts-8", "synflow-released", "noise"),
-        ("nasbench201", "synflow", "sound"),
-        ("mobilenet", "synflow", "sound"),
+        ("nasbench201", "synflow", "sound"),  # the mobilenet's is in the quick run
     ],
 )
 def test_verdicts(catalogue, supernet, score, verdict):
