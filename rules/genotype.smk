@@ -45,7 +45,7 @@ rule publish:
     params:
         code=lambda wildcards: code("publish.py", f"spaces.{space(wildcards.supernet)}"),
     shell:
-        "python -m scripts.publish --resource {input} --output {output} > {log} 2>&1"
+        "python -m scripts.publish --resource {input} --seed {wildcards.seed} --output {output} > {log} 2>&1"
 
 
 # A rule for each source and supernet, because one job draws all seeds: how many there are is no matter of a wildcard.
@@ -71,7 +71,8 @@ for supernet, source, seeds in catalogue.sources():
             params:
                 kind=catalogue.kind(source),
                 space=space(supernet),
+                seeds=seeds,
                 code=code("sample.py", f"spaces.{space(supernet)}"),
             shell:
-                "python -m scripts.sample --space {params.space:q} --kind {params.kind} --match {input} --output {output}"
-                " > {log} 2>&1"
+                "python -m scripts.sample --space {params.space:q} --kind {params.kind} --match {input} --seeds {params.seeds}"
+                " --output {output} > {log} 2>&1"

@@ -42,6 +42,7 @@ TINY_TASK = {
 
 # What a search on NAS-Bench-201 writes, as far as others read it.
 SEARCH_RESULT = {
+    "seed": 0,
     "space": "nasbench201",
     "proxy": "synflow",
     "objective": 10.79,

@@ -350,7 +350,7 @@ def test_files_hold_the_keys_that_are_described(tutorial):
 
 def test_genotypes_and_numbers_hold_the_keys_that_are_described():
     genotypes = [baselines.uniform(space, 0) for space in SPACES] + [Refused("darts", "overflow")]
-    assert_keys(paths.GENOTYPE, {key: None for found in genotypes for key in found.to_json()})
+    assert_keys(paths.GENOTYPE, {key: None for found in genotypes for key in found.to_json() | {"seed": 0}})
     trained, looked_up = (
         next(entry for entry in paper.read(ROOT / "resources/numbers.yaml", SCHEMA) if paper.is_lookup(entry) == kind)
         for kind in (False, True)

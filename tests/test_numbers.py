@@ -219,7 +219,7 @@ def test_number_that_nothing_can_reproduce_is_named(config, change, message):
 
 def looked_up(mean: float | None) -> dict:
     figures = dict.fromkeys(FIGURES) | {"cifar10_test": mean and {"mean": mean}}
-    return {("nasbench201", "notebook-snip"): {"best": {}, "seeds": {"4": {"index": 6818} | figures}}}
+    return {("nasbench201", "notebook-snip"): {"best": {}, "seeds": {4: {"index": 6818} | figures}}}
 
 
 @pytest.mark.parametrize(

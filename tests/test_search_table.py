@@ -104,7 +104,7 @@ def all_tables() -> list[tables.Table]:
     return [
         numbers_table(numbers, READINGS, trainings, {}, {}, {"cifar10-c38": {"trainable": True}}),
         tables.search_table({CASE: {0: result(0), 1: result(1, "overflow")}}, {CASE: FOUND}, OBJECTIVES),
-        tables.cost_table({("t", "s", "x"): {"0": figures, "1": None}}, published | {"ten_seed_means": []}),
+        tables.cost_table({("t", "s", "x"): {0: figures, 1: None}}, published | {"ten_seed_means": []}),
         tables.training_table(trainings),
     ]
 

@@ -57,7 +57,7 @@ def results(tmp_path) -> Path:
     contents = {
         SEARCH: SEARCH_RESULT,
         GENOTYPE: found,
-        COST: {"0": FIGURES},
+        COST: {"seeds": {"0": FIGURES}},
         METRICS: METRICS_VALUE,
         LOOKUP: LOOKUP_VALUE,
         CORRELATION: {"accuracies": dict.fromkeys(nasbench201_table.COLUMNS)},

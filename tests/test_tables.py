@@ -43,7 +43,7 @@ def test_cost_check_is_exact_or_the_difference():
         ],
         "ten_seed_means": [{**where, "parameters": 0.1, "flops": 0.2, "macs": 0.3}],
     }
-    costs = {("t", "s", "x"): {"0": ours, "1": ours, "2": ours, "3": ours, "4": None}}
+    costs = {("t", "s", "x"): {0: ours, 1: ours, 2: ours, 3: ours, 4: None}}
     table = tables.cost_table(costs, published)
     assert [(row["seed"], row["check"]) for row in table.rows] == [
         ("0", "exact"),

@@ -53,10 +53,10 @@ def genotypes(selected: list) -> dict[tuple[str, str], dict[int, Genotype | Refu
     }
 
 
-def costs(selected: list) -> dict[tuple[str, str, str], dict[str, dict | None]]:
-    """selected: (task, supernet, source). Returns the same -> seed, as text -> figures, None without a genotype."""
+def costs(selected: list) -> dict[tuple[str, str, str], dict[int, dict | None]]:
+    """selected: (task, supernet, source). Returns the same -> seed -> counts, None without a genotype."""
     return {
-        (task, supernet, source): read_json(Path(COST.format(task=task, supernet=supernet, source=source)))
+        (task, supernet, source): _by_seed(Path(COST.format(task=task, supernet=supernet, source=source)), "cost")["seeds"]
         for task, supernet, source in selected
     }
 
@@ -64,9 +64,18 @@ def costs(selected: list) -> dict[tuple[str, str, str], dict[str, dict | None]]:
 def lookups(selected: list) -> dict[tuple[str, str], dict]:
     """selected: (supernet, source). Returns the same -> what lookup_nasbench201 wrote."""
     return {
-        (supernet, source): read_json(Path(LOOKUP.format(supernet=supernet, source=source)), LOOKUP_KEYS)
+        (supernet, source): _by_seed(Path(LOOKUP.format(supernet=supernet, source=source)), "lookup_nasbench201", LOOKUP_KEYS)
         for supernet, source in selected
     }
+
+
+def _by_seed(path: Path, rule: str, keys: tuple[str, ...] = ("seeds",)) -> dict:
+    """A file with results by seed, which JSON has as text."""
+    content = read_json(path, keys)
+    try:
+        return content | {"seeds": {int(seed): result for seed, result in content["seeds"].items()}}
+    except (AttributeError, ValueError):
+        raise InputError(f"{path}: not as {rule} writes it (seeds: expected an object with numbers for keys)") from None
 
 
 def correlations(selected: list, benchmark: bool) -> dict[tuple[str, int, int], dict | None]:

@@ -204,16 +204,16 @@ def _agreements(pairs: Iterable[tuple]) -> float | None:
 FIGURES = ("parameters", "flops", "macs")
 
 
-def cost_table(costs: dict[tuple[str, str, str], dict[str, dict | None]], published: dict) -> Table:
-    """costs: (task, supernet, source) -> seed (text) -> figures, None for a refused genotype. published: costs.yaml."""
+def cost_table(costs: dict[tuple[str, str, str], dict[int, dict | None]], published: dict) -> Table:
+    """costs: (task, supernet, source) -> seed -> counts, None for a refused genotype. published: costs.yaml."""
     printed = {(e["task"], e["supernet"], e["source"], e["seed"]): e for e in published["genotypes"]}
     means = {(e["task"], e["supernet"], e["source"]): e for e in published["ten_seed_means"]}
     rows = []
     for (task, supernet, source), seeds in costs.items():
         where = {"task": task, "supernet": supernet, "source": source}
         for seed, ours in seeds.items():
-            theirs = printed.get((task, supernet, source, int(seed)), {})
-            row = {**where, "seed": seed}
+            theirs = printed.get((task, supernet, source, seed), {})
+            row = {**where, "seed": str(seed)}
             for figure in FIGURES:
                 row |= {figure: ours and ours[figure], f"{figure}, published": theirs.get(figure)}
             row["with auxiliary head"] = ours and ours["parameters_with_auxiliary"]

@@ -141,7 +141,7 @@ def test_commands_convert_and_show(legacy, tmp_path):
 
 def test_the_lookup_script_looks_all_seeds_up(table, tmp_path):
     for seed, content in enumerate((from_index(2).to_json(), {"space": "nasbench201", "refused": "overflow in stem"})):
-        write_json(tmp_path / f"seed{seed}.json", content)
+        write_json(tmp_path / f"seed{seed}.json", content | {"seed": seed})
     darts = ROOT / "resources" / "genotypes" / "darts-v1" / "darts-8" / "seed0.json"
     arguments = "scripts.lookup_nasbench201", "--table", table.path, "--output", tmp_path / "out.json"
     seeds = tmp_path / "seed0.json", tmp_path / "seed1.json"
