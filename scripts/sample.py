@@ -22,7 +22,8 @@ def main() -> None:
     if wrong := [seed for seed in arguments.seeds if seed < 0]:
         raise InputError(f"--seeds {wrong[0]}; allowed: 0 and above")
     if len(arguments.seeds) != len(arguments.output):
-        raise InputError(f"--seeds has {len(arguments.seeds)} seeds, --output {len(arguments.output)} files; one for each")
+        counts = f"{len(arguments.seeds)} seeds, --output {len(arguments.output)} files"
+        raise InputError(f"--seeds has {counts}; expected a file for each seed")
     read = [genotype.read_for(path, space) for path in arguments.match]
     share = baselines.shares(found for found in read if not isinstance(found, genotype.Refused))
     for seed, path in zip(arguments.seeds, arguments.output, strict=True):

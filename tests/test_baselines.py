@@ -172,7 +172,8 @@ def test_largest_mobilenet_blocks():
 
 def sample(script, space: str, kind: str, *seeds: int, match: tuple = ()) -> tuple[int, str]:
     outputs = [f"out/seed{seed}.json" for seed in seeds]
-    return script("sample", "--space", space, "--kind", kind, "--match", *match, "--seeds", *seeds, "--output", *outputs)
+    given = ("--space", space, "--kind", kind, "--match", *match, "--seeds", *seeds, "--output", *outputs)
+    return script("sample", *given)
 
 
 @pytest.mark.parametrize("name", spaces.SPACES)
