@@ -15,7 +15,7 @@ from freedarts.files import InputError
 from freedarts.jobs import slurm
 from freedarts.jobs.driver import at_work, remove_dead_lock, set_job_environment
 from freedarts.results import status
-from freedarts.study import checks, paper, paths, settings
+from freedarts.study import checks, kinds, paper, paths, settings
 from freedarts.study.catalogue import Catalogue
 from freedarts.study.code import code_digest
 
@@ -231,21 +231,4 @@ def evidence(wildcards):
         *([paths.LOOKUP.format(**wanted)] if paper.is_lookup(figure) else []),
         *(paths.SEARCH.format(score=score, **case) for case in cases),
         *(paths.GENOTYPE.format(source=s, **case) for s in (score, wanted["source"]) for case in cases),
-    ]
-
-
-def selected(wildcards):
-    found = [*catalogue.searches(), *catalogue.sources()]
-    return [
-        *(
-            paths.SEARCH.format(supernet=n, score=s, seed=seed)
-            for n, s, seeds in catalogue.searches()
-            for seed in seeds
-        ),
-        *(paths.GENOTYPE.format(supernet=n, source=s, seed=seed) for n, s, seeds in found for seed in seeds),
-        *(paths.COST.format(task=t, supernet=n, source=s) for t, n, s in catalogue.costs()),
-        *(paths.LOOKUP.format(supernet=n, source=s) for n, s in catalogue.lookups()),
-        *map(paths.metrics_path, catalogue.trainings()),
-        *catalogue.correlation_files(),
-        *(paths.NUMBER.format(number=number) for number in catalogue.config["numbers"]),
     ]

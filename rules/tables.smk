@@ -9,7 +9,7 @@ out  results/tables.md, results/tables.csv, results/tables.tex
 
 rule tables:
     input:
-        selected,
+        lambda wildcards: list(kinds.files(kinds.selection(catalogue))),
         numbers=HERE / "resources" / "numbers.yaml",
         objectives=HERE / "resources" / "objectives.yaml",
         costs=HERE / "resources" / "costs.yaml",

@@ -6,7 +6,7 @@ from pathlib import Path
 from freedarts.commands import schema
 from freedarts.files import InputError, parse_settings, run, write_json
 from freedarts.results import read
-from freedarts.study import paper
+from freedarts.study import kinds, paper
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
     number, (readings,) = known[arguments.number], parse_settings(arguments.settings, ("readings",)).values()
     wanted = paper.cases(number, readings)
     if paper.is_lookup(number):
-        found = paper.looked_up(read.lookups({case[:2] for case in wanted["published"]}))
+        found = paper.looked_up(read.results(kinds.LOOKUP, {case[:2] for case in wanted["published"]}))
     else:
         found = read.trainings(paper.trainings(number, readings))
     reproduced_by, (supernet, score) = number["reproduced_by"], paper.searched(number, readings)

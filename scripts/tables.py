@@ -8,8 +8,7 @@ from freedarts.commands import schema
 from freedarts.files import parse_settings, run, write_json, write_text
 from freedarts.results import assembly, manifest
 
-KEYS = ("searches", "left_out", "costs", "lookups", "correlations", "benchmark", "trainings", "sources", "readings")
-KEYS += ("tasks", "numbers", "number_searches")
+KEYS = ("results", "searches", "left_out", "sources", "benchmark", "readings", "tasks")
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from freedarts import genotype
 from freedarts.files import InputError, read_json
 from freedarts.results import read
 from freedarts.spaces import nasbench201
+from freedarts.study.paths import COST
 from tests.conftest import SEARCH_RESULT, TINY_TASK, assert_refused, write
 
 FOUND = nasbench201.from_index(6818)
@@ -37,7 +38,7 @@ def test_seed_of_a_search_reaches_the_costs_whatever_the_file_is_called(script):
     assert script("publish", "--resource", "resource.json", "--seed", 2, "--output", "theirs.json") == (0, "")
     settings = json.dumps({key: TINY_TASK[key] for key in ("space", "network")})
     case = ("t", "n", "s")
-    path = read.COST.format(task="t", supernet="n", source="s")
+    path = COST.format(task="t", supernet="n", source="s")
     assert script("cost", "--settings", settings, "--output", path, "mine.json", "theirs.json") == (0, "")
     counts = read.costs([case])[case]
     assert list(counts) == [7, 2]
@@ -54,6 +55,6 @@ def test_draws_have_a_seed_for_each_file(script):
 @pytest.mark.parametrize("seeds", [[1], {"seed0": None}, None])
 def test_results_by_seed_are_by_numbers(tmp_path, monkeypatch, seeds):
     monkeypatch.chdir(tmp_path)
-    path = write(Path(read.COST.format(task="t", supernet="n", source="s")), {"seeds": seeds})
+    path = write(Path(COST.format(task="t", supernet="n", source="s")), {"seeds": seeds})
     with pytest.raises(InputError, match=f"{path}: not as cost writes it"):
         read.costs([("t", "n", "s")])

@@ -27,16 +27,20 @@ LOOKUP_VALUE = {
     "seeds": {"0": {"index": 5, **dict.fromkeys(nasbench201_table.COLUMNS)}},
 }
 TABLES = {
+    "results": {
+        "searches": [["nasbench201", "synflow", [0]]],
+        "genotypes": [["nasbench201", "synflow", [0]]],
+        "costs": [["t", "nasbench201", "synflow"]],
+        "lookups": [["nasbench201", "synflow"]],
+        "architecture_scores": [["synflow", 50, 0]],
+        "correlations": [["synflow", 50, 0]],
+        "trainings": [["t", "nasbench201", "synflow", 0, 0]],
+        "numbers": [],
+    },
     "searches": [["nasbench201", "synflow", [0]]],
     "left_out": [],
     "sources": [],
-    "costs": [["t", "nasbench201", "synflow"]],
-    "lookups": [["nasbench201", "synflow"]],
-    "correlations": [["synflow", 50, 0]],
     "benchmark": True,
-    "numbers": [],
-    "number_searches": [],
-    "trainings": [["t", "nasbench201", "synflow", 0, 0]],
     "readings": {"published": {"runs": 3}, "searched": {"source": "synflow", "seeds": 5, "runs": 1}},
     "tasks": {"t": {"trainable": True}},
 }

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from freedarts import tables
 from freedarts.results import read
-from freedarts.study import paper
+from freedarts.study import kinds, paper
 from freedarts.study.settings import read_yaml
 from freedarts.tables.correlation import correlation_table
 from freedarts.tables.latex import latex
@@ -22,23 +22,18 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
 
     Returns {suffix: text}. InputError for a result that is missing or broken.
     """
-    searches = read.searches(selected["searches"])
-    genotypes = read.genotypes([*selected["searches"], *selected["sources"]])
-    costs = read.costs(selected["costs"])
-    lookups = read.lookups(selected["lookups"])
-    correlations = read.correlations(selected["correlations"], selected["benchmark"])
-    trainings = read.trainings(selected["trainings"])
+    results = selected["results"]
+    all_searches, all_genotypes = read.searches(results["searches"]), read.genotypes(results["genotypes"])
+    searches = _shown(all_searches, selected["searches"])
+    genotypes = _shown(all_genotypes, [*selected["searches"], *selected["sources"]])
+    costs = read.costs(results["costs"])
+    lookups = read.results(kinds.LOOKUP, results["lookups"])
+    correlations = read.correlations(results["architecture_scores"], selected["benchmark"])
+    trainings = read.trainings(results["trainings"])
     figures = paper.read(published["numbers"], schema)
-    compared = {
-        "searches": _both(searches, read.searches(selected["number_searches"])),
-        "genotypes": _both(genotypes, read.genotypes(selected["number_searches"])),
-    }
+    compared = {"searches": all_searches, "genotypes": all_genotypes}
     trained = [number for number in figures if not paper.is_lookup(number)]
     looked_up = [number for number in figures if paper.is_lookup(number)]
-    kinds = {
-        "searches": [result for found in searches.values() for result in found.values()],
-        "trainings": list(trainings.values()),
-    }
     made = [
         paper_table(trained, selected["readings"], trainings),
         numbers_table(trained, selected["readings"], trainings, **compared, tasks=selected["tasks"]),
@@ -49,11 +44,19 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
         correlation_table(correlations),
         tables.cost_table(costs, read_yaml(published["costs"])),
         tables.training_table(trainings),
-        provenance_table(kinds),
+        provenance_table(
+            {
+                "searches": [result for seeds in searches.values() for result in seeds.values()],
+                "trainings": list(trainings.values()),
+            }
+        ),
     ]
     return {".csv": tables.csv(made), ".tex": latex(made), ".md": tables.markdown(made)}
 
 
-def _both(selected: dict[tuple, dict], compared: dict[tuple, dict]) -> dict[tuple, dict]:
-    """What is selected, with that which only figures of the paper are compared with."""
-    return {case: selected.get(case, {}) | compared.get(case, {}) for case in {**selected, **compared}}
+def _shown(results: dict[tuple, dict], selected: list) -> dict[tuple, dict]:
+    """Without those that only numbers of the paper are compared with."""
+    return {
+        (supernet, source): {seed: results[supernet, source][seed] for seed in seeds}
+        for supernet, source, seeds in selected
+    }

@@ -11,11 +11,9 @@ from pathlib import Path
 from tabulate import tabulate
 
 from freedarts.files import InputError, read_json
-from freedarts.study import run_folder
-from freedarts.study.paths import METRICS
+from freedarts.study import kinds, run_folder
 
 HEADER = ("output_file", "date", "rule", "log-file(s)", "status", "plan")  # of `snakemake --summary`
-PATTERN = re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(METRICS)))
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ def estimates(tasks: dict[str, dict], stated: object, where: str) -> dict[str, t
 
 def markdown(target: str, files: list[Pending], tasks: dict[str, dict], seconds: dict[str, tuple[float, str]]) -> str:
     """tasks: epochs and gpus of each; seconds: of an epoch of a task, and how that was found."""
-    found = [(match, file.status) for file in files if (match := PATTERN.fullmatch(file.path))]
+    found = [(match, file.status) for file in files if (match := kinds.TRAINING.pattern.fullmatch(file.path))]
     rows = [_row(match, status, tasks, seconds) for match, status in found]
     lines = [f"# What {target} still needs", ""]
     if not files:

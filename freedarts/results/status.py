@@ -13,7 +13,7 @@ from pathlib import Path
 from freedarts.files import InputError, read_json
 from freedarts.results import read
 from freedarts.results.plan import amount
-from freedarts.study import paper, paths, run_folder
+from freedarts.study import kinds, paper, paths, run_folder
 
 FINISHED, RUNNING, STOPPED, BROKEN, MISSING = "finished", "running", "stopped", "broken", "missing"
 
@@ -39,8 +39,8 @@ def training(case: paths.Training, epochs: int | None, seconds: float | None, no
     whole = epochs * seconds / 3600 if epochs and seconds else None
     try:
         if path.exists():
-            metrics = read_json(path, read.METRICS_KEYS)
-            for key in (key for key in read.METRICS_KEYS if "error" in key):
+            metrics = read_json(path, kinds.TRAINING.keys)
+            for key in (key for key in kinds.TRAINING.keys if "error" in key):
                 if type(metrics[key]) is not float or not 0 <= metrics[key] <= 100:
                     raise InputError(f"{path}: {key} is {metrics[key]!r}, expected percent")
             return Training(case, FINISHED, f"error {metrics['error_last']:.2f} %", metrics)
@@ -126,7 +126,7 @@ def _lookup(figure: dict, cases: list[paper.Case], command: str) -> list[str]:
             *next_,
         ]
     try:
-        found = paper.looked_up(read.lookups([(wanted["supernet"], wanted["source"])]))
+        found = paper.looked_up(read.results(kinds.LOOKUP, [(wanted["supernet"], wanted["source"])]))
         accuracies = paper.values(figure, found, cases)
         if odd := [value for value in accuracies if type(value) is not float or not 0 <= value <= 100]:
             raise InputError(f"{paths.LOOKUP.format(**wanted)}: an accuracy is {odd[0]!r}, expected percent")
@@ -185,7 +185,7 @@ def _searches(selected: list, command: str) -> list[str]:
         faults = []
         for path in filter(Path.exists, files):
             try:
-                read_json(path, read.SEARCH_KEYS)
+                read_json(path, kinds.SEARCH.keys)
             except InputError as error:
                 faults.append(str(error))
         missing = [path for path in files if not path.exists()]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from freedarts.files import InputError, read_json, sha256, sha256_of
 from freedarts.results import assembly, read
-from freedarts.study import run_folder
+from freedarts.study import kinds, run_folder
 
-RESULTS = ("search", "genotypes", "costs", "nasbench201", "retrain", "numbers")
+FOLDERS = sorted({Path(kind.path).parts[1] for kind in kinds.KINDS})  # in results/
 
 
 def faults(found: dict, made: set[str], base: Path) -> Iterator[str]:
@@ -16,11 +16,11 @@ def faults(found: dict, made: set[str], base: Path) -> Iterator[str]:
     of another selection. base: the folder of the workflow."""
     yield from damaged(found["files"])
     known = {*found["files"], *made}
-    for path in sorted(path for part in RESULTS for path in Path("results", part).rglob("*.json")):
-        if str(path) not in known and path.name != "progress.json":
+    for path in sorted(path for part in FOLDERS for path in Path("results", part).rglob("*.json")):
+        if str(path) not in known and path.name != run_folder.PROGRESS:
             yield f"{path}: extra, nothing here made it"
     for path in found["files"]:
-        if path.endswith("/metrics.json"):
+        if kinds.of(path) is kinds.TRAINING:
             yield from headline(Path(path))
     yield from tables(found, base)
 

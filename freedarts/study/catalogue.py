@@ -13,8 +13,8 @@ from pathlib import Path
 from freedarts import scores, tasks
 from freedarts.files import InputError
 from freedarts.nasbench201 import DOWNLOAD
-from freedarts.study import checks, paper, settings
-from freedarts.study.paths import ARCHITECTURE_SCORES, CORRELATION, GENOTYPE
+from freedarts.study import checks, kinds, paper, settings
+from freedarts.study.paths import GENOTYPE
 from freedarts.tasks import folders
 
 
@@ -120,23 +120,18 @@ class Catalogue:
         return _json({"readings": self.config["readings"]})
 
     @property
-    def _figures(self) -> list[dict]:
+    def _selected_numbers(self) -> list[dict]:
         return [self.numbers[name] for name in self.config["numbers"]]
 
     def table_settings(self) -> str:
-        """All that the tables show."""
+        """The results that the tables are made of, by their kind, and what is shown of them."""
         return _json(
             {
+                "results": kinds.selection(self),
                 "searches": self.searches(),
                 "left_out": self.left_out(),
                 "sources": self.sources(),
-                "costs": self.costs(),
-                "lookups": self.lookups(),
-                "correlations": self.correlations(),
-                "benchmark": self.config["nasbench201"]["file"] is not None,
-                "trainings": self.trainings(),
-                "numbers": self.config["numbers"],
-                "number_searches": paper.searches(self._figures, self.config["readings"]),
+                "benchmark": self.has_benchmark,
                 "readings": self.config["readings"],
                 "tasks": {name: {"trainable": "protocol" in task} for name, task in self.config["tasks"].items()},
             }
@@ -150,7 +145,7 @@ class Catalogue:
 
     def status_settings(self) -> str:
         """What the status is of."""
-        found = {"searches": self.searches(), "trainings": self.trainings()}
+        found = {"results": kinds.selection(self), "searches": self.searches(), "trainings": self.trainings()}
         return _json({**found, "readings": self.config["readings"], **json.loads(self.plan_settings())})
 
     def sources(self) -> list[tuple[str, str, list[int]]]:
@@ -175,6 +170,10 @@ class Catalogue:
         pairs = [pair for pair in self._selected() if pair not in left_out]
         return [(supernet, score, self.seeds(supernet, score)) for supernet, score in pairs]
 
+    def number_searches(self) -> list[tuple[str, str, list[int]]]:
+        """(supernet, score, seeds) of the searches that the selected numbers are compared with."""
+        return paper.searches(self._selected_numbers, self.config["readings"])
+
     def left_out(self) -> list[tuple[str, str, str]]:
         """(supernet, score, missing folder) of the optional searches whose images are not there."""
         missing = [(*pair, self._missing_folder(*pair, entries)) for pair, entries in self._selected().items()]
@@ -195,9 +194,14 @@ class Catalogue:
             raise InputError(checks.NO_FILE)
         return DOWNLOAD if file == "download" else file
 
+    @property
+    def has_benchmark(self) -> bool:
+        """Whether there is, or will be, a NAS-Bench-201 file."""
+        return self.config["nasbench201"]["file"] is not None
+
     def lookups(self) -> list[tuple[str, str]]:
         """(supernet, source) of all NAS-Bench-201 genotypes; none without a benchmark file to look them up in."""
-        if self.config["nasbench201"]["file"] is None:
+        if not self.has_benchmark:
             return []
         selected = [*self.searches(), *self.sources()]
         return [(n, source) for n, source, _ in selected if self.config["supernets"][n]["space"] == "nasbench201"]
@@ -212,11 +216,6 @@ class Catalogue:
         }
         return list(cases)
 
-    def correlation_files(self) -> list[str]:
-        """The selected scores of whole architectures; their correlations, where there is a benchmark file."""
-        pattern = ARCHITECTURE_SCORES if self.config["nasbench201"]["file"] is None else CORRELATION
-        return [pattern.format(score=name, architectures=n, seed=seed) for name, n, seed in self.correlations()]
-
     def costs(self) -> list[tuple[str, str, str]]:
         """(task, supernet, source) of every selected cost file, each once."""
         cases = {
@@ -229,7 +228,7 @@ class Catalogue:
     def trainings(self) -> list[tuple[str, str, str, int, int]]:
         """(task, supernet, source, seed, run) of every selected training, each once; first those of the numbers."""
         readings = self.config["readings"]
-        wanted = [case for figure in self._figures for case in paper.trainings(figure, readings)]
+        wanted = [case for number in self._selected_numbers for case in paper.trainings(number, readings)]
         cases = {
             (entry["task"], entry["supernet"], entry["source"], seed, run): None
             for entry in self.config["retrain"]

@@ -88,9 +88,7 @@ def searches(numbers: Iterable[dict], readings: dict[str, dict]) -> list[tuple[s
 def looked_up(lookups: dict[tuple[str, str], dict]) -> dict[Case, dict[str, float | None]]:
     """The mean accuracies in what lookup_nasbench201 wrote, by (supernet, source)."""
     return {
-        (*where, seed): {
-            column: figures[column] and figures[column]["mean"] for column in FIGURES if column in figures
-        }
+        (*where, seed): {column: figures[column] and figures[column]["mean"] for column in FIGURES if column in figures}
         for where, found in lookups.items()
         for seed, figures in found["seeds"].items()
         if figures

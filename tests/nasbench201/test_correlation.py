@@ -9,6 +9,7 @@ import pytest
 from freedarts import tables
 from freedarts.architectures.correlation import correlation
 from freedarts.nasbench201 import FIGURES, SIZE
+from freedarts.study import kinds
 from freedarts.study.catalogue import Catalogue
 from freedarts.study.paths import ARCHITECTURE_SCORES, CORRELATION
 from freedarts.tables.correlation import NO_ACCURACIES, NO_FILE, correlation_table
@@ -108,7 +109,8 @@ def test_selection_names_the_files_that_there_can_be(config):
         {"scores": ["flops"], "architectures": 50, "seeds": 1},
     ]
     cases = [("flops", 0), ("flops", 1), ("synflow", 0), ("synflow", 1)]
-    for file, pattern in ((None, ARCHITECTURE_SCORES), ("download", CORRELATION)):
+    for file, patterns in ((None, [ARCHITECTURE_SCORES]), ("download", [ARCHITECTURE_SCORES, CORRELATION])):
         config["nasbench201"]["file"] = file
-        found = Catalogue(config, ROOT).correlation_files()
-        assert found == [pattern.format(score=name, architectures=50, seed=seed) for name, seed in cases]
+        found = [path for path in kinds.files(kinds.selection(Catalogue(config, ROOT))) if "/nasbench201/" in path]
+        expected = [p.format(score=name, architectures=50, seed=seed) for p in patterns for name, seed in cases]
+        assert [path for path in found if "scores/" in path or "correlations/" in path] == expected
