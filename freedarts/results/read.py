@@ -24,10 +24,8 @@ def result(kind: Kind, case: tuple) -> dict:
     try:
         return content | {"seeds": {int(seed): result for seed, result in content["seeds"].items()}}
     except (AttributeError, ValueError):
-        writer = " or ".join(kind.rules)
-        raise InputError(
-            f"{path}: not as {writer} writes it (seeds: expected an object with numbers for keys)"
-        ) from None
+        why = "seeds: expected an object with numbers for keys"
+        raise InputError(f"{path}: not as {' or '.join(kind.rules)} writes it ({why})") from None
 
 
 def results(kind: Kind, selected: list) -> dict[tuple, dict]:
