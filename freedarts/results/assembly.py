@@ -7,11 +7,14 @@ from freedarts.results import read
 from freedarts.study import kinds, paper
 from freedarts.study.settings import read_yaml
 from freedarts.tables.correlation import correlation_table
+from freedarts.tables.costs import cost_table
 from freedarts.tables.latex import latex
 from freedarts.tables.nasbench201 import nasbench201_table
 from freedarts.tables.numbers import lookups_table, numbers_table, paper_table
 from freedarts.tables.provenance import provenance_table
+from freedarts.tables.searches import search_table
 from freedarts.tables.stability import stability_table
+from freedarts.tables.trainings import training_table
 
 PUBLISHED = ("numbers", "objectives", "costs")  # files of resources/ that the tables read
 
@@ -37,13 +40,13 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
     made = [
         paper_table(trained, selected["readings"], trainings),
         numbers_table(trained, selected["readings"], trainings, **compared, tasks=selected["tasks"]),
-        tables.search_table(searches, genotypes, read_yaml(published["objectives"]), selected["left_out"]),
+        search_table(searches, genotypes, read_yaml(published["objectives"]), selected["left_out"]),
         stability_table(genotypes),
         nasbench201_table(genotypes, lookups, looked_up),
         lookups_table(looked_up, selected["readings"], lookups, **compared),
         correlation_table(correlations),
-        tables.cost_table(costs, read_yaml(published["costs"])),
-        tables.training_table(trainings),
+        cost_table(costs, read_yaml(published["costs"])),
+        training_table(trainings),
         provenance_table(
             {
                 "searches": [result for seeds in searches.values() for result in seeds.values()],
