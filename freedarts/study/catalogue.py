@@ -12,7 +12,7 @@ from pathlib import Path
 
 from freedarts import scores, tasks
 from freedarts.files import InputError
-from freedarts.nasbench201 import DOWNLOAD
+from freedarts.nasbench201 import DOWNLOAD, SPACE
 from freedarts.study import checks, kinds, paper, settings
 from freedarts.study.paths import GENOTYPE
 from freedarts.tasks import folders
@@ -116,7 +116,7 @@ class Catalogue:
         return self.task_settings(task, ("space", "dataset", "network", "protocol"))
 
     def readings_settings(self) -> str:
-        """What checks a figure of the paper."""
+        """What checks a number of the paper."""
         return _json({"readings": self.config["readings"]})
 
     @property
@@ -204,7 +204,7 @@ class Catalogue:
         if not self.has_benchmark:
             return []
         selected = [*self.searches(), *self.sources()]
-        return [(n, source) for n, source, _ in selected if self.config["supernets"][n]["space"] == "nasbench201"]
+        return [(n, source) for n, source, _ in selected if self.config["supernets"][n]["space"] == SPACE]
 
     def correlations(self) -> list[tuple[str, int, int]]:
         """(architecture score, architectures, seed) of every selected sample, each once."""
