@@ -9,7 +9,7 @@
 #   results/preflight/{task}/{supernet}/{source}/seed{seed}.json
 #   results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json
 #   results/evaluate/{task}/{supernet}/{source}/seed{seed}/{name}.json
-#   results/numbers/{number}.json
+#   results/numbers/{number}/{reading}.json, results/numbers/{number}.json
 #   results/tables.md, results/tables.csv, results/tables.tex, results/manifest.json
 #   results/figures/scores/{supernet}/{score}.svg, results/figures/genotypes/{supernet}/{source}.svg
 #   results/figures/agreement.svg, results/figures/curves.svg, results/figures/rules.svg
@@ -39,6 +39,7 @@ localrules:
     correlate,
     tables,
     readme,
+    reading,
     number,
     draw_score,
     draw_source,

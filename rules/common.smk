@@ -216,19 +216,3 @@ def trained(wildcards):
         folder = paths.METRICS.format(**wildcards, run=wildcards.name.removeprefix("run")).removesuffix("metrics.json")
         return {"weights": f"{folder}weights.safetensors", "metrics": f"{folder}metrics.json"}
     return {"weights": "data/weights/{task}/{supernet}/{source}/seed{seed}/{name}.pt".format(**wildcards)}
-
-
-@planned
-def evidence(wildcards):
-    """All that a figure of the paper is judged by."""
-    for fault in checks.number_faults(catalogue, wildcards.number):
-        raise InputError(fault)
-    figure, readings = catalogue.numbers[wildcards.number], catalogue.config["readings"]
-    wanted, (supernet, score) = figure["reproduced_by"], paper.searched(figure, readings)
-    cases = [dict(supernet=supernet, seed=seed) for seed in wanted["seeds"]]
-    return [
-        *map(paths.metrics_path, paper.trainings(figure, readings)),
-        *([paths.LOOKUP.format(**wanted)] if paper.is_lookup(figure) else []),
-        *(paths.SEARCH.format(score=score, **case) for case in cases),
-        *(paths.GENOTYPE.format(source=s, **case) for s in (score, wanted["source"]) for case in cases),
-    ]

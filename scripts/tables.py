@@ -14,7 +14,7 @@ KEYS = ("results", "searches", "left_out", "sources", "benchmark", "readings", "
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", required=True, help="JSON: what the configuration selects")
-    parser.add_argument("--numbers", required=True, type=Path, help="YAML: the figures that the paper prints")
+    parser.add_argument("--numbers", required=True, type=Path, help="YAML: the numbers that the paper prints")
     parser.add_argument("--objectives", required=True, type=Path, help="YAML: objectives that the release printed")
     parser.add_argument("--published-costs", required=True, type=Path, help="YAML: costs that the release printed")
     parser.add_argument("--output", required=True, type=Path, help="tables.md")

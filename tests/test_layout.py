@@ -61,7 +61,7 @@ ARROWS = {
     "study": "nasbench201 scores spaces tasks",
     "training": "genotype jobs spaces study tasks",
     "architectures": "costs jobs layers nasbench201 spaces study tasks",
-    "tables": "genotype spaces study",
+    "tables": "genotype spaces",
     "figures": "architectures genotype spaces",
     "report": "study",
     "results": "genotype study tables",

@@ -13,7 +13,7 @@ import yaml
 from freedarts import genotype
 from freedarts.files import InputError
 from freedarts.nasbench201 import FIGURES
-from freedarts.study import checks, paper
+from freedarts.study import checks, kinds, paper
 from freedarts.study.catalogue import Catalogue
 from freedarts.tables import Sample
 from freedarts.tables.nasbench201 import NO_FILE
@@ -38,8 +38,8 @@ def runs(*errors: float) -> dict:
 def row(
     trainings: dict, number: str = DAGGER["id"], searches: dict | None = None, genotypes: dict | None = None
 ) -> dict:
-    table = numbers_table([NUMBERS[number]], READINGS, trainings, searches or {}, genotypes or {}, TASKS)
-    return table.rows[0]
+    found = paper.so_far(NUMBERS[number], READINGS, trainings, searches or {}, genotypes or {})
+    return numbers_table([found], TASKS).rows[0]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_table_counts_published_genotypes_alone_for_its_verdict():
 
 def test_table_in_the_papers_layout_has_each_figure_once(shared):
     facts = json.loads((shared / "facts" / "published.json").read_text())["published_table"]
-    table = paper_table(TRAINED, READINGS, runs(2.4, 2.5))
+    table = paper_table([paper.so_far(number, READINGS, runs(2.4, 2.5), {}, {}) for number in TRAINED])
     printed = {row["method"]: row for row in table.rows if row["errors"] == "paper"}
     assert list(printed) == ["FreeDARTS", "FreeDARTS†", "FreeDARTS‡", "FreeDARTS‡ (MobileNet space)"]
     for row, (cifar, imagenet) in zip(
@@ -227,7 +227,8 @@ def looked_up(mean: float | None) -> dict:
     [(92.2449, "reproduced"), (92.2351, "reproduced"), (92.25, "not reproduced"), (None, f"not run; {NO_FILE}")],
 )
 def test_looked_up_number_is_reproduced_to_the_last_digit_or_not(mean, verdict):
-    found = lookups_table([SNIP], READINGS, looked_up(mean) if mean else {}, {}, {}).rows[0]
+    results = paper.looked_up(looked_up(mean) if mean else {})
+    found = lookups_table([paper.so_far(SNIP, READINGS, results, {}, {})], benchmark=bool(mean)).rows[0]
     assert (found["release"], found["verdict"], found["genotype"]) == (92.24, verdict, "not run")
     assert found["looked up"] == (Sample((mean,)) if mean else None)
 
@@ -282,6 +283,17 @@ def test_missing_benchmark_file_is_said_once_for_all_numbers(config):
     ]
 
 
+def judge(script, number: str, *readings: str) -> tuple[int, str]:
+    """Make the files of the readings, and then out.json, that of the number."""
+    given = ("--number", number, "--numbers", ROOT / "resources" / "numbers.yaml")
+    given += ("--settings", json.dumps({"readings": READINGS}))
+    for reading in readings:
+        file = kinds.READING.file((number, reading))
+        if (done := script("reading", *given, "--reading", reading, "--output", file)) != (0, ""):
+            return done
+    return script("number", *given, "--output", "out.json")
+
+
 def test_script_looks_one_number_up(script, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     ((_, lookup),) = looked_up(92.24).items()
@@ -290,28 +302,29 @@ def test_script_looks_one_number_up(script, tmp_path, monkeypatch):
     for source in ("snip-released-cifar10", "notebook-snip"):
         stored = (ROOT / "resources/genotypes/notebook-snip/nasbench201/seed4.json").read_text()
         write(tmp_path / f"results/genotypes/nasbench201/{source}/seed4.json", json.loads(stored))
-    arguments = ("--numbers", ROOT / "resources" / "numbers.yaml", "--settings", json.dumps({"readings": READINGS}))
-    assert script("number", "--number", SNIP["id"], *arguments, "--output", "out.json") == (0, "")
-    found = json.loads((tmp_path / "out.json").read_text())
+    assert judge(script, SNIP["id"], "published") == (0, "")
+    found = json.loads(Path("out.json").read_text())
     assert (found["genotype"], found["readings"]["published"]["verdict"]) == ("reproduced", "reproduced")
     assert (found["readings"]["published"]["n"], found["readings"]["published"]["tolerance"]) == (1, 0.005)
 
 
 def test_script_writes_one_number(script, results_of_dagger):
-    settings = json.dumps({"readings": READINGS})
-    arguments = ("--numbers", ROOT / "resources" / "numbers.yaml", "--settings", settings, "--output", "out.json")
-    assert script("number", "--number", DAGGER["id"], *arguments) == (0, "")
+    assert judge(script, DAGGER["id"], "published", "searched") == (0, "")
     found = json.loads((results_of_dagger / "out.json").read_text())
     assert (found["value"], found["log"], found["genotype"][:31]) == (
         2.45,
         DAGGER["log"],
         "not reproducible in principle: ",
     )
+    assert found["verdict"] == "reproduced"
     assert (found["readings"]["published"]["n"], found["readings"]["published"]["verdict"]) == (3, "reproduced")
     assert (found["readings"]["searched"]["n"], found["readings"]["searched"]["verdict"]) == (5, "not reproduced")
-    status, error = script("number", "--number", "cifar10/none", *arguments)
+    status, error = judge(script, "cifar10/none")
     assert status == 1
     assert "no number 'cifar10/none'; there are: cifar10/freedarts, " in error
+    status, error = judge(script, DAGGER["id"], "random")
+    assert status == 1
+    assert f"{DAGGER['id']}: no reading 'random'; there are: published, searched" in error
 
 
 def jobs_of(folder: Path, *arguments: object) -> dict[str, int]:
@@ -338,7 +351,7 @@ def test_target_of_a_number_plans_what_that_number_needs_and_nothing_else(tmp_pa
     """Of one published genotype three trainings, and one each of five that are searched and of five at random."""
     assert jobs_of(tmp_path, f"results/numbers/{DAGGER['id']}.json") == {
         **{"download": 1, "publish": 1, "sample_darts-20_random": 1, "search": 5, "derive": 5},
-        **{"retrain": 3 + 5 + 5, "number": 1},
+        **{"retrain": 3 + 5 + 5, "reading": 3, "number": 1},
     }
 
 

@@ -10,13 +10,20 @@ from pathlib import Path
 import pytest
 
 from freedarts.results import status
-from freedarts.study import run_folder
+from freedarts.study import kinds, run_folder
 from tests.conftest import ROOT, SEARCH_RESULT, TINY_TASK, write
 from tests.test_numbers import DAGGER, READINGS, SNIP
 from tests.test_tables import METRICS
 
 TASKS = {"cifar10-c38": {"epochs": 600, "gpus": 1}}
-SELECTED = {"searches": [["nasbench201", "a", [0, 1]]], "trainings": [], "readings": READINGS, "tasks": TASKS}
+NOTHING = {kind.name: [] for kind in kinds.KINDS}
+SELECTED = {
+    "results": NOTHING,
+    "searches": [["nasbench201", "a", [0, 1]]],
+    "trainings": [],
+    "readings": READINGS,
+    "tasks": TASKS,
+}
 SECONDS = {"cifar10-c38": (180.0, "a log")}  # 30 hours a training
 FOLDER = "results/retrain/cifar10-c38/darts-20/published-synflow/seed1/run{}/"
 SEARCH = "results/search/nasbench201/a/seed{}/scores.json"

@@ -35,6 +35,7 @@ TABLES = {
         "architecture_scores": [["synflow", 50, 0]],
         "correlations": [["synflow", 50, 0]],
         "trainings": [["t", "nasbench201", "synflow", 0, 0]],
+        "readings": [],
         "numbers": [],
     },
     "searches": [["nasbench201", "synflow", [0]]],

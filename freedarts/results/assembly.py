@@ -33,17 +33,23 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
     lookups = read.results(kinds.LOOKUP, results["lookups"])
     correlations = read.correlations(results["architecture_scores"], selected["benchmark"])
     trainings = read.trainings(results["trainings"])
-    figures = paper.read(published["numbers"], schema)
-    compared = {"searches": all_searches, "genotypes": all_genotypes}
-    trained = [number for number in figures if not paper.is_lookup(number)]
-    looked_up = [number for number in figures if paper.is_lookup(number)]
+    numbers = _numbers(
+        paper.read(published["numbers"], schema),
+        read.results(kinds.NUMBER, results["numbers"]),
+        readings=selected["readings"],
+        results=trainings | paper.looked_up(lookups),
+        searches=all_searches,
+        genotypes=all_genotypes,
+    )
+    trained = [number for number in numbers if not paper.is_lookup(number)]
+    looked_up = [number for number in numbers if paper.is_lookup(number)]
     made = [
-        paper_table(trained, selected["readings"], trainings),
-        numbers_table(trained, selected["readings"], trainings, **compared, tasks=selected["tasks"]),
+        paper_table(trained),
+        numbers_table(trained, selected["tasks"]),
         search_table(searches, genotypes, read_yaml(published["objectives"]), selected["left_out"]),
         stability_table(genotypes),
         nasbench201_table(genotypes, lookups, looked_up),
-        lookups_table(looked_up, selected["readings"], lookups, **compared),
+        lookups_table(looked_up, selected["benchmark"]),
         correlation_table(correlations),
         cost_table(costs, read_yaml(published["costs"])),
         training_table(trainings),
@@ -55,6 +61,11 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
         ),
     ]
     return {".csv": tables.csv(made), ".tex": latex(made), ".md": tables.markdown(made)}
+
+
+def _numbers(entries: list[dict], made: dict[tuple, dict], **there: dict) -> list[dict]:
+    """Of each number what its file holds; of one that is not selected what the results that are *there* give."""
+    return [made.get((entry["id"],)) or paper.so_far(entry, **there) for entry in entries]
 
 
 def _shown(results: dict[tuple, dict], selected: list) -> dict[tuple, dict]:

@@ -115,9 +115,10 @@ class Catalogue:
     def training_settings(self, task: str) -> str:
         return self.task_settings(task, ("space", "dataset", "network", "protocol"))
 
-    def readings_settings(self) -> str:
-        """What checks a number of the paper."""
-        return _json({"readings": self.config["readings"]})
+    def readings_settings(self, *names: str) -> str:
+        """What checks a number of the paper: the readings of these names, or all."""
+        readings = self.config["readings"]
+        return _json({"readings": {name: readings[name] for name in names or readings}})
 
     @property
     def _selected_numbers(self) -> list[dict]:
@@ -173,6 +174,11 @@ class Catalogue:
     def number_searches(self) -> list[tuple[str, str, list[int]]]:
         """(supernet, score, seeds) of the searches that the selected numbers are compared with."""
         return paper.searches(self._selected_numbers, self.config["readings"])
+
+    def number_readings(self) -> list[tuple[str, list[str]]]:
+        """(number, readings) of the selected numbers."""
+        readings = self.config["readings"]
+        return [(number["id"], list(paper.cases(number, readings))) for number in self._selected_numbers]
 
     def left_out(self) -> list[tuple[str, str, str]]:
         """(supernet, score, missing folder) of the optional searches whose images are not there."""

@@ -132,16 +132,24 @@ TRAINING = Kind(
     beside=run_folder.FILES,
     measured=True,
 )
+READING = Kind(
+    "readings",
+    "Readings of the paper's numbers",
+    paths.READING,
+    ("reading",),
+    lambda catalogue: catalogue.number_readings(),
+    keys=("n", "values", "mean", "std", "tolerance", "verdict", "missing"),
+)
 NUMBER = Kind(
     "numbers",
     "Numbers of the paper",
     paths.NUMBER,
     ("number",),
     lambda catalogue: [(number,) for number in catalogue.config["numbers"]],
-    keys=("id", "value", "genotype", "readings"),
+    keys=("id", "value", "verdict", "genotype", "readings"),
 )
 
-KINDS = (SEARCH, GENOTYPE, COST, LOOKUP, ARCHITECTURE_SCORES, CORRELATION, TRAINING, NUMBER)
+KINDS = (SEARCH, GENOTYPE, COST, LOOKUP, ARCHITECTURE_SCORES, CORRELATION, TRAINING, READING, NUMBER)
 
 
 def selection(catalogue: Catalogue) -> dict[str, list]:

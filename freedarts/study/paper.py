@@ -1,4 +1,4 @@
-"""The figures that the paper and its release print: what would reproduce each, and by which rule it counts as that.
+"""The numbers that the paper and its release print: what would reproduce each, and by which rule it counts as that.
 
 Imports neither torch nor pandas.
 """
@@ -37,6 +37,14 @@ def read(path: Path, schema: Path) -> list[dict]:
     return numbers
 
 
+def entry(path: Path, schema: Path, name: str) -> dict:
+    """The number *name* of the file. InputError if there is none."""
+    numbers = {number["id"]: number for number in read(path, schema)}
+    if name not in numbers:
+        raise InputError(f"{path}: no number {name!r}; there are: {', '.join(numbers)}")
+    return numbers[name]
+
+
 def values(number: dict, results: dict[Case, dict], wanted: list[Case]) -> list[float]:
     """Of those *wanted* that *results* has: accuracies, or errors in the last epoch, because the best one is chosen on
     the test set."""
@@ -46,7 +54,7 @@ def values(number: dict, results: dict[Case, dict], wanted: list[Case]) -> list[
 
 
 def is_lookup(number: dict) -> bool:
-    """Whether NAS-Bench-201 holds the figure; otherwise it is trained."""
+    """Whether NAS-Bench-201 holds it; otherwise it is trained."""
     return "lookup" in number["reproduced_by"]
 
 
@@ -56,19 +64,27 @@ def cases(number: dict, readings: dict[str, dict]) -> dict[str, list[Case]]:
     wanted = number["reproduced_by"]
     if is_lookup(number):
         return {"published": [(wanted["supernet"], wanted["source"], seed) for seed in wanted["seeds"]]}
-    found = {}
+    trained = {}
     for name, reading in readings.items():
         seeds = range(reading["seeds"]) if "source" in reading else wanted["seeds"]
         source = reading.get("source", wanted["source"])
         runs = reading["runs"] if "source" in reading else math.ceil(reading["runs"] / len(seeds))
         trainings = [(wanted["task"], wanted["supernet"], source, seed, run) for run in range(runs) for seed in seeds]
-        found[name] = trainings
-    return found
+        trained[name] = trainings
+    return trained
+
+
+def reading_cases(number: dict, readings: dict[str, dict], name: str) -> list[Case]:
+    """The same of the reading *name*. InputError if the number has none."""
+    found = cases(number, readings)
+    if name not in found:
+        raise InputError(f"{number['id']}: no reading {name!r}; there are: {', '.join(found)}")
+    return found[name]
 
 
 def trainings(number: dict, readings: dict[str, dict]) -> list[Training]:
-    """What has to be trained for all readings of a figure."""
-    return [] if is_lookup(number) else [case for found in cases(number, readings).values() for case in found]
+    """What has to be trained for all readings of a number."""
+    return [] if is_lookup(number) else [case for group in cases(number, readings).values() for case in group]
 
 
 def searched(number: dict, readings: dict[str, dict]) -> tuple[str, str]:
@@ -78,7 +94,7 @@ def searched(number: dict, readings: dict[str, dict]) -> tuple[str, str]:
 
 
 def searches(numbers: Iterable[dict], readings: dict[str, dict]) -> list[tuple[str, str, list[int]]]:
-    """(supernet, score, seeds) of all searches that figures are compared with."""
+    """(supernet, score, seeds) of all searches that numbers are compared with."""
     found: dict[tuple[str, str], set[int]] = {}
     for number in numbers:
         found.setdefault(searched(number, readings), set()).update(number["reproduced_by"]["seeds"])
@@ -88,10 +104,10 @@ def searches(numbers: Iterable[dict], readings: dict[str, dict]) -> list[tuple[s
 def looked_up(lookups: dict[tuple[str, str], dict]) -> dict[Case, dict[str, float | None]]:
     """The mean accuracies in what lookup_nasbench201 wrote, by (supernet, source)."""
     return {
-        (*where, seed): {column: figures[column] and figures[column]["mean"] for column in FIGURES if column in figures}
-        for where, found in lookups.items()
-        for seed, figures in found["seeds"].items()
-        if figures
+        (*where, seed): {column: of[column] and of[column]["mean"] for column in FIGURES if column in of}
+        for where, lookup in lookups.items()
+        for seed, of in lookup["seeds"].items()
+        if of
     }
 
 
@@ -118,11 +134,12 @@ def verdict(number: dict, found: Sequence[float]) -> str:
 
 
 def reading(number: dict, results: dict[Case, dict], wanted: list[Case]) -> dict:
-    """What *wanted* gave, of which *results* holds those that there are."""
+    """What the file of a reading holds, of those *wanted* that *results* has."""
     found = values(number, results, wanted)
     best = number["measure"] == "top-1 error"
     return {
         "n": len(found),
+        "values": found,
         "mean": statistics.fmean(found) if found else None,
         "std": statistics.stdev(found) if len(found) > 1 else None,
         "tolerance": allowed(number, found),
@@ -132,15 +149,39 @@ def reading(number: dict, results: dict[Case, dict], wanted: list[Case]) -> dict
     }
 
 
+def judged(number: dict, readings: dict[str, dict], genotype: str) -> dict:
+    """What the file of a number holds, of the contents of its readings' files; genotype: as found_again says. The
+    verdict on the number is that on the published genotypes."""
+    return {**number, "verdict": readings["published"]["verdict"], "genotype": genotype, "readings": readings}
+
+
+def so_far(
+    number: dict,
+    readings: dict[str, dict],
+    results: dict[Case, dict],
+    searches: dict[tuple[str, str], dict[int, dict]],
+    genotypes: dict[tuple[str, str], dict[int, object]],
+) -> dict:
+    """The same where the files have not been made, of the results that there are. readings: the configuration's.
+    searches, genotypes: by (supernet, source), then by seed."""
+    made = {name: reading(number, results, wanted) for name, wanted in cases(number, readings).items()}
+    return judged(number, made, found_again(number, readings, searches, genotypes))
+
+
 def found_again(
-    number: dict, searches: dict[int, dict], searched: dict[int, object], published: dict[int, object]
+    number: dict,
+    readings: dict[str, dict],
+    searches: dict[tuple[str, str], dict[int, dict]],
+    genotypes: dict[tuple[str, str], dict[int, object]],
 ) -> str:
-    """Whether the search finds the published genotypes from their seeds. By seed: what the searches wrote, where they
-    were made, the genotypes that they selected, and the published ones."""
-    seeds = [seed for seed in number["reproduced_by"]["seeds"] if seed in searches and seed in published]
+    """Whether the searches find the published genotypes from their seeds. Arguments as of so_far."""
+    by, score = number["reproduced_by"], searched(number, readings)
+    audited, ours = searches.get(score, {}), genotypes.get(score, {})
+    theirs = genotypes.get((by["supernet"], by["source"]), {})
+    seeds = [seed for seed in by["seeds"] if seed in audited and seed in theirs]
     if not seeds:
         return NOT_RUN
-    if noise := sum(searches[seed]["audit"]["verdict"] == "noise" for seed in seeds):
+    if noise := sum(audited[seed]["audit"]["verdict"] == "noise" for seed in seeds):
         return f"not reproducible in principle: rounding noise in {noise} of {len(seeds)} searches"
-    same = sum(searched[seed] == published[seed] for seed in seeds)
+    same = sum(ours[seed] == theirs[seed] for seed in seeds)
     return "reproduced" if same == len(seeds) else f"not reproduced: {same} of {len(seeds)} the same"
