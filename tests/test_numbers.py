@@ -283,15 +283,15 @@ def test_missing_benchmark_file_is_said_once_for_all_numbers(config):
     ]
 
 
-def judge(script, number: str, *readings: str) -> tuple[int, str]:
-    """Make the files of the readings, and then out.json, that of the number."""
+def judge(script, number: str, *readings: str, output: str = "out.json") -> tuple[int, str]:
+    """Make the files of the readings, and then that of the number."""
     given = ("--number", number, "--numbers", ROOT / "resources" / "numbers.yaml")
     given += ("--settings", json.dumps({"readings": READINGS}))
     for reading in readings:
         file = kinds.READING.file((number, reading))
         if (done := script("reading", *given, "--reading", reading, "--output", file)) != (0, ""):
             return done
-    return script("number", *given, "--output", "out.json")
+    return script("number", *given, "--output", output)
 
 
 def test_script_looks_one_number_up(script, tmp_path, monkeypatch):

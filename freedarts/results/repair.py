@@ -65,6 +65,7 @@ def contradictions(finished: list[Job], stated: dict, base: Path) -> Iterator[tu
     for path in filter(Path.exists, map(Path, stated["files"])):
         if kinds.of(str(path)) is kinds.TRAINING:
             yield from ((maker(str(path), finished), line) for line in verify.headline(path))
+    yield from ((maker(path, finished), line) for path, line in verify.verdicts(stated, base))
     yield from ((maker(TABLES, finished), line) for line in verify.tables(stated, base))
 
 
