@@ -130,30 +130,35 @@ def retrain(run: Run, engine: Engine, checkpoints: Path, stop: Callable[[], bool
     kept = Checkpoints(checkpoints / checked.key(engine)) if first else None
     if first and device.type == "cuda" and kept.load() is None:  # what has steps behind it has shown that it fits
         print(json.dumps(preflight(network, checked.data.classes, checked.protocol, engine)), flush=True)
+    bar = partial(tqdm, desc=run.task, unit="epoch", disable=not first)
     with processes.joined(engine.processes, device) as group:
-        job = training.Job(kept, stop, partial(tqdm, desc=run.task, unit="epoch", disable=not first), group=group)
-        display = Display(output, checked.protocol.epochs) if first else None
-        if display:
+        job, display = training.Job(kept, stop, bar, group=group), None
+        if first:
+            display = Display(output, checked.protocol.epochs)
             job = replace(job, report=display.show)
-        how = (engine.bf16, engine.compiled)
+        parts = (network, checked.data, checked.protocol, run.seed)
         try:
-            history = training.train(network, checked.data, checked.protocol, run.seed, device, *how, job)
+            history = training.train(*parts, device, engine.bf16, engine.compiled, job)
         except (RuntimeError, MemoryError) as error:
             if not lacks(error):
                 raise
-            if display and kept.load() is None:  # nothing goes on from here
+            if first and kept.load() is None:  # nothing goes on from here
                 display.remove()
-            raise InputError(
-                f"task {run.task}: protocol.batch_size: {checked.protocol.batch_size} images do not fit into the free"
-                f" memory of {device_name(device)}; `python -m scripts.preflight`, with the same genotype and settings,"
-                " finds how many do"
-            ) from error
-    if display:
+            raise _too_large(checked, device) from error
+    if first:
         display.close()
         _write_beside(output, checked, network, history)
         metrics = _metrics(checked, engine, network, history, display.peak_mb)
         write_json(output, {**metrics, "sha256": run_folder.digests(output)})
         output.with_name(run_folder.PROGRESS).unlink()
+
+
+def _too_large(checked: Checked, device: torch.device) -> InputError:
+    return InputError(
+        f"task {checked.run.task}: protocol.batch_size: {checked.protocol.batch_size} images do not fit into the free"
+        f" memory of {device_name(device)}; `python -m scripts.preflight`, with the same genotype and settings, finds"
+        " how many do"
+    )
 
 
 def _write_beside(output: Path, checked: Checked, network: nn.Module, history: list[dict]) -> None:
