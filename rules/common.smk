@@ -10,7 +10,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
-from freedarts import baselines, nasbench201, plugins, tasks
+from freedarts import baselines, nasbench201, plugins, scores, tasks
 from freedarts.files import InputError
 from freedarts.jobs import slurm
 from freedarts.jobs.driver import at_work, remove_dead_lock, set_job_environment
@@ -163,7 +163,7 @@ def batch_size(wildcards):
 def search_memory(wildcards):
     """MB. Measured, audit included (benchmarks/results): 1,000, and at most 125 an image for second derivatives, 66 for
     first ones, both on the MobileNet supernet."""
-    return 2000 + (130 if score(wildcards)["proxy"] == "grasp" else 70) * batch_size(wildcards)
+    return 2000 + scores.signature(score(wildcards)["proxy"]).megabytes * batch_size(wildcards)
 
 
 def architecture_dataset(wildcards):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from freedarts import scores, tasks
 from freedarts.files import InputError
-from freedarts.nasbench201 import DOWNLOAD
+from freedarts.nasbench201 import DOWNLOAD, SPACE
 from freedarts.study import checks, paper, settings
 from freedarts.study.paths import ARCHITECTURE_SCORES, CORRELATION, GENOTYPE
 from freedarts.tasks import folders
@@ -112,8 +112,11 @@ class Catalogue:
             raise InputError(f"task {task!r} cannot be trained: it has no {missing[0]}")
         return _json({key: self.config["tasks"][task][key] for key in keys})
 
+    def training_settings(self, task: str) -> str:
+        return self.task_settings(task, ("space", "dataset", "network", "protocol"))
+
     def readings_settings(self) -> str:
-        """What checks a figure of the paper."""
+        """What checks a number of the paper."""
         return _json({"readings": self.config["readings"]})
 
     @property
@@ -197,7 +200,7 @@ class Catalogue:
         if self.config["nasbench201"]["file"] is None:
             return []
         selected = [*self.searches(), *self.sources()]
-        return [(n, source) for n, source, _ in selected if self.config["supernets"][n]["space"] == "nasbench201"]
+        return [(n, source) for n, source, _ in selected if self.config["supernets"][n]["space"] == SPACE]
 
     def correlations(self) -> list[tuple[str, int, int]]:
         """(architecture score, architectures, seed) of every selected sample, each once."""
