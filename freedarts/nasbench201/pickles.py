@@ -44,6 +44,8 @@ _NUMBERS = {
     pickle.BININT2[0]: struct.Struct("<H"),
     pickle.BININT[0]: struct.Struct("<i"),
 }
+_BYTE, _UINT = struct.Struct("<B"), struct.Struct("<I")
+_INDICES = {_LONG_BINGET: _UINT, pickle.BINGET[0]: _BYTE, _LONG_BINPUT: _UINT, pickle.BINPUT[0]: _BYTE}
 _CONSTANTS = {
     pickle.NONE[0]: None,
     pickle.NEWTRUE[0]: True,
@@ -188,15 +190,15 @@ class Machine:
         self.position = 0
         self.limit = len(self.data) - MARGIN if len(chunk) == CHUNK else len(self.data)
 
-    def _argument(self, size: int) -> int:
-        """The number of so many bytes behind the instruction's code."""
-        return int.from_bytes(self.data[self.position + 1 : self.position + 1 + size], "little")
+    def _argument(self, form: struct.Struct) -> int:
+        """The number behind the instruction's code."""
+        return form.unpack_from(self.data, self.position + 1)[0]
 
     def _get(self, code: int) -> None:
-        size = 4 if code == _LONG_BINGET else 1
-        if size == 4 and self.data[self.position + 5] == _BINFLOAT and self._reference_run():
+        if code == _LONG_BINGET and self.data[self.position + 5] == _BINFLOAT and self._reference_run():
             return
-        index = self._argument(size)
+        form = _INDICES[code]
+        index = self._argument(form)
         if text := self.memo[index]:
             self.stack.append(self.codes.texts[text])
         elif index in self.passing:
@@ -205,7 +207,7 @@ class Machine:
             self.stack.append(self.kept[index])
         else:
             raise InputError("refers to a part of an architecture that was already handed out")
-        self.position += 1 + size
+        self.position += 1 + form.size
 
     def _reference_run(self) -> bool:
         """Do a whole run, if its keys are texts."""
@@ -220,8 +222,8 @@ class Machine:
         return True
 
     def _put(self, code: int) -> None:
-        size, value = 4 if code == _LONG_BINPUT else 1, self.stack[-1]
-        index = self._argument(size)
+        form, value = _INDICES[code], self.stack[-1]
+        index = self._argument(form)
         if index != len(self.memo):
             raise InputError("memo entries out of order")
         if type(value) is str:
@@ -229,10 +231,10 @@ class Machine:
         else:
             self.memo.append(0)
             (self.kept if _is_shared(value) else self.passing)[index] = value
-        self.position += 1 + size
+        self.position += 1 + form.size
 
     def _text(self, code: int) -> None:
-        length = self._argument(4)
+        length = self._argument(_UINT)
         if length > MARGIN // 2:
             raise InputError(f"a text of {length} bytes; the names in a NAS-Bench-201 file are short")
         start = self.position + 5
