@@ -119,6 +119,16 @@ MINUTES = "needs minutes"
 PREPARED = {"needs finished results": finish, "needs the benchmark": convert}
 
 
+def assert_printed(page: Path, said: dict[int, str]) -> None:
+    """That what the page shows after a block is what the block printed."""
+    for before, block in pairwise(blocks(page)):
+        if block.language == "text":
+            expected = ".*?".join(re.escape(part) for part in block.text.strip().split("…"))
+            assert before.line in said, f"{name(page)}:{block.line}: no output stands before it"
+            printed = said[before.line]
+            assert re.search(expected, printed, re.DOTALL), f"{name(page)}:{block.line}: printed was\n{printed[-4000:]}"
+
+
 def run_page(page: Path, project: Path, patient: bool = False) -> None:
     cells: list[Block] = []
     said: dict[int, str] = {}  # line of a block -> what it printed
@@ -148,12 +158,7 @@ def run_page(page: Path, project: Path, patient: bool = False) -> None:
             run_cells()
             said[block.line] = run(["bash", "-ec", block.text], project, where)
     run_cells()
-    for before, block in pairwise(found):
-        if block.language == "text":
-            expected = ".*?".join(re.escape(part) for part in block.text.strip().split("…"))
-            assert before.line in said, f"{name(page)}:{block.line}: no output stands before it"
-            printed = said[before.line]
-            assert re.search(expected, printed, re.DOTALL), f"{name(page)}:{block.line}: printed was\n{printed[-4000:]}"
+    assert_printed(page, said)
 
 
 @pytest.fixture(scope="module")

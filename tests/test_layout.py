@@ -204,8 +204,3 @@ def test_rule_states_what_it_needs(name):
     if not (f" {name}," in local or "localrule: True" in text):
         assert "attempt:" in text, "what is submitted asks for more with each attempt"
         assert "retries:" not in text, "the snakemake inside a SLURM job would retry as well"
-
-
-def test_files_stay_readable():
-    for path in (ROOT / "freedarts").rglob("*.py"):
-        assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, path

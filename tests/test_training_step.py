@@ -11,7 +11,7 @@ from freedarts import spaces, tasks, training
 from freedarts.jobs.checkpoints import Checkpoints, Interrupted
 from freedarts.layers.layers import FactorizedReduce
 from freedarts.tasks import Data
-from freedarts.training import Protocol
+from freedarts.training import Job, Protocol
 from tests.test_genotype import random_scores
 
 CPU = torch.device("cpu")
@@ -156,9 +156,9 @@ def test_interrupted_mobilenet_training_ends_bit_equal(data, tmp_path):
     history = training.train(whole, data, protocol, 2, CPU)
     calls = iter(range(100))
     with pytest.raises(Interrupted, match="epoch 1, step 2 of 3"):
-        training.train(cut, data, protocol, 2, CPU, Checkpoints(tmp_path), lambda: next(calls) >= 5)
+        training.train(cut, data, protocol, 2, CPU, job=Job(Checkpoints(tmp_path), lambda: next(calls) >= 5))
     resumed = build("mobilenet")
-    rest = training.train(resumed, data, protocol, 2, CPU, Checkpoints(tmp_path))
+    rest = training.train(resumed, data, protocol, 2, CPU, job=Job(Checkpoints(tmp_path)))
     torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=0, atol=0)
     times = ("train_seconds", "seconds")
     assert [{k: v for k, v in row.items() if k not in times} for row in rest] == [
