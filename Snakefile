@@ -51,6 +51,7 @@ localrules:
 
 
 include: "rules/common.smk"
+include: "rules/slurm.smk"
 include: "rules/data.smk"
 include: "rules/search.smk"
 include: "rules/genotype.smk"

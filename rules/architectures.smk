@@ -7,9 +7,13 @@ out  results/nasbench201/scores/{score}/{architectures}/seed{seed}.json, of a sa
 """
 
 
+def architecture_dataset(wildcards):
+    return catalogue.config["architecture_scores"][wildcards.score].get("data", {}).get("dataset")
+
+
 rule score_architectures:
     input:
-        data=lambda wildcards: manifest(architecture_dataset(wildcards)),
+        data=lambda wildcards: data_manifest(architecture_dataset(wildcards)),
     output:
         paths.ARCHITECTURE_SCORES,
     log:

@@ -6,6 +6,11 @@ out  data/{dataset}.json, what is in data/{dataset}/ or in the image folder
 """
 
 
+def images(dataset):
+    facts = catalogue.datasets[dataset]
+    return facts.train_images + facts.test_images
+
+
 rule download:
     output:
         "data/{dataset}.json",

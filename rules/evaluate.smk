@@ -8,11 +8,24 @@ out  results/evaluate/{task}/{supernet}/{source}/seed{seed}/run{run}.json or {na
 EVALUATION = "results/evaluate/{task}/{supernet}/{source}/seed{seed}/{name}.json"
 
 
+def one_gpu(wildcards):
+    """A test needs no more."""
+    return min(1, gpus(wildcards))
+
+
+def trained(wildcards):
+    """Weights of a training, with its metrics, or weights that the user brings."""
+    if wildcards.name.startswith("run"):
+        folder = paths.METRICS.format(**wildcards, run=wildcards.name.removeprefix("run")).removesuffix("metrics.json")
+        return {"weights": f"{folder}weights.safetensors", "metrics": f"{folder}metrics.json"}
+    return {"weights": "data/weights/{task}/{supernet}/{source}/seed{seed}/{name}.pt".format(**wildcards)}
+
+
 rule evaluate:
     input:
         unpack(trained),
         genotype=paths.GENOTYPE,
-        data=lambda wildcards: manifest(task_dataset(wildcards)),
+        data=lambda wildcards: data_manifest(task_dataset(wildcards)),
     output:
         EVALUATION,
     log:
@@ -27,7 +40,7 @@ rule evaluate:
         runtime=lambda wildcards, attempt: 60 * attempt,
         gpu=one_gpu,
     params:
-        settings=training,
+        settings=task_settings,
         gpus=one_gpu,
         precision=precision,
         data=lambda wildcards, input: f"--data {input.data}" if input.data else "",

@@ -12,6 +12,11 @@ import json
 SOURCES = [*catalogue.searches(), *catalogue.sources()]
 
 
+@planned
+def searches(wildcards):
+    return expand(paths.SEARCH, seed=catalogue.seeds(wildcards.supernet, wildcards.score), allow_missing=True)
+
+
 rule draw_score:
     input:
         searches,

@@ -5,6 +5,20 @@ in   results/search/{supernet}/{score}/seed{seed}/scores.json, or resources/geno
 out  results/genotypes/{supernet}/{source}/seed{seed}.json
 """
 
+from freedarts import baselines
+
+SAMPLED = [
+    paths.GENOTYPE.format(supernet=supernet, source=source, seed=seed).removeprefix("results/genotypes/")
+    for supernet, source, seeds in catalogue.sources()
+    if catalogue.kind(source) in baselines.KINDS
+    for seed in seeds
+]
+
+
+@planned
+def published(wildcards):
+    return catalogue.resource(wildcards.supernet, wildcards.source, int(wildcards.seed))
+
 
 rule derive:
     input:
@@ -27,7 +41,7 @@ rule derive:
 
 rule publish:
     input:
-        resource,
+        published,
     output:
         paths.GENOTYPE,
     log:

@@ -6,6 +6,10 @@ out  data/nasbench201/architectures.parquet, data/nasbench201/trials.parquet
      results/nasbench201/{supernet}/{source}.json
 """
 
+@planned
+def benchmark_file(wildcards):
+    return catalogue.benchmark_file()
+
 
 rule convert_nasbench201:
     input:

@@ -9,6 +9,8 @@ import json
 import os
 import time
 
+from freedarts.results import status
+
 
 rule plan:
     output:

@@ -5,10 +5,15 @@ out  results/preflight/{task}/{supernet}/{source}/seed{seed}.json
 """
 
 
+def own_data_manifest(dataset):
+    """The manifest of an image folder of the user's; what is known of other data sets is known without one."""
+    return data_manifest(dataset) if dataset in catalogue.listings else []
+
+
 rule preflight:
     input:
         genotype=paths.GENOTYPE,
-        data=lambda wildcards: folder_manifest(task_dataset(wildcards)),
+        data=lambda wildcards: own_data_manifest(task_dataset(wildcards)),
     output:
         "results/preflight/{task}/{supernet}/{source}/seed{seed}.json",
     log:
@@ -21,7 +26,7 @@ rule preflight:
         runtime=lambda wildcards, attempt: 10 * attempt,
         gpu=gpus,
     params:
-        settings=training,
+        settings=task_settings,
         gpus=gpus,
         engine=engine,
         data=lambda wildcards, input: f"--data {input.data}" if input.data else "",

@@ -11,7 +11,7 @@ RUN = paths.METRICS.removesuffix("metrics.json")
 rule retrain:
     input:
         genotype=paths.GENOTYPE,
-        data=lambda wildcards: manifest(task_dataset(wildcards)),
+        data=lambda wildcards: data_manifest(task_dataset(wildcards)),
     output:
         metrics=paths.METRICS,
         history=f"{RUN}history.csv",
@@ -30,7 +30,7 @@ rule retrain:
         runtime=lambda wildcards, attempt: (2000 if gpus(wildcards) else 20) * attempt,
         gpu=gpus,
     params:
-        settings=training,
+        settings=task_settings,
         gpus=gpus,  # not the resource: a profile may ask for it in another form
         engine=engine,
         data=lambda wildcards, input: f"--data {input.data}" if input.data else "",
