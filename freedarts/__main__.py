@@ -1,6 +1,87 @@
-"""`python -m freedarts`, the same as `freedarts`."""
+"""`freedarts`: one command for what can be done beside the workflow. Each subcommand is imported when it is called, so
+that listing them takes no torch."""
 
-from freedarts.commands import main
+import argparse
+import ast
+import importlib
+import sys
+from pathlib import Path
+
+from freedarts import commands
+from freedarts.files import VERSION, InputError, run
+
+NAMES = tuple(sorted(path.stem for path in Path(commands.__file__).parent.glob("[!_]*.py")))
+
+# What the rule of a command gives it as --settings, from the catalogue of the configuration and the other options.
+SETTINGS = {
+    "search": lambda catalogue, given: catalogue.search_settings(given.supernet, given.score),
+    "retrain": lambda catalogue, given: catalogue.training_settings(given.task),
+    "preflight": lambda catalogue, given: catalogue.training_settings(given.task),
+    "cost": lambda catalogue, given: catalogue.task_settings(given.task, ("space", "network")),
+}
+
+
+def main() -> None:
+    listed = "\n".join(f"  {name:<11}{_line(name)}" for name in NAMES)
+    parser = argparse.ArgumentParser(
+        prog="freedarts",
+        description="FreeDARTS, reproduced: what can be done beside the workflow, which `snakemake` runs.",
+        epilog=f"commands, of which `freedarts COMMAND --help` says more:\n{listed}\n\n"
+        "Exit status: 0 done, 1 bad input or faults, 2 bad options.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=VERSION)
+    parser.add_argument("command", choices=NAMES, metavar="COMMAND", help="one of those below, then its options")
+    name = parser.parse_args(sys.argv[1:2]).command
+    run(lambda: _call(name, sys.argv[2:]))
+
+
+def _line(name: str) -> str:
+    """The first line of a command's docstring, read from its file."""
+    path = Path(commands.__file__).with_name(f"{name}.py")
+    return ast.get_docstring(ast.parse(path.read_bytes())).splitlines()[0].rstrip(".")
+
+
+def _call(name: str, given: list[str]) -> None:
+    command = importlib.import_module(f"freedarts.commands.{name}")
+    parser = commands.parser(command, f"freedarts {name}")
+    settings = command.configure(parser)
+    if settings:
+        settings.required = False
+        settings.help += "; left out: those of the configuration"
+        parser.add_argument(
+            "--configfile", nargs="+", default=[], type=Path, help="laid over config/config.yaml, as snakemake does it"
+        )
+        if name in ("cost", "preflight"):
+            parser.add_argument("--task", help="name of the task, in place of --settings")
+    arguments = parser.parse_args(given)
+    if settings and arguments.settings is None:
+        arguments.settings = _settings(name, arguments)
+    command.main(arguments)
+
+
+def _settings(name: str, given: argparse.Namespace) -> str:
+    from freedarts.study.catalogue import Catalogue
+    from freedarts.study.settings import read_yaml
+
+    config: dict = {}
+    for path in (commands.project() / "config" / "config.yaml", *given.configfile):
+        config = _merged(config, read_yaml(path) or {})
+    catalogue = Catalogue(config, commands.project())
+    for option in ("supernet", "score", "task"):
+        if option in given and (value := getattr(given, option)) not in (entries := catalogue.config[f"{option}s"]):
+            raise InputError(f"--{option} {value!r}, without --settings; allowed: {', '.join(entries)}")
+    return SETTINGS[name](catalogue, given)
+
+
+def _merged(config: dict, overlay: dict) -> dict:
+    """As Snakemake lays one configuration over another."""
+    merged = {**config, **overlay}
+    for key in config.keys() & overlay.keys():
+        if isinstance(config[key], dict) and isinstance(overlay[key], dict):
+            merged[key] = _merged(config[key], overlay[key])
+    return merged
+
 
 if __name__ == "__main__":
     main()

@@ -235,7 +235,8 @@ def test_small_images_that_fit_are_held_in_memory(size, images_, small, held):
 def test_large_images_are_searched_and_trained_on(two_parts, script):
     path = manifest(script, folder="flowers", image_size=224, flip=False)
     score = from_settings(
-        OVERLAY["scores"]["snip-flowers"]["settings"] | {"data": {"dataset": "flowers", "batch_size": 2}}
+        OVERLAY["scores"]["snip-flowers"]["settings"] | {"data": {"dataset": "flowers", "batch_size": 2}},
+        tasks.known(path),
     )
     options = {"channels": 4, "image_size": 224, "classes": 2}
     assert search.search("mobilenet", options, score, 0, manifest=path)["audit"]["verdict"] in ("sound", "noise")

@@ -1,4 +1,7 @@
-"""Count parameters and multiply-adds of the final networks of several genotypes, keyed by the search seed."""
+"""Count parameters and multiply-adds of final networks.
+
+Of several genotypes, keyed by the search seed.
+"""
 
 import argparse
 from pathlib import Path
@@ -10,10 +13,11 @@ from freedarts.files import InputError, write_json
 from freedarts.study.settings import parse
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--settings", required=True, help="JSON: space and network of the task")
+def configure(parser: argparse.ArgumentParser) -> argparse.Action:
+    settings = parser.add_argument("--settings", required=True, help="JSON: space and network of the task")
     parser.add_argument("--output", required=True, type=Path, help="costs, JSON")
     parser.add_argument("genotypes", nargs="+", type=Path, help="seedN.json")
+    return settings
 
 
 def main(arguments: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Derive the genotype that a search selects from its scores.json."""
+"""Derive the genotype that a search selects."""
 
 import argparse
 from pathlib import Path

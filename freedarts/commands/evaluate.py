@@ -1,6 +1,7 @@
-"""Test a trained network: the weights of a training here, or a weights.pt in the layout of the release.
+"""Test a trained network.
 
-The first hold their genotype and settings; for the others give --genotype and --settings.
+The weights of a training here, or a weights.pt in the layout of the release. The first hold their genotype and
+settings; for the others give --genotype and --settings.
 """
 
 import argparse

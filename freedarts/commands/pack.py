@@ -1,10 +1,10 @@
-"""Pack the results that the tables show, with their manifest, into one zip file, or place those of such a file here.
+"""Pack the results that the tables show, or unpack them.
 
     freedarts pack results.zip
     freedarts pack --unpack results.zip && snakemake --touch --forceall && snakemake
 
-A file that is cut short, of another version, with a wrong digest or with a path that leads elsewhere is refused, and
-nothing is written.
+The file holds the manifest too. One that is cut short, of another version, with a wrong digest or with a path that
+leads elsewhere is refused, and nothing is written.
 """
 
 import argparse

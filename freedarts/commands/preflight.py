@@ -1,6 +1,7 @@
-"""Train a few steps at the full batch, on random images: peak memory, images per second, or what batch would fit.
+"""Try a few steps of a training: memory and speed.
 
-A training on a GPU does this by itself before it begins.
+At the full batch, on random images; where it does not fit, the largest that does. A training on a GPU does this by
+itself before it begins.
 """
 
 import argparse
@@ -15,12 +16,15 @@ from freedarts.training import preflight
 from freedarts.training.protocol import Protocol
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
+def configure(parser: argparse.ArgumentParser) -> argparse.Action:
     parser.add_argument("--genotype", required=True, type=Path, help="genotype, JSON")
-    parser.add_argument("--settings", required=True, help="JSON: space, dataset, network and protocol of the task")
+    settings = parser.add_argument(
+        "--settings", required=True, help="JSON: space, dataset, network and protocol of the task"
+    )
     parser.add_argument("--data", type=Path, help="manifest of the data set, for folders that the configuration names")
     add_options(parser, several=True)
     parser.add_argument("--output", required=True, type=Path, help="figures, JSON")
+    return settings
 
 
 def main(arguments: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Write the configuration reference, docs/configuration.md, from the schema and the default configuration."""
+"""Write docs/configuration.md, from the schema and config.yaml."""
 
 import argparse
 from pathlib import Path

@@ -1,5 +1,7 @@
-"""Find deleted and damaged results and remove them with all that was made from them; the next snakemake call makes them
-again. Snakemake itself does not notice a result that was deleted while the tables stand, and passes on a damaged one.
+"""Remove lost and damaged results, to be made again.
+
+With all that was made from them; the next snakemake call makes them again. Snakemake itself does not notice a result
+that was deleted while the tables stand, and passes on a damaged one.
 
     freedarts repair --dry-run
     freedarts repair && snakemake         # with the --configfile and the profile of the run

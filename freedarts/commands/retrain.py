@@ -1,4 +1,6 @@
-"""Train the final network of a genotype, resumably; write metrics.json, history.csv, protocol.json and weights.
+"""Train the final network of a genotype, resumably.
+
+Writes metrics.json and, beside it, history.csv, protocol.json and weights.safetensors.
 
 Exit status: 0 done, 1 bad input, 75 stopped by SIGTERM or SIGUSR1 with its state saved: the same command goes on.
 """
@@ -18,19 +20,22 @@ from freedarts.training import processes
 from freedarts.training.retrain import Run, retrain
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
+def configure(parser: argparse.ArgumentParser) -> argparse.Action:
     parser.add_argument("--genotype", required=True, type=Path, help="genotype, JSON")
     parser.add_argument("--task", required=True, help="name of the task")
     parser.add_argument("--run", required=True, type=int, help="repetition, 0 to 999")
     parser.add_argument(
         "--seed", type=int, default=0, help="of the search; the training's is 1000 times that plus --run"
     )
-    parser.add_argument("--settings", required=True, help="JSON: space, dataset, network and protocol of the task")
+    settings = parser.add_argument(
+        "--settings", required=True, help="JSON: space, dataset, network and protocol of the task"
+    )
     parser.add_argument("--data", type=Path, help="manifest of the data set, for all but digits")
     parser.add_argument("--checkpoints", type=Path, default=Path("checkpoints"), help="folder (default checkpoints)")
     add_options(parser, several=True)
     parser.add_argument("--workers", type=int, default=0, help="processes that read images (default 0), for ImageNet")
     parser.add_argument("--output", required=True, type=Path, help="metrics.json")
+    return settings
 
 
 def main(arguments: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Score the gates of one supernet with one score and seed, audit the scores, write scores.json."""
+"""Score the gates of a supernet, and audit the scores."""
 
 import argparse
 from pathlib import Path
@@ -10,15 +10,18 @@ from freedarts.jobs.environment import set_up
 from freedarts.study.settings import parse
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
+def configure(parser: argparse.ArgumentParser) -> argparse.Action:
     parser.add_argument("--supernet", required=True, help="name of the supernet")
     parser.add_argument("--score", required=True, help="name of the score")
     parser.add_argument("--seed", required=True, type=int, help="of weights and gates, 0 or above")
-    parser.add_argument("--settings", required=True, help="JSON: space, supernet and score, as in the configuration")
+    settings = parser.add_argument(
+        "--settings", required=True, help="JSON: space, supernet and score, as in the configuration"
+    )
     parser.add_argument("--data", type=Path, help="manifest of the score's data set, for all but digits")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="cpu (default) or cuda")
     parser.add_argument("--threads", type=int, default=1, help="of the CPU (default 1)")
     parser.add_argument("--output", required=True, type=Path, help="scores.json")
+    return settings
 
 
 def main(arguments: argparse.Namespace) -> None:

@@ -1,7 +1,8 @@
-"""Check the results in the current folder against results/manifest.json, and make the tables again from them.
+"""Check the results against their manifest, and the tables.
 
-Says what was changed, is missing or does not belong there, and which table comes out differently: exit status 1. What
-it finds broken, `freedarts repair && snakemake` makes again.
+Against results/manifest.json in the current folder; the tables are made again from the results. Says what was
+changed, is missing or does not belong there, and which table comes out differently: exit status 1. What it finds
+broken, `freedarts repair && snakemake` makes again.
 """
 
 import argparse

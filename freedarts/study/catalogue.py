@@ -112,6 +112,9 @@ class Catalogue:
             raise InputError(f"task {task!r} cannot be trained: it has no {missing[0]}")
         return _json({key: self.config["tasks"][task][key] for key in keys})
 
+    def training_settings(self, task: str) -> str:
+        return self.task_settings(task, ("space", "dataset", "network", "protocol"))
+
     def readings_settings(self) -> str:
         """What checks a figure of the paper."""
         return _json({"readings": self.config["readings"]})

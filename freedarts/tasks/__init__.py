@@ -62,7 +62,7 @@ IN_DATA = (*DOWNLOADED, *FOLDERS)
 def known(manifest: Path | None = None) -> dict[str, Facts]:
     """The data sets that a job can use: the built-in ones, and that of *manifest*, if it is of an image folder of the
     user's."""
-    content = read_json(manifest) if manifest else {}
+    content = read_json(manifest) if manifest and not manifest.is_dir() else {}
     own = {content["dataset"]: Facts(**content["facts"])} if "facts" in content else {}
     return {**DATASETS, **own}
 

@@ -129,9 +129,7 @@ def test_commands_convert_and_show(legacy, tmp_path):
     assert "6 architectures" in done.stdout
     assert "converting: 100%" in done.stderr
     figure = Table(output).figure(11472, "imagenet16_test")
-    by_index, by_string = (
-        run("freedarts", "nasbench201", "--table", output, a) for a in (11472, from_index(11472).arch)
-    )
+    by_index, by_string = (run("freedarts", "lookup", "--table", output, a) for a in (11472, from_index(11472).arch))
     assert by_index.returncode == 0
     assert by_index.stdout == by_string.stdout
     line = next(line for line in by_index.stdout.splitlines() if line.startswith("imagenet16_test"))
@@ -160,7 +158,7 @@ def test_the_lookup_script_looks_all_seeds_up(table, tmp_path):
 
 @pytest.mark.parametrize(("arch", "message"), [("77", "not in the table"), ("|conv~0|", "is not of the form")])
 def test_the_query_command_says_what_is_wrong_in_one_line(arch, message, table):
-    done = run("freedarts", "nasbench201", "--table", table.path, arch)
+    done = run("freedarts", "lookup", "--table", table.path, arch)
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1

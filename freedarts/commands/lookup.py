@@ -1,5 +1,7 @@
-"""Look up an architecture of NAS-Bench-201: mean accuracies in percent over its trials, of 200 epochs if not said
-otherwise."""
+"""Look up an architecture of NAS-Bench-201.
+
+Mean accuracies in percent over its trials, of 200 epochs if not said otherwise.
+"""
 
 import argparse
 import math
