@@ -5,25 +5,15 @@ in   results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/weights.safe
 out  results/evaluate/{task}/{supernet}/{source}/seed{seed}/run{run}.json or {name}.json
 """
 
+TRAINED = RUN.replace("run{run}", "{name}")
+BROUGHT = "data/weights/{task}/{supernet}/{source}/seed{seed}/{name}.pt"
 EVALUATION = "results/evaluate/{task}/{supernet}/{source}/seed{seed}/{name}.json"
-
-
-def one_gpu(wildcards):
-    """A test needs no more."""
-    return min(1, gpus(wildcards))
-
-
-def trained(wildcards):
-    """Weights of a training, with its metrics, or weights that the user brings."""
-    if wildcards.name.startswith("run"):
-        folder = paths.METRICS.format(**wildcards, run=wildcards.name.removeprefix("run")).removesuffix("metrics.json")
-        return {"weights": f"{folder}weights.safetensors", "metrics": f"{folder}metrics.json"}
-    return {"weights": "data/weights/{task}/{supernet}/{source}/seed{seed}/{name}.pt".format(**wildcards)}
 
 
 rule evaluate:
     input:
-        unpack(trained),
+        weights=lambda wildcards: f"{TRAINED}weights.safetensors" if wildcards.name.startswith("run") else BROUGHT,
+        metrics=lambda wildcards: f"{TRAINED}metrics.json" if wildcards.name.startswith("run") else [],
         genotype=paths.GENOTYPE,
         data=lambda wildcards: data_manifest(task_dataset(wildcards)),
     output:
@@ -36,15 +26,15 @@ rule evaluate:
         "../envs/freedarts.yaml"
     threads: lambda wildcards: 8 if gpus(wildcards) else 1
     resources:
-        mem_mb=lambda wildcards, attempt: training_memory(wildcards) * attempt,
+        mem_mb=lambda wildcards, attempt: catalogue.training_memory(wildcards.task) * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
-        gpu=one_gpu,
+        gpu=lambda wildcards: min(1, gpus(wildcards)),  # a test needs no more
     params:
         settings=task_settings,
-        gpus=one_gpu,
+        gpus=lambda wildcards: min(1, gpus(wildcards)),
         precision=precision,
         data=lambda wildcards, input: f"--data {input.data}" if input.data else "",
-        metrics=lambda wildcards, input: f"--metrics {input.metrics}" if "metrics" in input.keys() else "",
+        metrics=lambda wildcards, input: f"--metrics {input.metrics}" if input.metrics else "",
         code=lambda wildcards: code(
             "evaluate.py",
             f"spaces.{space(wildcards.supernet)}",

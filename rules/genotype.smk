@@ -15,11 +15,6 @@ SAMPLED = [
 ]
 
 
-@planned
-def published(wildcards):
-    return catalogue.resource(wildcards.supernet, wildcards.source, int(wildcards.seed))
-
-
 rule derive:
     input:
         paths.SEARCH,
@@ -27,6 +22,7 @@ rule derive:
         paths.GENOTYPE.replace("{source}", "{score}"),
     log:
         "logs/genotypes/{supernet}/{score}/seed{seed}.log",
+    localrule: True
     conda:
         "../envs/freedarts.yaml"
     threads: 1
@@ -41,7 +37,7 @@ rule derive:
 
 rule publish:
     input:
-        published,
+        published=planned(lambda w: local(str(catalogue.resource(w.supernet, w.source, int(w.seed))))),
     output:
         paths.GENOTYPE,
     log:
@@ -50,6 +46,7 @@ rule publish:
         # Not what a rule below draws; all else, so that the input function says what there is.
         supernet=f"(?!(?:{'|'.join(SAMPLED) or 'none'})$)(?:{'|'.join(catalogue.config['supernets'])})",
         source="|".join(catalogue.config["sources"]) or "no-source",
+    localrule: True
     conda:
         "../envs/freedarts.yaml"
     threads: 1
@@ -59,7 +56,7 @@ rule publish:
     params:
         code=lambda wildcards: code("publish.py", f"spaces.{space(wildcards.supernet)}"),
     shell:
-        "python -m scripts.publish --resource {input} --output {output} > {log} 2>&1"
+        "python -m scripts.publish --resource {input.published} --output {output} > {log} 2>&1"
 
 
 # A rule for each source and supernet, because one job draws all seeds: how many there are is no matter of a wildcard.

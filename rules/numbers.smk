@@ -10,13 +10,14 @@ out  results/numbers/{number}.json
 rule number:
     input:
         evidence,
-        numbers=HERE / "resources" / "numbers.yaml",
+        numbers=shipped("resources/numbers.yaml"),
     output:
         paths.NUMBER,
     log:
         "logs/numbers/{number}.log",
     wildcard_constraints:
         number="|".join(catalogue.numbers),
+    localrule: True
     conda:
         "../envs/freedarts.yaml"
     threads: 1
@@ -25,10 +26,11 @@ rule number:
         runtime=5,
     params:
         settings=catalogue.readings_settings(),
+        folder=IN_FOLDER,
         code=lambda wildcards: code(
             "number.py",
             f"spaces.{space(catalogue.numbers[wildcards.number]['reproduced_by']['supernet'])}",
         ),
     shell:
         "python -m scripts.number --number {wildcards.number} --numbers {input.numbers}"
-        " --settings {params.settings:q} --output {output} > {log} 2>&1"
+        " --settings {params.settings:q} {params.folder} --output {output} > {log} 2>&1"

@@ -5,15 +5,13 @@ out  results/preflight/{task}/{supernet}/{source}/seed{seed}.json
 """
 
 
-def own_data_manifest(dataset):
-    """The manifest of an image folder of the user's; what is known of other data sets is known without one."""
-    return data_manifest(dataset) if dataset in catalogue.listings else []
-
-
 rule preflight:
     input:
         genotype=paths.GENOTYPE,
-        data=lambda wildcards: own_data_manifest(task_dataset(wildcards)),
+        # What there is to know of other data sets than image folders of the user's is known without a manifest.
+        data=lambda wildcards: (
+            data_manifest(task_dataset(wildcards)) if task_dataset(wildcards) in catalogue.listings else []
+        ),
     output:
         "results/preflight/{task}/{supernet}/{source}/seed{seed}.json",
     log:
@@ -22,7 +20,7 @@ rule preflight:
         "../envs/freedarts.yaml"
     threads: lambda wildcards: 8 * gpus(wildcards) or 1
     resources:
-        mem_mb=lambda wildcards, attempt: (2000 + training_memory(wildcards)) * attempt,
+        mem_mb=lambda wildcards, attempt: (2000 + catalogue.training_memory(wildcards.task)) * attempt,
         runtime=lambda wildcards, attempt: 10 * attempt,
         gpu=gpus,
     params:

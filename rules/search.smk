@@ -5,25 +5,6 @@ out  results/search/{supernet}/{score}/seed{seed}/scores.json
 """
 
 
-def score(wildcards):
-    return catalogue.score(wildcards.supernet, wildcards.score)
-
-
-def batch_size(wildcards):
-    return score(wildcards).get("data", {}).get("batch_size", 1)
-
-
-def search_memory(wildcards):
-    """MB. Measured, audit included (benchmarks/results): 1,000, and at most 125 an image for second derivatives, 66 for
-    first ones, both on the MobileNet supernet."""
-    return 2000 + (130 if score(wildcards)["proxy"] == "grasp" else 70) * batch_size(wildcards)
-
-
-@planned
-def searching(wildcards):
-    return catalogue.search_settings(wildcards.supernet, wildcards.score)
-
-
 rule search:
     input:
         data=lambda wildcards: data_manifest(score(wildcards).get("data", {}).get("dataset")),
@@ -41,7 +22,7 @@ rule search:
         # Of a group the minutes are added up: growing more slowly they stay within a day.
         runtime=lambda wildcards, attempt: (10 + 3 * batch_size(wildcards) // 4) * (1 + attempt) // 2,
     params:
-        settings=searching,
+        settings=planned(lambda wildcards: catalogue.search_settings(wildcards.supernet, wildcards.score)),
         data=lambda wildcards, input: f"--data {input.data}" if input.data else "",
         code=lambda wildcards: code(
             "search.py",

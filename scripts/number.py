@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from freedarts.commands import schema
+from freedarts.commands import parse_in_folder, schema
 from freedarts.files import InputError, parse_settings, run, write_json
 from freedarts.results import read
 from freedarts.study import paper
@@ -15,7 +15,7 @@ def main() -> None:
     parser.add_argument("--numbers", required=True, type=Path, help="YAML: the figures that the paper prints")
     parser.add_argument("--settings", required=True, help="JSON: the readings, as in the configuration")
     parser.add_argument("--output", required=True, type=Path, help="JSON")
-    arguments = parser.parse_args()
+    arguments = parse_in_folder(parser)
 
     known = {number["id"]: number for number in paper.read(arguments.numbers, schema())}
     if arguments.number not in known:

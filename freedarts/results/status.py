@@ -73,7 +73,8 @@ def markdown(
     selected: dict, figures: list[dict], seconds: dict[str, tuple[float, str]], command: str, now: float
 ) -> str:
     """selected: searches, trainings, readings and tasks, as in the catalogue. figures: resources/numbers.yaml.
-    seconds: of an epoch of a task, and how that was found. command: Snakemake's, for this configuration."""
+    seconds: of an epoch of a task, and how that was found. command: Snakemake's, for this configuration, up to
+    the path of what it makes."""
     tasks = selected["tasks"]
 
     def look(cases: list) -> list[Training]:
@@ -111,14 +112,14 @@ def _number(figure: dict, readings: dict[str, list[Training]], tasks: dict[str, 
         lines.append(f"- {name}: {here}; {_summary(cases, tasks)}")
         lines += [f"  - {_line(found)}" for found in cases if found.text and found.state != FINISHED]
     if any(found.state != FINISHED for cases in readings.values() for found in cases):
-        lines += ["", f"`{command} results/numbers/{figure['id']}.json`"]
+        lines += ["", f"`{command}results/numbers/{figure['id']}.json`"]
     return [*lines, ""]
 
 
 def _lookup(figure: dict, cases: list[paper.Case], command: str) -> list[str]:
     wanted = figure["reproduced_by"]
     lines = [f"### {figure['id']}", "", f"Release: {figure['value']} %, {figure['dataset']} {figure['measure']}.", ""]
-    next_ = ["", f"`{command} results/numbers/{figure['id']}.json`", ""]
+    next_ = ["", f"`{command}results/numbers/{figure['id']}.json`", ""]
     if not Path(paths.LOOKUP.format(**wanted)).exists():
         return [
             *lines,
@@ -174,7 +175,7 @@ def _trainings(cases: list[Training], tasks: dict[str, dict], command: str) -> l
         lines.append(f"- {task}, {source} on {supernet}: {_summary(members, tasks)}")
         lines += [f"  - {_line(found)}" for found in members if found.text]
         if left := [found.path for found in members if found.state not in (FINISHED, BROKEN)]:
-            lines.append(f"  - `{command} {left[0]}`" + (f" and {len(left) - 1} more" if left[1:] else ""))
+            lines.append(f"  - `{command}{left[0]}`" + (f" and {len(left) - 1} more" if left[1:] else ""))
     return lines or ["None selected."]
 
 
@@ -193,7 +194,7 @@ def _searches(selected: list, command: str) -> list[str]:
         lines.append(f"- {score} on {supernet}: {done} of {len(files)} finished")
         lines += [f"  - broken: {fault}" for fault in faults]
         if missing:
-            lines.append(f"  - `{command} {missing[0]}`" + (f" and {len(missing) - 1} more" if missing[1:] else ""))
+            lines.append(f"  - `{command}{missing[0]}`" + (f" and {len(missing) - 1} more" if missing[1:] else ""))
     return lines or ["None selected."]
 
 

@@ -19,12 +19,14 @@ from freedarts.tasks import folders
 
 
 class Catalogue:
-    """config: the merged configuration; base: the folder of the workflow, with config/schema.yaml and resources/.
+    """config: the merged configuration; base: the folder of the workflow, with config/schema.yaml and resources/; data:
+    where the data sets are.
 
     Raises InputError with all faults in one message.
     """
 
-    def __init__(self, config: dict, base: Path):
+    def __init__(self, config: dict, base: Path, data: Path = Path("data")):
+        self.data = data
         self.config, self.resources, schema = config, base / "resources", base / "config" / "schema.yaml"
         self.numbers = {number["id"]: number for number in paper.read(self.resources / "numbers.yaml", schema)}
         self.listings: dict[str, folders.Listing] = {}
@@ -69,7 +71,7 @@ class Catalogue:
     def _missing_folder(self, supernet: str, score: str, entries: list[dict]) -> Path | None:
         """The folder of images without which *entries*, which select a search, leave it out."""
         dataset = self.score(supernet, score).get("data", {}).get("dataset")
-        folder = Path("data", dataset) if dataset in tasks.IN_DATA else None
+        folder = self.data / dataset if dataset in tasks.IN_DATA else None
         return folder if folder and not folder.is_dir() and all(entry.get("optional") for entry in entries) else None
 
     def resource(self, supernet: str, source: str, seed: int) -> Path:
@@ -114,6 +116,24 @@ class Catalogue:
 
     def training_settings(self, task: str) -> str:
         return self.task_settings(task, ("space", "dataset", "network", "protocol"))
+
+    def images(self, dataset: str) -> int:
+        """How many there are of a data set."""
+        facts = self.datasets[dataset]
+        return facts.train_images + facts.test_images
+
+    def architecture_dataset(self, score: str) -> str | None:
+        """The data set that a score of whole architectures takes a batch of."""
+        return self.config["architecture_scores"][score].get("data", {}).get("dataset")
+
+    def training_memory(self, task: str) -> int:
+        """MB that a training asks for; each of the processes that read an image folder has two batches ready."""
+        options = self.config["tasks"][task]
+        gpus, facts = options.get("gpus", 0), self.datasets.get(options.get("dataset"))
+        if facts is None or facts.held:
+            return 4000 * gpus + (0 if gpus else 2000) + 2 * (facts.megabytes if facts else 0)
+        image = 3 * options["network"]["image_size"] ** 2 * 4
+        return 6000 * max(1, gpus) + 16 * options["protocol"]["batch_size"] * image // 10**6
 
     def readings_settings(self) -> str:
         """What checks a figure of the paper."""
