@@ -1,4 +1,4 @@
-"""Parameters and multiply-adds of a final network, by the two counting rules behind the published figures."""
+"""Parameters and multiply-adds of a final network, by the two counting rules behind the published counts."""
 
 import math
 
@@ -14,15 +14,16 @@ def costs(genotype: Genotype, options: dict) -> dict[str, int]:
 
     parameters leaves out the auxiliary head, parameters_with_auxiliary counts it.
     flops: multiply-adds of the convolutions, and of the linear layer with its bias; all else is free.
-    macs: by the release's own counter. Convolutions as above. In the MobileNet space (a lookup table), the linear layer
-        with 2 * inputs - 1 per output. In the cell spaces, the linear layer without its bias, 2 per batch norm input,
+    macs: by the release's own counter, as the space says (MACS). Convolutions as above. `table`, a lookup table: the
+        linear layer with 2 * inputs - 1 per output. `cells`: the linear layer without its bias, 2 per batch norm input,
         1 per average pooling output, and kernel area + 1 per output of a global average pooling.
     """
+    space = spaces.load(genotype.space)
     with torch.device("meta"):
-        network = spaces.load(genotype.space).network(genotype, **options).eval()
+        network = space.network(genotype, **options).eval()
         image = torch.empty(1, *network.image_shape)
     total = {"flops": 0, "macs": 0}
-    extra = _lookup_extra if genotype.space == "mobilenet" else _counter_extra
+    extra = {"cells": _cells_extra, "table": _table_extra}[space.MACS]
 
     def count(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
         products = output.numel() * module.weight[0].numel() if isinstance(module, nn.Conv2d | nn.Linear) else 0
@@ -42,7 +43,7 @@ def costs(genotype: Genotype, options: dict) -> dict[str, int]:
     }
 
 
-def _counter_extra(module: nn.Module, x: Tensor, output: Tensor) -> int:
+def _cells_extra(module: nn.Module, x: Tensor, output: Tensor) -> int:
     match module:
         case nn.BatchNorm2d():
             return 2 * x.numel()
@@ -54,5 +55,5 @@ def _counter_extra(module: nn.Module, x: Tensor, output: Tensor) -> int:
     return 0
 
 
-def _lookup_extra(module: nn.Module, x: Tensor, output: Tensor) -> int:
+def _table_extra(module: nn.Module, x: Tensor, output: Tensor) -> int:
     return (module.in_features - 1) * output.numel() if isinstance(module, nn.Linear) else 0

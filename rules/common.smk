@@ -79,20 +79,6 @@ def task_dataset(wildcards):
     return catalogue.config["tasks"][wildcards.task].get("dataset")
 
 
-def score(wildcards):
-    return catalogue.score(wildcards.supernet, wildcards.score)
-
-
-def batch_size(wildcards):
-    return score(wildcards).get("data", {}).get("batch_size", 1)
-
-
-def search_memory(wildcards):
-    """MB. Measured, audit included (benchmarks/results): 1,000, and at most 125 an image for second derivatives, 66 for
-    first ones, both on the MobileNet supernet."""
-    return 2000 + (130 if score(wildcards)["proxy"] == "grasp" else 70) * batch_size(wildcards)
-
-
 def gpus(wildcards):
     return catalogue.config["tasks"][wildcards.task].get("gpus", 0)
 

@@ -36,6 +36,7 @@ from freedarts.nasbench201.query import find
 from freedarts.scores import Score
 from freedarts.spaces import SPACES
 from freedarts.study import paper, paths, reference
+from freedarts.study.settings import read_yaml
 from freedarts.training.protocol import Protocol
 from tests.conftest import ROOT, SCHEMA
 from tests.nasbench201 import file as benchmark
@@ -234,11 +235,11 @@ def test_targets_in_the_readme_can_be_planned(tmp_path):
 
 
 def test_reference_of_the_configuration_is_in_step():
-    assert (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8") == reference.configuration()
+    assert (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8") == reference.configuration(SCHEMA)
 
 
 def test_defaults_in_the_schema_are_those_of_the_code():
-    definitions = reference.schema()["$defs"]
+    definitions = read_yaml(SCHEMA)["$defs"]
     for properties, kind in (
         (definitions["task"]["properties"]["protocol"]["properties"], Protocol),
         (definitions["score"]["properties"], Score),

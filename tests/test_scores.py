@@ -1,5 +1,7 @@
 """SNIP and GraSP: against finite differences, explicit Hessians and the plain way; the batch they see."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -25,8 +27,12 @@ SNIP = {
     "precision": "float64",
     "data": {"dataset": "digits", "batch_size": 6},
 }
-GRASP = SNIP | {"proxy": "grasp", "product": "gradient", "sign": "negative"}
+GRASP = SNIP | {"proxy": "grasp", "options": {"product": "gradient", "sign": "negative"}}
 STEP = {"learning_rate": 0.03, "weight_decay": 1e-3}
+
+
+def grasp_with(**options) -> dict:
+    return GRASP | {"options": GRASP["options"] | options}
 
 
 def batch(space: str, n: int = 6) -> search.Batch:
@@ -120,7 +126,7 @@ def assert_released(space: str, settings: dict, gate: torch.Tensor, moved: torch
     (slope,) = torch.autograd.grad(product(moved), moved)
     expected = finish(gate * slope)
     network = search.build(space, SMALL[space], 2)
-    _, found = search.compute(network, scores.from_settings(GRASP | {"step": STEP} | settings), batch(space))
+    _, found = search.compute(network, scores.from_settings(settings), batch(space))
     torch.testing.assert_close(flat(found), expected, rtol=0, atol=1e-9 * expected.abs().max().item())
 
 
@@ -133,14 +139,14 @@ def test_released_grasp_on_nasbench201():
         after = slopes(loss, moved).view(6, 5)
         return sum((after[edge] * before.view(6, 5)[0]).sum() for edge in range(6))
 
-    settings = {"product": "first-row", "sign": "positive"}
+    settings = grasp_with(product="first-row", sign="positive", step=STEP)
     assert_released("nasbench201", settings, gate, adam(gate, before), product, lambda x: x)
 
 
 def test_released_grasp_on_the_darts_space():
     """P = sum of g' * gate', with positive weights; the absolute value."""
     gate, loss = plain_loss("darts", torch.abs)
-    settings = {"product": "gates", "sign": "absolute", "positive_weights": True}
+    settings = grasp_with(product="gates", sign="absolute", step=STEP) | {"positive_weights": True}
     moved = adam(gate, slopes(loss, gate))
     assert_released("darts", settings, gate, moved, lambda moved: (slopes(loss, moved) * moved).sum(), torch.abs)
 
@@ -264,10 +270,13 @@ def test_batch_comes_from_its_seed_alone():
         ),
         (SNIP | {"data": {"dataset": "digits", "batch_size": 0}}, "batch of 0 images"),
         (SNIP | {"data": {"dataset": "digits"}}, "data has \\['dataset'\\], expected"),
-        (SNIP | {"sign": "negative"}, "sign 'negative' with the proxy 'snip', which has none"),
-        (GRASP | {"product": None}, "no key 'product', which the proxy 'grasp' needs"),
-        (GRASP | {"sign": "odd"}, "sign 'odd'; allowed: negative, positive, absolute"),
-        (GRASP | {"step": {"learning_rate": 0.1}}, "step has \\['learning_rate'\\], expected"),
+        (SNIP | {"options": {"sign": "negative"}}, "sign 'negative' with the proxy 'snip', which has none"),
+        (GRASP | {"options": {"sign": "negative"}}, "no option 'product', which the proxy 'grasp' needs"),
+        (grasp_with(sign="odd"), "sign 'odd'; allowed: negative, positive, absolute"),
+        (grasp_with(step={"learning_rate": 0.1}), "step has \\['learning_rate'\\], expected"),
+        (grasp_with(step=STEP | {"learning_rate": 0}), "step.learning_rate 0; allowed: a number > 0"),
+        (grasp_with(step=STEP | {"weight_decay": math.nan}), "step.weight_decay nan; allowed: a number >= 0"),
+        (grasp_with(step=STEP | {"weight_decay": True}), "step.weight_decay True; allowed"),
     ],
 )
 def test_bad_settings_are_named(settings, message):

@@ -24,8 +24,7 @@ SETTINGS = {
     "positive_weights": False,
     "precision": "float64",
     "data": {"dataset": "imagenet", "batch_size": 4, "part": "test"},
-    "step": {"learning_rate": 1e-3, "weight_decay": 0.0},
-    "flops": FLOPS,
+    "options": {"step": {"learning_rate": 1e-3, "weight_decay": 0.0}, "flops": FLOPS},
 }
 
 
@@ -96,7 +95,7 @@ def test_bad_input_is_named(folder):  # noqa: F811
         search.search("mobilenet", OPTIONS, score, 1)
     with pytest.raises(InputError, match="is for the space mobilenet, the supernet is of darts"):
         search.search("darts", SMALL["darts"], score, 1)
-    with pytest.raises(InputError, match="no key 'flops', which the proxy 'synflow_path' needs"):
-        scores.from_settings(SETTINGS | {"flops": None})
+    with pytest.raises(InputError, match="no option 'flops', which the proxy 'synflow_path' needs"):
+        scores.from_settings(SETTINGS | {"options": {"step": SETTINGS["options"]["step"]}})
     with pytest.raises(InputError, match=r"flops has \['weight'\], expected \['exponent', 'reference', 'weight'\]"):
-        scores.from_settings(SETTINGS | {"flops": {"weight": 1.0}})
+        scores.from_settings(SETTINGS | {"options": SETTINGS["options"] | {"flops": {"weight": 1.0}}})

@@ -46,9 +46,9 @@ def sample(count: int, seed: int) -> list[int]:
     return sorted(indices[:count])
 
 
-def counts(indices: list[int], figure: str, options: dict) -> Scores:
-    """figure: parameters or flops. Both are sums over the edges, so five architectures give those of all."""
-    of_all = {name: costs.costs(Genotype((name,) * len(EDGES)), options)[figure] for name in OPERATIONS}
+def counts(indices: list[int], count: str, options: dict) -> Scores:
+    """count: parameters or flops. Both are sums over the edges, so five architectures give those of all."""
+    of_all = {name: costs.costs(Genotype((name,) * len(EDGES)), options)[count] for name in OPERATIONS}
     for index in indices:
         yield index, sum(of_all[name] for name in from_index(index).operations) // len(EDGES)
 
@@ -99,7 +99,7 @@ def resumable(
     so far being saved; a kill loses those of the last SAVED_EVERY seconds.
     """
     indices = sample(count, seed)
-    modules = [f"freedarts.{name}" for name in ("nasbench201.scores", *_data_module(settings))]
+    modules = [f"freedarts.{name}" for name in ("architectures.scores", *_data_module(settings))]
     about = json.dumps(settings, sort_keys=True), str(count), str(seed), tasks.identity(data)
     name = key(*about, code_digest(*modules))
     saved = Checkpoints(checkpoints / name)

@@ -23,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> argparse.Action:
     )
     parser.add_argument("--data", type=Path, help="manifest of the data set, for folders that the configuration names")
     add_options(parser, several=True)
-    parser.add_argument("--output", required=True, type=Path, help="figures, JSON")
+    parser.add_argument("--output", required=True, type=Path, help="memory and speed, JSON")
     return settings
 
 

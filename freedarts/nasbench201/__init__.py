@@ -4,6 +4,7 @@ An architecture was trained from up to three seeds on each of four data sets, wi
 one such training; a *figure* is what papers report of an architecture: a mean over trials.
 """
 
+SPACE = "nasbench201"
 SIZE = 15_625  # architectures
 DATASETS = ("cifar10-valid", "cifar10", "cifar100", "ImageNet16-120")
 EVALUATIONS = ("x-valid", "x-test", "ori-test")

@@ -4,24 +4,25 @@
 
 It needs a batch of a data set where labels has no default, and an option where that has none. docs/own-score.md.
 
-and, where the network computes with other gates than those that are scored, used(network, gates) -> those.
+and, where the network computes with other gates than those that are scored, used(network, gates) -> those. What is
+known of it without running it stands in constants, where it differs from what stands behind them:
+
+OPTIONS     {option: the values that it may have, (…); or of a mapping {key: bound of a number, "> 0", ">= 0", ""}}
+SPACES      the spaces that it is for, (…): all
+MEGABYTES   of memory that the search takes for each image of a batch, at most: 70, what first derivatives take
 
 Imports no torch.
 """
 
 import ast
+import math
+import operator
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 
 from freedarts import plugins, tasks
 from freedarts.files import InputError
 
-OPTIONS = ("product", "sign", "step", "flops")  # which have a setting of their own
-KEYS = {
-    "step": {"learning_rate", "weight_decay"},
-    "flops": {"weight", "reference", "exponent"},
-    "data": {"dataset", "batch_size"},
-}
 ALLOWED = {
     "batch_norm": ("identity", "eval", "train"),
     "gates": ("ones", "normal"),
@@ -29,28 +30,58 @@ ALLOWED = {
     "positive_weights": (False, True),
     "precision": ("float32", "float64"),
     "activation": ("built", "relu"),
-    "product": (None, "gradient", "first-row", "gates"),
-    "sign": (None, "negative", "positive", "absolute"),
 }
+DATA_KEYS = {"dataset", "batch_size"}
+PROXIES = plugins.known("scores")
 PROXY = "score settings: proxy"
+BOUNDS = {">": operator.gt, ">=": operator.ge}
 
 
 @dataclass(frozen=True)
 class Signature:
-    """What a proxy's function says of itself. options: name -> whether it is needed."""
+    """What a proxy's file says of itself. options: name -> whether it is needed; the rest as in its constants."""
 
     labelled: bool
     options: dict[str, bool]
+    allowed: dict[str, tuple | dict[str, str]]
+    spaces: tuple[str, ...] | None
+    megabytes: int
 
 
 def signature(proxy: str) -> Signature:
-    """Read, not imported, because a score imports torch. InputError if the file has no such function."""
-    found = [node for node in plugins.check("scores", proxy, PROXY).body if isinstance(node, ast.FunctionDef)]
-    arguments = next((node.args for node in found if node.name == "score"), None)
+    """Read, not imported, because a score imports torch. InputError if the file has no such function, or if a constant
+    is computed."""
+    body = plugins.check("scores", proxy, PROXY).body
+    functions = [node for node in body if isinstance(node, ast.FunctionDef)]
+    arguments = next((node.args for node in functions if node.name == "score"), None)
     if arguments is None or len(arguments.posonlyargs + arguments.args) != 4 or arguments.vararg or arguments.kwarg:
         raise InputError(f"{proxy}: expected a function score(network, gates, images, labels), its options after a `*`")
     options = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-    return Signature(not arguments.defaults, {argument.arg: default is None for argument, default in options})
+    constants = {"OPTIONS": {}, "SPACES": None, "MEGABYTES": 70}
+    for node in body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id in constants:
+            try:
+                constants[node.targets[0].id] = ast.literal_eval(node.value)
+            except ValueError:
+                raise InputError(f"{proxy}: {node.targets[0].id}: expected values written out") from None
+    return Signature(
+        not arguments.defaults, {argument.arg: default is None for argument, default in options}, *constants.values()
+    )
+
+
+def _option_fault(name: str, value: object, allowed: tuple | dict[str, str]) -> str | None:
+    """What is wrong with the value of an option, by what its file says."""
+    if isinstance(allowed, tuple):
+        return None if value in allowed else f"{name} {value!r}; allowed: {', '.join(map(str, allowed))}"
+    if not isinstance(value, dict) or set(value) != set(allowed):
+        given = sorted(value) if isinstance(value, dict) else repr(value)
+        return f"{name} has {given}, expected {sorted(allowed)}"
+    for key, bound in allowed.items():
+        sign, _, limit = bound.partition(" ")
+        number = type(value[key]) in (int, float) and math.isfinite(value[key])
+        if not number or (bound and not BOUNDS[sign](value[key], float(limit))):
+            return f"{name}.{key} {value[key]!r}; allowed: a number {bound}".rstrip()
+    return None
 
 
 @dataclass(frozen=True)
@@ -66,11 +97,7 @@ class Score:
     gate_scale: float | None = None
     activation: str = "built"  # built: as the supernet has it; relu: ReLU6 without its bound
     data: dict | None = None  # dataset, batch_size, part (train if left out, or test); None: an image of ones
-    product: str | None = None  # of GraSP, like sign
-    sign: str | None = None
-    step: dict[str, float] | None = None  # of GraSP and synflow_path: learning_rate and weight_decay
-    flops: dict[str, float] | None = None  # of synflow_path: weight, reference and exponent
-    options: dict | None = None  # of a score of the user
+    options: dict | None = None  # of the proxy's function
 
     def __post_init__(self):
         function = signature(self.proxy)
@@ -86,21 +113,19 @@ class Score:
         for key, value in self.arguments.items():
             if key not in function.options:
                 raise InputError(f"score settings: {key} {value!r} with the proxy {self.proxy!r}, which has none")
+            if key in function.allowed and (fault := _option_fault(key, value, function.allowed[key])):
+                raise InputError(f"score settings: {fault}")
         if missing := [key for key, needed in function.options.items() if needed and key not in self.arguments]:
-            raise InputError(f"score settings: no key {missing[0]!r}, which the proxy {self.proxy!r} needs")
-        for key, expected in KEYS.items():
-            value = getattr(self, key)
-            known = expected | ({"part"} if key == "data" else set())
-            if value is not None and not expected <= set(value) <= known:
-                raise InputError(f"score settings: {key} has {sorted(value)}, expected {sorted(expected)}")
+            raise InputError(f"score settings: no option {missing[0]!r}, which the proxy {self.proxy!r} needs")
+        if self.data is not None and not DATA_KEYS <= set(self.data) <= DATA_KEYS | {"part"}:
+            raise InputError(f"score settings: data has {sorted(self.data)}, expected {sorted(DATA_KEYS)}")
         if self.data is None and function.labelled:
             raise InputError(f"score settings: no key 'data', which the proxy {self.proxy!r} needs")
 
     @property
     def arguments(self) -> dict:
         """The options of the proxy's function."""
-        own = {key: getattr(self, key) for key in OPTIONS if getattr(self, key) is not None}
-        return own | (self.options or {})
+        return self.options or {}
 
     def check_supernet(
         self,
@@ -111,8 +136,11 @@ class Score:
         **_,
     ) -> None:
         """Raise InputError unless the score and its data, one of *datasets*, fit a supernet with these options."""
-        if self.proxy == "synflow_path" and space != "mobilenet":
-            raise InputError(f"the proxy 'synflow_path' is for the space mobilenet, the supernet is of {space}")
+        spaces = signature(self.proxy).spaces
+        if spaces is not None and space not in spaces:
+            raise InputError(
+                f"the proxy {self.proxy!r} is for the space {', '.join(spaces)}, the supernet is of {space}"
+            )
         if self.data is not None:
             name = self.data["dataset"]
             sample = datasets[name]

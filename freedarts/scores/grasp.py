@@ -8,6 +8,12 @@ from torch import Tensor, nn
 
 from freedarts.scores._derivatives import gradient, hessian_product
 
+OPTIONS = {
+    "product": ("gradient", "first-row", "gates"),
+    "sign": ("negative", "positive", "absolute"),
+    "step": {"learning_rate": "> 0", "weight_decay": ">= 0"},
+}
+MEGABYTES = 130  # second derivatives
 SIGNS: dict[str, Callable[[Tensor], Tensor]] = {
     "negative": Tensor.neg,
     "positive": Tensor.positive,

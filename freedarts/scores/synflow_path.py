@@ -6,6 +6,12 @@ from torch import Tensor, nn
 from freedarts.scores._derivatives import gradient
 from freedarts.scores.grasp import adam_step
 
+OPTIONS = {
+    "step": {"learning_rate": "> 0", "weight_decay": ">= 0"},
+    "flops": {"weight": "> 0", "reference": "> 1", "exponent": ""},
+}
+SPACES = ("mobilenet",)
+
 
 def score(
     network: nn.Module,

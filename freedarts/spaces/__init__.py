@@ -20,6 +20,8 @@ CHOICES      ((edges, n), ...): of these edges, rows of a score matrix, a genoty
 option_faults(options, final=False, smallest_batch=None)   what does not fit together in options that are right by the
     schema, a line each: nothing; final: of a final network, which will train on batches of at least smallest_batch
     images
+from_release(state, network) -> state   the release's weights, by name, with the names of a network: as they are
+MACS   by which of the release's counters macs are, `cells` or `table` (freedarts.costs): cells
 untrainable(genotype) -> str | None   why its network, whose costs can be counted, cannot be trained: None
 """
 
@@ -60,6 +62,8 @@ def _complete(module: ModuleType, name: str) -> None:
         "CANDIDATES": module.OPERATIONS,
         "CHOICES": tuple(((edge,), 1) for edge in edges),
         "option_faults": lambda options, **_: iter(()),
+        "from_release": lambda state, network: state,
+        "MACS": "cells",
         "untrainable": lambda genotype: None,
     }
     for key, value in defaults.items():

@@ -19,6 +19,8 @@ def code_digest(*sources: str | Path, without: Collection[str] = ()) -> str:
     excluded = {BASE.joinpath(*module.split(".")) for module in without}
     found: dict[Path, None] = {}
     queue = [_file(source) if isinstance(source, str) else source for source in sources]
+    if None in queue:
+        raise ModuleNotFoundError(f"no module {sources[queue.index(None)]}")
     while queue:
         path = queue.pop()
         if path is not None and path not in found and not excluded.intersection((path.with_suffix(""), *path.parents)):

@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 from jsonschema import Draft202012Validator, validators
 
-from freedarts import spaces, tasks
+from freedarts import nasbench201, scores, spaces, tasks
 from freedarts.files import InputError, parse_json
 
 Datasets = Mapping[str, tasks.Facts]
@@ -114,9 +114,10 @@ def _data_faults(network: dict, dataset: str, datasets: Datasets) -> Iterator[st
 def architecture_score_faults(score: dict, datasets: Datasets) -> Iterator[str]:
     """What does not fit together in a score of whole architectures that is right by the schema."""
     network, data = score["network"], score.get("data")
-    yield from spaces.option_faults("nasbench201", network, final=True)
-    if data and score["proxy"] not in ("snip", "grasp"):
-        yield f"data: with the proxy {score['proxy']!r}, which takes none"
+    yield from spaces.option_faults(nasbench201.SPACE, network, final=True)
+    proxy = score["proxy"]
+    if data and not (proxy in scores.PROXIES and scores.signature(proxy).labelled):
+        yield f"data: with the proxy {proxy!r}, which takes none"
     elif data and (fault := tasks.unknown(data["dataset"], datasets)):
         yield f"data.dataset: {fault}"
     elif data:

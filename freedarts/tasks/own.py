@@ -1,4 +1,4 @@
-"""Image folders of the user's, from the manifest that `scripts.read_images` writes.
+"""Image folders of the user's, from the manifest that the rule read_images writes.
 
 Small images (freedarts.tasks.Facts) are cropped to a square and scaled; to train on, shifted by up to an eighth of
 their size, and flipped. Those that fit are decoded once and held in memory, as CIFAR is. Large ones are transformed as

@@ -1,7 +1,6 @@
 """Trained weights: ours, safetensors with genotype and settings inside, and those of the release (`weights.pt`)."""
 
 import json
-import re
 from pathlib import Path
 
 import torch
@@ -10,17 +9,6 @@ from torch import Tensor, nn
 
 from freedarts import genotype, spaces
 from freedarts.files import InputError
-
-# What the release calls the parts of a DARTS network, and what they are called here.
-RELEASED = [
-    (r"^module\.", ""),  # of several GPUs
-    (r"^stem\.", "stem0."),
-    (r"\._ops\.", ".operations."),
-    (r"^(cells\.\d+\.(?:preprocess\d|operations\.\d+))\.op\.", r"\1."),
-    (r"\.conv_1\.", ".even."),
-    (r"\.conv_2\.", ".odd."),
-    (r"^auxiliary_head\.features\.", "auxiliary_head."),
-]
 
 TRAINING = "training"  # what the metadata call genotype and settings
 UNTESTED, UNUSED = "auxiliary_head.", "num_batches_tracked"  # what a test needs not: a part, and the end of a name
@@ -62,41 +50,13 @@ def read_released(path: Path) -> dict[str, Tensor]:
     return state
 
 
-def from_release(state: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
-    """*state*, of a DARTS network, with the names of *network*; those that have them already stay."""
-    head = getattr(network, "auxiliary_head", None)
-    renamed = {}
-    for name, tensor in state.items():
-        for pattern, replacement in RELEASED:
-            name = re.sub(pattern, replacement, name)
-        if head is not None:
-            name = name.replace("auxiliary_head.classifier.", f"auxiliary_head.{len(head) - 1}.")
-        renamed[name] = tensor
-    return renamed
-
-
-def in_order(state: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
-    """*state* of a MobileNet network with the names of *network*. The names that the release gives its modules are not
-    known here, but one layer follows the other in it, so its weights lie in the same order; where their number or the
-    last parts of their names do not fit, *state* stays as it is, as do weights that have these names in any order."""
-    own = [name for name in network.state_dict() if not name.endswith(UNUSED)]
-    given = [name for name in state if not name.endswith(UNUSED)]
-    kinds = ([name.rpartition(".")[2] for name in names] for names in (own, given))
-    if set(own) == set(given) or next(kinds) != next(kinds):
-        return state
-    return {name: state[theirs] for name, theirs in zip(own, given, strict=True)}
-
-
 def build(found: genotype.Genotype, options: dict, state: dict[str, Tensor], where: str) -> nn.Module:
     """The network of a genotype with trained weights. What a test does not use may be missing. Raises InputError that
     says what does not fit."""
     space = spaces.load(found.space)
     network = space.network(found, **options)
     own = network.state_dict()
-    if found.space == "darts":
-        state = from_release(state, network)
-    elif found.space == "mobilenet":
-        state = in_order(state, network)
+    state = space.from_release(state, network)
     state = {name: tensor for name, tensor in state.items() if name in own or not name.startswith(UNTESTED)}
     missing = [n for n in own if n not in state and not n.startswith(UNTESTED) and not n.endswith(UNUSED)]
     unknown = [name for name in state if name not in own]

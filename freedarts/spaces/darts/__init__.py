@@ -135,3 +135,9 @@ def network(genotype: Genotype, **options):
     from freedarts.spaces.darts.networks import Network
 
     return Network(genotype, **options)
+
+
+def from_release(state: dict, network) -> dict:
+    from freedarts.spaces.darts.released import from_release
+
+    return from_release(state, network)

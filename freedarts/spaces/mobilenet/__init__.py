@@ -26,6 +26,7 @@ GATES = {"blocks": len(BLOCKS)}
 CANDIDATES = OPERATIONS
 CHOICES = tuple(((block,), 1) for block in range(len(BLOCKS)))
 LARGEST = "mbconv_7x7_e6"
+MACS = "table"
 
 
 @dataclass(frozen=True)
@@ -92,3 +93,9 @@ def network(genotype: Genotype, **options):
     from freedarts.spaces.mobilenet.networks import Network
 
     return Network(genotype, **options)
+
+
+def from_release(state: dict, network) -> dict:
+    from freedarts.spaces.mobilenet.released import from_release
+
+    return from_release(state, network)

@@ -1,0 +1,67 @@
+"""The library where there is no checkout around it: installed by pip, used in an empty folder."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+
+from tests.conftest import ROOT
+
+HOUSE = ("layers", "spaces", "scores", "search", "training", "tasks")
+IMPORT_ALL = """
+import importlib, pkgutil, sys
+import freedarts
+
+for house in sys.argv[1:]:
+    package = importlib.import_module(f"freedarts.{house}")
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        importlib.import_module(module.name)
+print(freedarts.__file__)
+"""
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory) -> Path:
+    """What `pip install .` puts into an environment; the dependencies are this one's."""
+    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("installed")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    shutil.copytree(ROOT / "freedarts", source / "freedarts", ignore=shutil.ignore_patterns("__pycache__"))
+    options = ["--quiet", "--no-deps", "--no-build-isolation", "--target", target]
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, source], check=True, capture_output=True)
+    return target
+
+
+def run(installed: Path, folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+    command = [sys.executable, *arguments]
+    environment = os.environ | {"PYTHONPATH": str(installed)}
+    return subprocess.run(command, cwd=folder, text=True, capture_output=True, env=environment, check=check)
+
+
+def test_every_module_of_the_library_is_imported(installed, tmp_path):
+    done = run(installed, tmp_path, "-c", IMPORT_ALL, *HOUSE)
+    assert Path(done.stdout.strip()).parent == installed / "freedarts"
+
+
+def test_examples_of_the_page_run(installed, tmp_path):
+    page = MarkdownIt("commonmark").parse((ROOT / "docs" / "library.md").read_text(encoding="utf-8"))
+    cells = [token.content for token in page if token.type == "fence" and token.info == "python"]
+    assert len(cells) > 5
+    (tmp_path / "config").mkdir()
+    shutil.copy(ROOT / "config" / "config.yaml", tmp_path / "config")  # which one example reads
+    done = run(installed, tmp_path, "-c", "\n".join([*cells, "print(freedarts.__file__)"]), check=False)
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.splitlines()[-1]).parent == installed / "freedarts"
+
+
+def test_command_that_needs_the_project_says_so(installed, tmp_path):
+    """It does what it can without it."""
+    assert "commands" in run(installed, tmp_path, "-m", "freedarts", "--help").stdout
+    done = run(installed, tmp_path, "-m", "freedarts", "reference", "--output", "page.md", check=False)
+    assert done.returncode == 1
+    assert "call it from a clone" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
