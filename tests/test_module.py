@@ -53,7 +53,8 @@ module freedarts:
 use rule * from freedarts as freedarts_*
 """
 CONFIG = "    config:\n        config['search']"
-PREFIX = f"{CONFIG}\n    prefix:\n        'nas'"
+ONLY_PREFIX = "    prefix:\n        'nas'"
+PREFIX = f"{CONFIG}\n{ONLY_PREFIX}"
 
 
 @pytest.fixture(autouse=True)
@@ -84,6 +85,13 @@ def test_without_config_the_jobs_are_those_of_the_project_itself(tmp_path):
     assert planned(project(tmp_path / "importing"), "--cores", "1") == of_its_own | {"mine.txt"}
 
 
+def test_without_config_that_of_the_call_counts(tmp_path):
+    given = "search=[{supernets: [nasbench201], scores: [synflow], seeds: 2}]"
+    names = planned(project(tmp_path / "importing"), "--cores", "1", "--config", given, "retrain=[]", "costs=[]")
+    searches = {name for name in names if name.startswith("results/search/")}
+    assert searches == {f"results/search/nasbench201/synflow/seed{seed}/scores.json" for seed in (0, 1)}
+
+
 def test_prefix_moves_all_that_is_made_and_nothing_that_is_given(tmp_path):
     plain = planned(project(tmp_path / "plain", CONFIG), "--cores", "1") - {"mine.txt"}
     assert "results/search/chain/synflow/seed0/scores.json" in plain
@@ -96,6 +104,13 @@ def test_trainings_keep_their_checkpoints_below_the_prefix(tmp_path):
     target = "nas/results/retrain/digits/darts-8/largest/seed0/run0/metrics.json"
     said = snakemake(project(tmp_path / "moved", PREFIX), "-n", "-p", "--cores", "1", target)
     assert "--checkpoints nas/checkpoints " in said
+
+
+def test_images_are_looked_for_below_the_prefix(tmp_path):
+    target = "nas/results/search/mobilenet/synflow-released/seed0/scores.json"  # optional, left out without its images
+    importing = project(tmp_path / "moved", ONLY_PREFIX)
+    (importing / "nas" / "data" / "imagenet").mkdir(parents=True)
+    assert planned(importing, "--cores", "1", target) == {"nas/data/imagenet.json", target}
 
 
 def test_the_tables_are_the_same_with_a_prefix(tmp_path):
