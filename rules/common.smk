@@ -97,5 +97,3 @@ def engine(wildcards):
 @planned
 def task_settings(wildcards):
     return catalogue.task_settings(wildcards.task, ("space", "dataset", "network", "protocol"))
-
-
