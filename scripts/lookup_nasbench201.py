@@ -10,8 +10,8 @@ from freedarts.nasbench201 import FIGURES
 from freedarts.nasbench201.query import Figure, Table
 
 
-def _json(figures: dict[str, Figure | None]) -> dict[str, dict | None]:
-    return {name: figure and {**asdict(figure), "percentile": figure.percentile} for name, figure in figures.items()}
+def _json(accuracies: dict[str, Figure | None]) -> dict[str, dict | None]:
+    return {name: found and {**asdict(found), "percentile": found.percentile} for name, found in accuracies.items()}
 
 
 def main() -> None:
@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument(
         "--table", required=True, type=Path, help="what convert_nasbench201 made, a row an architecture"
     )
-    parser.add_argument("--output", required=True, type=Path, help="figures of every seed and the best ones, JSON")
+    parser.add_argument("--output", required=True, type=Path, help="accuracies of every seed and the best ones, JSON")
     parser.add_argument("genotypes", nargs="+", type=Path, help="JSON, with their seeds")
     arguments = parser.parse_args()
 

@@ -12,7 +12,7 @@ from freedarts.results import manifest, pack, verify
 from freedarts.results.records import Job, add_unrecorded
 from freedarts.results.repair import faults
 from freedarts.study import kinds
-from freedarts.study.paths import ARCHITECTURE_SCORES, COST, METRICS, SEARCH
+from freedarts.study.paths import COST, METRICS, SEARCH
 from tests.conftest import ROOT, write
 from tests.test_table_scripts import NAMES, results, tables  # noqa: F401, a fixture
 
@@ -22,7 +22,6 @@ SEARCHED, TRAINED, COUNTED = (pattern.format(**NAMES) for pattern in (SEARCH, ME
 @pytest.fixture
 def made(script, results):  # noqa: F811
     """Tables, by contract, with their manifest."""
-    write(results / ARCHITECTURE_SCORES.format(**NAMES), {"architectures": [], "scores": []})
     write((results / TRAINED).with_name("history.csv"), "epoch,test_error\n0,4\n1,5\n")
     assert tables(script, **{"--output": "results/tables.md"}) == (0, "")
     return results

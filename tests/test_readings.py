@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from freedarts.files import read_json, write_json
 from freedarts.results import manifest, status, verify
 from freedarts.study import kinds
 from tests.conftest import ROOT, SEARCH_RESULT, write
-from tests.test_numbers import DAGGER, READINGS, SNIP, judge, looked_up
+from tests.test_numbers import DAGGER, READINGS, SNIP, jobs_of, judge, looked_up
 from tests.test_table_scripts import TABLES, tables
 from tests.test_tables import METRICS
 
@@ -72,6 +74,19 @@ def test_reading_needs_its_own_trainings_alone(script, trained):
     status_of_number = judge(script, NAME, "published", output="out.json")
     assert read_json(Path(PUBLISHED))["verdict"] == "reproduced"
     assert f"{kinds.READING.file((NAME, 'searched'))}: no such file" in status_of_number[1]
+
+
+@pytest.mark.workflow
+def test_target_of_a_reading_plans_its_own_trainings_alone(tmp_path):
+    assert jobs_of(tmp_path, PUBLISHED) == {"download": 1, "publish": 1, "retrain": 3, "reading": 1}
+    file = kinds.READING.file((SNIP["id"], "searched"))
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "-n", file, "--snakefile", ROOT / "Snakefile"],
+        cwd=tmp_path,
+        text=True,
+        capture_output=True,
+    )
+    assert f"{SNIP['id']}: no reading 'searched'; there are: published" in done.stdout + done.stderr
 
 
 def faults() -> list[str]:

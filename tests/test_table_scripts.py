@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from freedarts.spaces import nasbench201
-from freedarts.study.paths import CORRELATION, COST, GENOTYPE, LOOKUP, METRICS, SEARCH
+from freedarts.study.paths import ARCHITECTURE_SCORES, CORRELATION, COST, GENOTYPE, LOOKUP, METRICS, SEARCH
 from freedarts.tables import nasbench201 as nasbench201_table
 from tests.conftest import ROOT, SEARCH_RESULT, assert_refused, options, write
 
@@ -65,6 +65,7 @@ def results(tmp_path) -> Path:
         COST: {"seeds": {"0": FIGURES}},
         METRICS: METRICS_VALUE,
         LOOKUP: LOOKUP_VALUE,
+        ARCHITECTURE_SCORES: {"architectures": [], "scores": []},
         CORRELATION: {"accuracies": dict.fromkeys(nasbench201_table.COLUMNS)},
     }
     for pattern, content in contents.items():

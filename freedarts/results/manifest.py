@@ -17,7 +17,7 @@ def make(selected: dict, published: dict[str, Path], tables: dict[str, str]) -> 
 
     Raises InputError where a training's files are not those that it wrote."""
     files, made_by, devices = {}, set(), set()
-    for path in filter(_is_file, kinds.files(selected["results"])):
+    for path in kinds.files(selected["results"]):
         kind = kinds.of(path)
         if kind.beside:
             run_folder.check(Path(path))
@@ -25,7 +25,8 @@ def make(selected: dict, published: dict[str, Path], tables: dict[str, str]) -> 
         versions = result.get("versions", {})
         made_by.add(", ".join(f"{name} {version}" for name, version in sorted(versions.items())))
         devices.add(result.get("device"))
-        files |= {name: sha256(Path(name)) for name in filter(_is_file, [path, *kind.companions(path)])}
+        # Snakemake's measurements may be gone, and are no reason to make anything again.
+        files |= {name: sha256(Path(name)) for name in (path, *kind.companions(path)) if Path(name).is_file()}
     at = commit()
     return {
         "format": FORMAT,
@@ -39,11 +40,6 @@ def make(selected: dict, published: dict[str, Path], tables: dict[str, str]) -> 
         "files": files,
         "tables": {name: sha256_of(text.encode()) for name, text in tables.items()},
     }
-
-
-def _is_file(path: str) -> bool:
-    """Not all that a selection names has been made: of searches without a genotype there is no training."""
-    return Path(path).is_file()
 
 
 def read(path: Path) -> dict:
