@@ -10,7 +10,7 @@ from snakemake.utils import update_config
 from freedarts import nasbench201, plugins, tasks
 from freedarts.files import InputError
 from freedarts.jobs.driver import remove_dead_lock, set_job_environment
-from freedarts.study import checks, kinds, paper, paths, settings
+from freedarts.study import kinds, paths, settings
 from freedarts.study.catalogue import Catalogue
 from freedarts.study.code import code_digest
 

@@ -9,39 +9,9 @@ out  results/numbers/{number}/{reading}.json
 """
 
 
-def possible(number):
-    """The entry of a number whose trainings or look-up there can be. InputError that says why not."""
-    for fault in checks.number_faults(catalogue, number):
-        raise InputError(fault)
-    return catalogue.numbers[number]
-
-
-@planned
-def read_results(wildcards):
-    """The trainings, or the look-up, of a reading."""
-    number = possible(wildcards.number)
-    cases = paper.reading_cases(number, catalogue.config["readings"], wildcards.reading)
-    if paper.is_lookup(number):
-        return paths.LOOKUP.format(**number["reproduced_by"])
-    return [paths.metrics_path(case) for case in cases]
-
-
-@planned
-def evidence(wildcards):
-    """All readings of a number, and the searches and genotypes that say whether its genotypes are found again."""
-    number, readings = possible(wildcards.number), catalogue.config["readings"]
-    (supernet, score), reproduced_by = paper.searched(number, readings), number["reproduced_by"]
-    at = dict(supernet=supernet, seed=reproduced_by["seeds"])
-    return [
-        *expand(paths.READING, number=number["id"], reading=paper.cases(number, readings)),
-        *expand(paths.SEARCH, score=score, **at),
-        *expand(paths.GENOTYPE, source=[score, reproduced_by["source"]], **at),
-    ]
-
-
 rule reading:
     input:
-        read_results,
+        planned(lambda wildcards: catalogue.reading_results(wildcards.number, wildcards.reading)),
         numbers=shipped("resources/numbers.yaml"),
     output:
         paths.READING,
@@ -68,7 +38,7 @@ rule reading:
 
 rule number:
     input:
-        evidence,
+        planned(lambda wildcards: catalogue.evidence(wildcards.number)),
         numbers=shipped("resources/numbers.yaml"),
     output:
         paths.NUMBER,

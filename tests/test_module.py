@@ -100,6 +100,15 @@ def test_prefix_moves_all_that_is_made_and_nothing_that_is_given(tmp_path):
     assert moved == {f"nas/{name}" for name in plain}
 
 
+def test_rules_of_scripts_that_look_results_up_say_where():
+    rules = [rule for file in ROOT.glob("rules/*.smk") for rule in file.read_text().split("\nrule ")]
+    scripts = [file.stem for file in ROOT.glob("scripts/*.py") if "parse_in_folder(" in file.read_text()]
+    assert {"tables", "number", "status", "plan", "report"} <= set(scripts)
+    for script in scripts:
+        (rule,) = [rule for rule in rules if f"-m scripts.{script} " in rule]
+        assert "{params.folder}" in rule, script
+
+
 def test_trainings_keep_their_checkpoints_below_the_prefix(tmp_path):
     target = "nas/results/retrain/digits/darts-8/largest/seed0/run0/metrics.json"
     said = snakemake(project(tmp_path / "moved", PREFIX), "-n", "-p", "--cores", "1", target)

@@ -14,7 +14,7 @@ from freedarts import scores, tasks
 from freedarts.files import InputError
 from freedarts.nasbench201 import DOWNLOAD, SPACE
 from freedarts.study import checks, kinds, paper, settings
-from freedarts.study.paths import GENOTYPE
+from freedarts.study.paths import GENOTYPE, LOOKUP, READING, SEARCH, metrics_path
 from freedarts.tasks import folders
 
 
@@ -209,6 +209,30 @@ class Catalogue:
         """(number, readings) of the selected numbers."""
         readings = self.config["readings"]
         return [(number["id"], list(paper.cases(number, readings))) for number in self._selected_numbers]
+
+    def _possible(self, number: str) -> dict:
+        """The entry of a number whose trainings or look-up there can be. InputError that says why not."""
+        for fault in checks.number_faults(self, number):
+            raise InputError(fault)
+        return self.numbers[number]
+
+    def reading_results(self, number: str, reading: str) -> list[str]:
+        """The trainings, or the look-up, of a reading of a number. InputError if there can be none."""
+        entry = self._possible(number)
+        cases = paper.reading_cases(entry, self.config["readings"], reading)
+        return [LOOKUP.format(**entry["reproduced_by"])] if paper.is_lookup(entry) else [*map(metrics_path, cases)]
+
+    def evidence(self, number: str) -> list[str]:
+        """All readings of a number, and the searches and genotypes that say whether its genotypes are found again.
+        InputError as above."""
+        entry, readings = self._possible(number), self.config["readings"]
+        (supernet, score), reproduced_by = paper.searched(entry, readings), entry["reproduced_by"]
+        at = [{"supernet": supernet, "seed": seed} for seed in reproduced_by["seeds"]]
+        return [
+            *(READING.format(number=number, reading=name) for name in paper.cases(entry, readings)),
+            *(SEARCH.format(score=score, **each) for each in at),
+            *(GENOTYPE.format(source=s, **each) for s in (score, reproduced_by["source"]) for each in at),
+        ]
 
     def left_out(self) -> list[tuple[str, str, str]]:
         """(supernet, score, missing folder) of the optional searches whose images are not there."""
