@@ -42,7 +42,7 @@ def evidence(wildcards):
 rule reading:
     input:
         read_results,
-        numbers=HERE / "resources" / "numbers.yaml",
+        numbers=shipped("resources/numbers.yaml"),
     output:
         paths.READING,
     log:
@@ -50,6 +50,7 @@ rule reading:
     wildcard_constraints:
         number="|".join(catalogue.numbers),
         reading="|".join(catalogue.config["readings"]),
+    localrule: True
     conda:
         "../envs/freedarts.yaml"
     threads: 1
@@ -58,22 +59,24 @@ rule reading:
         runtime=5,
     params:
         settings=lambda wildcards: catalogue.readings_settings(wildcards.reading),
+        folder=IN_FOLDER,
         code=code("reading.py"),
     shell:
         "python -m scripts.reading --number {wildcards.number} --reading {wildcards.reading} --numbers {input.numbers}"
-        " --settings {params.settings:q} --output {output} > {log} 2>&1"
+        " --settings {params.settings:q} {params.folder} --output {output} > {log} 2>&1"
 
 
 rule number:
     input:
         evidence,
-        numbers=HERE / "resources" / "numbers.yaml",
+        numbers=shipped("resources/numbers.yaml"),
     output:
         paths.NUMBER,
     log:
         "logs/numbers/{number}.log",
     wildcard_constraints:
         number="|".join(catalogue.numbers),
+    localrule: True
     conda:
         "../envs/freedarts.yaml"
     threads: 1
@@ -82,10 +85,11 @@ rule number:
         runtime=5,
     params:
         settings=catalogue.readings_settings(),
+        folder=IN_FOLDER,
         code=lambda wildcards: code(
             "number.py",
             f"spaces.{space(catalogue.numbers[wildcards.number]['reproduced_by']['supernet'])}",
         ),
     shell:
         "python -m scripts.number --number {wildcards.number} --numbers {input.numbers}"
-        " --settings {params.settings:q} --output {output} > {log} 2>&1"
+        " --settings {params.settings:q} {params.folder} --output {output} > {log} 2>&1"

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from freedarts import genotype
 from freedarts.files import run, write_json
-from freedarts.nasbench201 import FIGURES
-from freedarts.nasbench201.query import Figure, Table
+from freedarts.nasbench201 import ACCURACIES
+from freedarts.nasbench201.query import Accuracy, Table
 
 
-def _json(accuracies: dict[str, Figure | None]) -> dict[str, dict | None]:
+def _json(accuracies: dict[str, Accuracy | None]) -> dict[str, dict | None]:
     return {name: found and {**asdict(found), "percentile": found.percentile} for name, found in accuracies.items()}
 
 
@@ -25,10 +25,10 @@ def main() -> None:
 
     table = Table(arguments.table)
     seeds = {
-        seed: None if isinstance(found, genotype.Refused) else {"index": found.index, **_json(table.figures(found))}
+        seed: None if isinstance(found, genotype.Refused) else {"index": found.index, **_json(table.accuracies(found))}
         for seed, found in genotype.read_seeds(arguments.genotypes, "nasbench201").items()
     }
-    best = _json({name: table.best(name) for name in FIGURES})
+    best = _json({name: table.best(name) for name in ACCURACIES})
     write_json(arguments.output, {**table.metadata, "architectures": len(table), "best": best, "seeds": seeds})
 
 

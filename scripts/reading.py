@@ -4,7 +4,7 @@ which lie in the current folder."""
 import argparse
 from pathlib import Path
 
-from freedarts.commands import schema
+from freedarts.commands import parse_in_folder, schema
 from freedarts.files import parse_settings, run, write_json
 from freedarts.results import read
 from freedarts.study import kinds, paper
@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("--numbers", required=True, type=Path, help="YAML: the numbers that the paper prints")
     parser.add_argument("--settings", required=True, help="JSON: the reading, as in the configuration")
     parser.add_argument("--output", required=True, type=Path, help="JSON")
-    arguments = parser.parse_args()
+    arguments = parse_in_folder(parser)
 
     number = paper.entry(arguments.numbers, schema(), arguments.number)
     readings = parse_settings(arguments.settings, ("readings",))["readings"]

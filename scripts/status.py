@@ -1,10 +1,11 @@
 """Say what there is of the paper's numbers, trainings and searches in the current folder, what runs and is missing."""
 
 import argparse
+import os
 import time
 from pathlib import Path
 
-from freedarts.commands import schema
+from freedarts.commands import parse_in_folder, schema
 from freedarts.files import parse_settings, run, write_text
 from freedarts.results import plan, status
 from freedarts.study import paper
@@ -18,14 +19,15 @@ def main() -> None:
     parser.add_argument("--epochs", required=True, type=Path, help="YAML: seconds of an epoch, where none was measured")
     parser.add_argument("--command", default="snakemake", help="how Snakemake is called for this configuration")
     parser.add_argument("--output", required=True, type=Path, help="status.md")
-    arguments = parser.parse_args()
+    arguments = parse_in_folder(parser)
 
     selected = parse_settings(arguments.settings, ("results", "searches", "trainings", "readings", "tasks"))
     tasks = selected["tasks"]
     seconds = plan.estimates(tasks, read_yaml(arguments.epochs), str(arguments.epochs))
     seconds |= plan.measured(tasks, Path("results"))
     numbers = paper.read(arguments.numbers, schema())
-    text = status.markdown(selected, numbers, seconds, arguments.command, time.time())
+    command = f"{arguments.command} {os.path.join(arguments.folder or '', '')}"
+    text = status.markdown(selected, numbers, seconds, command, time.time())
     write_text(arguments.output, text)
 
 

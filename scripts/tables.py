@@ -4,7 +4,7 @@ the current folder."""
 import argparse
 from pathlib import Path
 
-from freedarts.commands import schema
+from freedarts.commands import parse_in_folder, schema
 from freedarts.files import parse_settings, run, write_json, write_text
 from freedarts.results import assembly, manifest
 
@@ -18,7 +18,7 @@ def main() -> None:
     parser.add_argument("--objectives", required=True, type=Path, help="YAML: objectives that the release printed")
     parser.add_argument("--published-costs", required=True, type=Path, help="YAML: costs that the release printed")
     parser.add_argument("--output", required=True, type=Path, help="tables.md")
-    arguments = parser.parse_args()
+    arguments = parse_in_folder(parser)
 
     selected, output = parse_settings(arguments.settings, KEYS), arguments.output
     files = (arguments.numbers, arguments.objectives, arguments.published_costs)

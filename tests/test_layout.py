@@ -200,7 +200,6 @@ def test_rule_states_what_it_needs(name):
     text = RULES[name]
     assert {"threads:", "mem_mb=", "runtime="} <= set(re.findall(r"threads:|mem_mb=|runtime=", text))
     assert ("--gpus " in text) == ("gpu=" in text)
-    local = re.search(r"localrules:(.*?)\n\n", (ROOT / "Snakefile").read_text(), re.DOTALL)[1]
-    if not (f" {name}," in local or "localrule: True" in text):
+    if "localrule: True" not in text:
         assert "attempt:" in text, "what is submitted asks for more with each attempt"
         assert "retries:" not in text, "the snakemake inside a SLURM job would retry as well"

@@ -12,7 +12,7 @@ import yaml
 
 from freedarts import genotype
 from freedarts.files import InputError
-from freedarts.nasbench201 import FIGURES
+from freedarts.nasbench201 import ACCURACIES
 from freedarts.study import checks, kinds, paper
 from freedarts.study.catalogue import Catalogue
 from freedarts.tables import Sample
@@ -218,7 +218,7 @@ def test_number_that_nothing_can_reproduce_is_named(config, change, message):
 
 
 def looked_up(mean: float | None) -> dict:
-    figures = dict.fromkeys(FIGURES) | {"cifar10_test": mean and {"mean": mean}}
+    figures = dict.fromkeys(ACCURACIES) | {"cifar10_test": mean and {"mean": mean}}
     return {("nasbench201", "notebook-snip"): {"best": {}, "seeds": {4: {"index": 6818} | figures}}}
 
 
@@ -243,7 +243,7 @@ def test_every_figure_of_the_notebooks_is_a_number(shared):
     printed = {
         f"nasbench201/{method.lower()}-{column.replace('_', '-')}": facts[f"FreeDARTS_{method}_oneshot.ipynb"][column]
         for method in ("SynFlow", "SNIP", "GraSP")
-        for column in list(FIGURES)[:6]
+        for column in list(ACCURACIES)[:6]
     }
     assert {name: number["value"] for name, number in NUMBERS.items() if paper.is_lookup(number)} == printed
 

@@ -35,7 +35,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def text(**changes) -> str:
-    return status.markdown(SELECTED | changes, [DAGGER], SECONDS, "snakemake", time.time())
+    return status.markdown(SELECTED | changes, [DAGGER], SECONDS, "snakemake ", time.time())
 
 
 def finished(*errors: float) -> None:
@@ -142,7 +142,7 @@ def test_snakemake_makes_the_status_afresh_and_runs_nothing_else(tmp_path):
 
 def test_status_of_a_number_that_is_looked_up():
     def said() -> str:
-        return status.markdown(SELECTED, [SNIP], SECONDS, "snakemake", time.time()).partition(f"### {SNIP['id']}\n")[2]
+        return status.markdown(SELECTED, [SNIP], SECONDS, "snakemake ", time.time()).partition(f"### {SNIP['id']}\n")[2]
 
     command = "`snakemake results/numbers/nasbench201/snip-cifar10-test.json`"
     missing = said()

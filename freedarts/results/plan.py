@@ -1,11 +1,13 @@
 """What is still to be done, and how long the trainings in it will take. Imports no torch."""
 
+import os
 import re
 import statistics
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tabulate import tabulate
@@ -25,12 +27,13 @@ class Pending:
     status: str
 
 
-def pending(summary: str) -> list[Pending]:
-    """What `snakemake --summary` says is not up to date. Raises InputError for another text."""
+def pending(summary: str, folder: Path | None = None) -> list[Pending]:
+    """What `snakemake --summary` says is not up to date, below *folder*. Raises InputError for another text."""
     rows = [line.split("\t") for line in summary.splitlines()]
     if not rows or tuple(rows[0]) != HEADER or any(len(row) != len(HEADER) for row in rows):
         raise InputError("standard input: expected what `snakemake --summary TARGET` prints")
-    return [Pending(path, rule, status) for path, _, rule, _, status, plan in rows[1:] if plan == "update pending"]
+    below = partial(os.path.relpath, start=folder) if folder else str
+    return [Pending(below(path), rule, why) for path, _, rule, _, why, plan in rows[1:] if plan == "update pending"]
 
 
 def measured(tasks: dict[str, dict], folder: Path) -> dict[str, tuple[float, str]]:

@@ -73,7 +73,7 @@ def markdown(
     selected: dict, numbers: list[dict], seconds: dict[str, tuple[float, str]], command: str, now: float
 ) -> str:
     """selected: as Catalogue.status_settings. numbers: resources/numbers.yaml. seconds: of an epoch of a task, and how
-    that was found. command: Snakemake's, for this configuration."""
+    that was found. command: Snakemake's, for this configuration, up to the path of what it makes."""
     tasks = selected["tasks"]
 
     def look(cases: list) -> list[Training]:
@@ -135,14 +135,14 @@ def _number(number: dict, readings: dict[str, list[Training]], tasks: dict[str, 
         lines.append(f"- {name}: {here}; {_summary(cases, tasks)}")
         lines += [f"  - {_line(found)}" for found in cases if found.text and found.state != FINISHED]
     if any(found.state != FINISHED for cases in readings.values() for found in cases):
-        lines += ["", f"`{command} {kinds.NUMBER.file((number['id'],))}`"]
+        lines += ["", f"`{command}{kinds.NUMBER.file((number['id'],))}`"]
     return [*lines, ""]
 
 
 def _lookup(number: dict, cases: list[paper.Case], command: str) -> list[str]:
     lookup = kinds.LOOKUP.path.format(**number["reproduced_by"])
     lines = [f"### {number['id']}", "", f"Release: {number['value']} %, {number['dataset']} {number['measure']}.", ""]
-    next_ = ["", f"`{command} {kinds.NUMBER.file((number['id'],))}`", ""]
+    next_ = ["", f"`{command}{kinds.NUMBER.file((number['id'],))}`", ""]
     if not Path(lookup).exists():
         return [
             *lines,
@@ -199,7 +199,7 @@ def _trainings(cases: list[Training], tasks: dict[str, dict], command: str) -> l
         lines.append(f"- {task}, {source} on {supernet}: {_summary(members, tasks)}")
         lines += [f"  - {_line(found)}" for found in members if found.text]
         if left := [found.path for found in members if found.state not in (FINISHED, BROKEN)]:
-            lines.append(f"  - `{command} {left[0]}`" + (f" and {len(left) - 1} more" if left[1:] else ""))
+            lines.append(f"  - `{command}{left[0]}`" + (f" and {len(left) - 1} more" if left[1:] else ""))
     return lines or ["None selected."]
 
 
@@ -218,7 +218,7 @@ def _searches(selected: list, command: str) -> list[str]:
         lines.append(f"- {score} on {supernet}: {done} of {len(files)} finished")
         lines += [f"  - broken: {fault}" for fault in faults]
         if missing:
-            lines.append(f"  - `{command} {missing[0]}`" + (f" and {len(missing) - 1} more" if missing[1:] else ""))
+            lines.append(f"  - `{command}{missing[0]}`" + (f" and {len(missing) - 1} more" if missing[1:] else ""))
     return lines or ["None selected."]
 
 

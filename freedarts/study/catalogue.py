@@ -19,12 +19,14 @@ from freedarts.tasks import folders
 
 
 class Catalogue:
-    """config: the merged configuration; base: the folder of the workflow, with config/schema.yaml and resources/.
+    """config: the merged configuration; base: the folder of the workflow, with config/schema.yaml and resources/; data:
+    where the data sets are.
 
     Raises InputError with all faults in one message.
     """
 
-    def __init__(self, config: dict, base: Path):
+    def __init__(self, config: dict, base: Path, data: Path = Path("data")):
+        self.data = data
         self.config, self.resources, schema = config, base / "resources", base / "config" / "schema.yaml"
         self.numbers = {number["id"]: number for number in paper.read(self.resources / "numbers.yaml", schema)}
         self.listings: dict[str, folders.Listing] = {}
@@ -68,8 +70,8 @@ class Catalogue:
 
     def _missing_folder(self, supernet: str, score: str, entries: list[dict]) -> Path | None:
         """The folder of images without which *entries*, which select a search, leave it out."""
-        dataset = self.score(supernet, score).get("data", {}).get("dataset")
-        folder = Path("data", dataset) if dataset in tasks.IN_DATA else None
+        dataset = self.batch(supernet, score)["dataset"]
+        folder = self.data / dataset if dataset in tasks.IN_DATA else None
         return folder if folder and not folder.is_dir() and all(entry.get("optional") for entry in entries) else None
 
     def resource(self, supernet: str, source: str, seed: int) -> Path:
@@ -90,6 +92,16 @@ class Catalogue:
         """The settings of a score on a supernet."""
         score = self.config["scores"][name]
         return {**score["settings"], **score.get("overrides", {}).get(supernet, {})}
+
+    def batch(self, supernet: str, score: str) -> dict:
+        """The dataset and batch_size of the images that a score takes; None and 1 if it takes none."""
+        return {"dataset": None, "batch_size": 1, **self.score(supernet, score).get("data", {})}
+
+    def search_memory(self, supernet: str, score: str) -> int:
+        """MB. Measured, audit included (benchmarks/results): 1,000, and at most 125 an image for second derivatives, 66
+        for first ones, both on the MobileNet supernet."""
+        images = self.batch(supernet, score)["batch_size"]
+        return 2000 + scores.signature(self.score(supernet, score)["proxy"]).megabytes * images
 
     def search_settings(self, supernet: str, score: str) -> str:
         """InputError if the score's data do not fit the supernet."""
@@ -114,6 +126,24 @@ class Catalogue:
 
     def training_settings(self, task: str) -> str:
         return self.task_settings(task, ("space", "dataset", "network", "protocol"))
+
+    def images(self, dataset: str) -> int:
+        """How many there are of a data set."""
+        facts = self.datasets[dataset]
+        return facts.train_images + facts.test_images
+
+    def architecture_dataset(self, score: str) -> str | None:
+        """The data set that a score of whole architectures takes a batch of."""
+        return self.config["architecture_scores"][score].get("data", {}).get("dataset")
+
+    def training_memory(self, task: str) -> int:
+        """MB that a training asks for; each of the processes that read an image folder has two batches ready."""
+        options = self.config["tasks"][task]
+        gpus, facts = options.get("gpus", 0), self.datasets.get(options.get("dataset"))
+        if facts is None or facts.held:
+            return 4000 * gpus + (0 if gpus else 2000) + 2 * (facts.megabytes if facts else 0)
+        image = 3 * options["network"]["image_size"] ** 2 * 4
+        return 6000 * max(1, gpus) + 16 * options["protocol"]["batch_size"] * image // 10**6
 
     def readings_settings(self, *names: str) -> str:
         """What checks a number of the paper: the readings of these names, or all."""

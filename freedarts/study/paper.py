@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from freedarts.files import InputError
-from freedarts.nasbench201 import FIGURES
+from freedarts.nasbench201 import ACCURACIES
 from freedarts.study import settings
 from freedarts.study.paths import Training
 
@@ -104,7 +104,7 @@ def searches(numbers: Iterable[dict], readings: dict[str, dict]) -> list[tuple[s
 def looked_up(lookups: dict[tuple[str, str], dict]) -> dict[Case, dict[str, float | None]]:
     """The mean accuracies in what lookup_nasbench201 wrote, by (supernet, source)."""
     return {
-        (*where, seed): {column: of[column] and of[column]["mean"] for column in FIGURES if column in of}
+        (*where, seed): {column: of[column] and of[column]["mean"] for column in ACCURACIES if column in of}
         for where, lookup in lookups.items()
         for seed, of in lookup["seeds"].items()
         if of
