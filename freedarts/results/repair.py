@@ -45,8 +45,7 @@ def _unreadable(path: Path) -> str | None:
         if path == manifest.NAME:
             manifest.read(path)
         elif path.suffix == ".json":
-            kind = kinds.of(str(path))
-            read_json(path, kind.keys if kind else ())
+            read_json(path)
         elif path.suffix == ".safetensors":
             with safe_open(path, "numpy"):
                 pass
