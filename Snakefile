@@ -9,7 +9,7 @@
 #   results/preflight/{task}/{supernet}/{source}/seed{seed}.json
 #   results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json
 #   results/evaluate/{task}/{supernet}/{source}/seed{seed}/{name}.json
-#   results/numbers/{number}.json
+#   results/numbers/{number}/{reading}.json, results/numbers/{number}.json
 #   results/tables.md, results/tables.csv, results/tables.tex, results/manifest.json
 #   results/figures/scores/{supernet}/{score}.svg, results/figures/genotypes/{supernet}/{source}.svg
 #   results/figures/agreement.svg, results/figures/curves.svg, results/figures/rules.svg
@@ -17,40 +17,33 @@
 #   results/report.html, results/report-so-far.html
 #
 # data/{dataset}.json stands for a data set that was downloaded, data/nasbench201/ holds that benchmark, checkpoints/ holds trainings that go on after a kill.
-# Logs and Snakemake's measurements mirror these paths in logs/ and results/benchmarks/.
+# Logs and Snakemake's measurements mirror these paths in logs/ and results/benchmarks/. A rule with `localrule` runs beside the driver on a cluster too:
+# it takes seconds, or needs the network.
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 min_version("9.0")
+BASE = Path(str(workflow.current_basedir))  # not workflow.basedir: that of a workflow that imports this one
+if not BASE.is_dir():
+    raise WorkflowError(
+        f"snakefile: {BASE} is no folder; allowed: Snakefile in a clone, which holds all that the jobs call"
+    )
 
 
-configfile: f"{workflow.basedir}/config/config.yaml"
+configfile: f"{BASE}/config/config.yaml"
 
 
-# On a cluster these run beside the driver: they take seconds, or need the network.
-localrules:
-    all,
-    download,
-    download_nasbench201,
-    check_images,
-    derive,
-    publish,
-    cost,
-    lookup_nasbench201,
-    correlate,
-    tables,
-    readme,
-    number,
-    draw_score,
-    draw_source,
-    draw_agreement,
-    draw_curves,
-    draw_ranks,
-    draw_rules,
-    report,
-    report_so_far,
+# First, so that it is the default target, but not of a workflow that imports this one and has its own.
+rule all:
+    input:
+        "results/tables.md",
 
 
+include: "rules/module.smk"
 include: "rules/common.smk"
+include: "rules/slurm.smk"
 include: "rules/data.smk"
 include: "rules/search.smk"
 include: "rules/genotype.smk"
@@ -65,9 +58,3 @@ include: "rules/tables.smk"
 include: "rules/plan.smk"
 include: "rules/figures.smk"
 include: "rules/report.smk"
-
-
-rule all:
-    default_target: True
-    input:
-        "results/tables.md",

@@ -20,11 +20,12 @@ import torch
 from PIL import Image
 
 from benchmarks import ROOT, default_catalogue
-from freedarts import genotype, spaces, training
+from freedarts import genotype, spaces
 from freedarts.files import write_json
 from freedarts.jobs.environment import Engine, add_options, engine
 from freedarts.tasks import imagenet
 from freedarts.training.protocol import Protocol
+from freedarts.training.steps import Steps, optimizer
 
 GENOTYPE = ROOT / "resources/genotypes/published-synflow/darts-imagenet/seed1.json"
 SIZE = (500, 375)  # the most frequent one
@@ -99,11 +100,10 @@ def compare(folder: Path, channels: int, cells: int, batch: int, workers: int, c
     found, device = genotype.read(GENOTYPE), chosen.device
     network = spaces.load("darts").network(found, **config["network"] | {"channels": channels, "cells": cells})
     network.to(device, memory_format=torch.channels_last).train()
-    called = torch.compile(network) if chosen.compiled else network
-    sgd = training.optimizer(network, protocol)
+    steps = Steps(network, optimizer(network, protocol), protocol, chosen.bf16, chosen.compiled)
 
     def train(inputs, labels):
-        return training.step(called, sgd, protocol, inputs, labels, chosen.bf16)[1]
+        return steps.take(inputs, labels, protocol.learning_rate)[1]
 
     data = imagenet.load(folder, workers, protocol.color_jitter).to(device)
     batches = torch.arange(len(data.train_labels)).split(batch)

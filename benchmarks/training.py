@@ -105,7 +105,8 @@ def compare(channels: int, cells: int, batch: int, steps: int, runs: int, device
             peaks["ours"] = peak.mb
 
     bf16, compiled = use_bf16("auto", device), device.type == "cuda"
-    history = training.train(networks[1], data, protocol, 0, device, progress=after_plain, bf16=bf16, compiled=compiled)
+    job = training.Job(progress=after_plain)
+    history = training.train(networks[1], data, protocol, 0, device, bf16, compiled, job)
     ours = [row["train_seconds"] for row in history]
     pairs = list(zip(ours, seconds, strict=True))[1:]
     return {

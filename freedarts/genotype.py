@@ -1,5 +1,6 @@
-"""Genotype files: a derived architecture, or the reason why a search gave none. Imports no torch."""
+"""Genotype files: a derived architecture, or the reason why a search gave none, and its seed. Imports no torch."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -30,7 +31,9 @@ class Refused:
 
 
 def parse(value: dict, where: str) -> Genotype | Refused:
-    """The genotype in a JSON object. Raises InputError that names the offending place in *where*."""
+    """The genotype in a JSON object, of which a seed beside it is no part. Raises InputError that names the offending
+    place in *where*."""
+    value = {key: part for key, part in value.items() if key != "seed"}
     space = spaces.load(value.get("space"), f"{where}: space")
     if "refused" in value:
         if set(value) != {"space", "refused"} or not isinstance(value["refused"], str):
@@ -43,8 +46,9 @@ def read(path: Path) -> Genotype | Refused:
     return parse(read_json(path, ("space",)), str(path))
 
 
-def write(path: Path, genotype: Genotype | Refused) -> None:
-    write_json(path, genotype.to_json())
+def write(path: Path, genotype: Genotype | Refused, seed: int | None = None) -> None:
+    """seed: of the search or of the draw, where there was one."""
+    write_json(path, genotype.to_json() | ({} if seed is None else {"seed": seed}))
 
 
 def read_for(path: Path, space: str) -> Genotype | Refused:
@@ -53,6 +57,21 @@ def read_for(path: Path, space: str) -> Genotype | Refused:
     if genotype.space != space:
         raise InputError(f"{path}: is a genotype of {genotype.space}, expected {space}")
     return genotype
+
+
+def read_seeds(paths: Iterable[Path], space: str | None = None) -> dict[int, Genotype | Refused]:
+    """The genotypes of one source by their seeds, all of *space*, or of that of the first one. InputError for a file
+    without a seed, and for a seed that another file has too."""
+    genotypes: dict[int, Genotype | Refused] = {}
+    for path in paths:
+        genotype = read_for(path, space) if space else read(path)
+        space, seed = genotype.space, read_json(path).get("seed")
+        if type(seed) is not int:
+            raise InputError(f"{path}: seed: {seed!r}; expected the number that derive, publish or sample writes")
+        if seed in genotypes:
+            raise InputError(f"{path}: a second genotype of seed {seed}")
+        genotypes[seed] = genotype
+    return genotypes
 
 
 def read_trainable(path: Path, space: str) -> Genotype:

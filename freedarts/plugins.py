@@ -1,5 +1,5 @@
 """Spaces and scores by the names that the configuration gives them: modules of the package, or files of the user, whose
-name is their path, relative to the working directory. Imports no torch."""
+name is their path, relative to the working directory or, as of a module, to a folder in sys.path. Imports no torch."""
 
 import ast
 import importlib
@@ -24,9 +24,15 @@ def is_own(name: object) -> bool:
     return isinstance(name, str) and name.endswith(".py")
 
 
+def _own_file(name: str) -> Path:
+    """sys.path begins with the folder where a script was started, which it may have left for that of its results."""
+    places = (Path(folder, name) for folder in ("", *sys.path))
+    return next(filter(Path.is_file, places), Path(name))
+
+
 def source(kind: str, name: str) -> str | Path:
     """What freedarts.study.code calls the module."""
-    return Path(name) if is_own(name) else f"freedarts.{kind}.{name}"
+    return _own_file(name) if is_own(name) else f"freedarts.{kind}.{name}"
 
 
 def check(kind: str, name: object, where: str) -> ast.Module:
@@ -37,7 +43,7 @@ def check(kind: str, name: object, where: str) -> ast.Module:
             f"{where} {name!r}; allowed: {', '.join(known(kind))}, or the path of a file of your own, ending in .py"
         )
         raise InputError(message)
-    path = Path(name) if is_own(name) else _file(kind, name)
+    path = _own_file(name) if is_own(name) else _file(kind, name)
     try:
         return _code(path.resolve(), path.stat().st_mtime_ns)
     except OSError as error:
@@ -61,7 +67,7 @@ def load(kind: str, name: object, where: str) -> ModuleType:
     check(kind, name, where)
     if not is_own(name):
         return importlib.import_module(f"freedarts.{kind}.{name}")
-    path = Path(name)
+    path = _own_file(name)
     return _own(name, path.resolve(), path.stat().st_mtime_ns)
 
 

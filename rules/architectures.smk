@@ -9,7 +9,7 @@ out  results/nasbench201/scores/{score}/{architectures}/seed{seed}.json, of a sa
 
 rule score_architectures:
     input:
-        data=lambda wildcards: manifest(architecture_dataset(wildcards)),
+        data=lambda wildcards: data_manifest(catalogue.architecture_dataset(wildcards.score)),
     output:
         paths.ARCHITECTURE_SCORES,
     log:
@@ -27,14 +27,15 @@ rule score_architectures:
     params:
         settings=lambda wildcards: catalogue.architecture_score_settings(wildcards.score),
         data=lambda wildcards, input: f"--data {input.data}" if input.data else "",
+        checkpoints=CHECKPOINTS,
         code=lambda wildcards: code(
             "score_architectures.py",
             "spaces.nasbench201",
-            *(tasks.module(name) for name in [architecture_dataset(wildcards)] if name),
+            *(tasks.module(name) for name in [catalogue.architecture_dataset(wildcards.score)] if name),
         ),
     shell:
         "exec python -m scripts.score_architectures --score {wildcards.score} --architectures {wildcards.architectures}"
-        " --seed {wildcards.seed} --settings {params.settings:q} {params.data} --output {output} > {log} 2>&1"
+        " --seed {wildcards.seed} --settings {params.settings:q} {params.data} {params.checkpoints} --output {output} > {log} 2>&1"
 
 
 rule correlate:
@@ -48,6 +49,7 @@ rule correlate:
     wildcard_constraints:
         score="|".join(catalogue.config["architecture_scores"]) or "no-score",
         architectures="[1-9][0-9]*",
+    localrule: True
     conda:
         "../envs/freedarts.yaml"
     threads: 1

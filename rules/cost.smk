@@ -12,6 +12,7 @@ rule cost:
         paths.COST,
     log:
         "logs/costs/{task}/{supernet}/{source}.log",
+    localrule: True
     conda:
         "../envs/freedarts.yaml"
     threads: 1

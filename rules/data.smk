@@ -14,6 +14,7 @@ rule download:
     wildcard_constraints:
         dataset="|".join(tasks.DOWNLOADED),
     retries: 3
+    localrule: True
     conda:
         "../envs/freedarts.yaml"
     threads: 1
@@ -30,6 +31,7 @@ rule download_nasbench201:
     log:
         "logs/data/nasbench201.log",
     retries: 3  # goes on where it stopped
+    localrule: True
     conda:
         "../envs/freedarts.yaml"
     threads: 1
@@ -52,7 +54,7 @@ rule read_images:
     threads: 8
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: (10 + images(wildcards.dataset) // 3000) * attempt,
+        runtime=lambda wildcards, attempt: (10 + catalogue.images(wildcards.dataset) // 3000) * attempt,
     params:
         settings=lambda wildcards: catalogue.dataset_settings(wildcards.dataset),
         listing=lambda wildcards: catalogue.listings[wildcards.dataset].sha256,  # so that changed images are read again
@@ -68,6 +70,7 @@ rule check_images:
         "logs/data/{dataset}.log",
     wildcard_constraints:
         dataset="|".join(tasks.FOLDERS),
+    localrule: True
     conda:
         "../envs/freedarts.yaml"
     threads: 1

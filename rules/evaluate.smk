@@ -5,14 +5,17 @@ in   results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/weights.safe
 out  results/evaluate/{task}/{supernet}/{source}/seed{seed}/run{run}.json or {name}.json
 """
 
+TRAINED = RUN.replace("run{run}", "{name}")
+BROUGHT = "data/weights/{task}/{supernet}/{source}/seed{seed}/{name}.pt"
 EVALUATION = "results/evaluate/{task}/{supernet}/{source}/seed{seed}/{name}.json"
 
 
 rule evaluate:
     input:
-        unpack(trained),
+        weights=lambda wildcards: f"{TRAINED}weights.safetensors" if wildcards.name.startswith("run") else BROUGHT,
+        metrics=lambda wildcards: f"{TRAINED}metrics.json" if wildcards.name.startswith("run") else [],
         genotype=paths.GENOTYPE,
-        data=lambda wildcards: manifest(task_dataset(wildcards)),
+        data=lambda wildcards: data_manifest(task_dataset(wildcards)),
     output:
         EVALUATION,
     log:
@@ -23,15 +26,15 @@ rule evaluate:
         "../envs/freedarts.yaml"
     threads: lambda wildcards: 8 if gpus(wildcards) else 1
     resources:
-        mem_mb=lambda wildcards, attempt: training_memory(wildcards) * attempt,
+        mem_mb=lambda wildcards, attempt: catalogue.training_memory(wildcards.task) * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
-        gpu=one_gpu,
+        gpu=lambda wildcards: min(1, gpus(wildcards)),  # a test needs no more
     params:
-        settings=training,
-        gpus=one_gpu,
+        settings=task_settings,
+        gpus=lambda wildcards: min(1, gpus(wildcards)),
         precision=precision,
         data=lambda wildcards, input: f"--data {input.data}" if input.data else "",
-        metrics=lambda wildcards, input: f"--metrics {input.metrics}" if "metrics" in input.keys() else "",
+        metrics=lambda wildcards, input: f"--metrics {input.metrics}" if input.metrics else "",
         code=lambda wildcards: code(
             "evaluate.py",
             f"spaces.{space(wildcards.supernet)}",

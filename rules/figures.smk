@@ -14,12 +14,13 @@ SOURCES = [*catalogue.searches(), *catalogue.sources()]
 
 rule draw_score:
     input:
-        searches,
+        planned(lambda w: expand(paths.SEARCH, seed=catalogue.seeds(w.supernet, w.score), allow_missing=True)),
     output:
         scores=paths.SCORES_FIGURE,
         genotypes=paths.GENOTYPES_FIGURE.replace("{source}", "{score}"),
     log:
         "logs/figures/{supernet}/{score}.log",
+    localrule: True
     conda:
         "../envs/freedarts.yaml"
     threads: 1
@@ -42,6 +43,7 @@ rule draw_source:
         "logs/figures/{supernet}/{source}.log",
     wildcard_constraints:
         source="|".join(catalogue.config["sources"]) or "no-source",
+    localrule: True
     conda:
         "../envs/freedarts.yaml"
     threads: 1
@@ -62,6 +64,7 @@ rule draw_agreement:
         paths.AGREEMENT_FIGURE,
     log:
         "logs/figures/agreement.log",
+    localrule: True
     conda:
         "../envs/freedarts.yaml"
     threads: 1
@@ -70,9 +73,10 @@ rule draw_agreement:
         runtime=5,
     params:
         settings=json.dumps({"sources": SOURCES}),
+        folder=IN_FOLDER,
         code=code("draw_agreement.py", *(f"spaces.{space(supernet)}" for supernet in catalogue.config["supernets"])),
     shell:
-        "python -m scripts.draw_agreement --settings {params.settings:q} --output {output} > {log} 2>&1"
+        "python -m scripts.draw_agreement --settings {params.settings:q} {params.folder} --output {output} > {log} 2>&1"
 
 
 rule draw_ranks:
@@ -83,6 +87,7 @@ rule draw_ranks:
         paths.RANKS_FIGURE,
     log:
         "logs/figures/ranks.log",
+    localrule: True
     conda:
         "../envs/freedarts.yaml"
     threads: 1
@@ -91,20 +96,22 @@ rule draw_ranks:
         runtime=5,
     params:
         settings=json.dumps({"correlations": catalogue.correlations()}),
+        folder=IN_FOLDER,
         code=code("draw_ranks.py"),
     shell:
-        "python -m scripts.draw_ranks --settings {params.settings:q} --table {input.table} --output {output}"
-        " > {log} 2>&1"
+        "python -m scripts.draw_ranks --settings {params.settings:q} --table {input.table} {params.folder}"
+        " --output {output} > {log} 2>&1"
 
 
 rule draw_curves:
     input:
         [str(Path(paths.metrics_path(case)).with_name("history.csv")) for case in catalogue.trainings()],
-        published=HERE / "resources" / "curves.yaml",
+        published=shipped("resources/curves.yaml"),
     output:
         paths.CURVES_FIGURE,
     log:
         "logs/figures/curves.log",
+    localrule: True
     conda:
         "../envs/freedarts.yaml"
     threads: 1
@@ -113,7 +120,8 @@ rule draw_curves:
         runtime=5,
     params:
         settings=json.dumps({"trainings": catalogue.trainings()}),
+        folder=IN_FOLDER,
         code=code("draw_curves.py"),
     shell:
-        "python -m scripts.draw_curves --settings {params.settings:q} --published {input.published} --output {output}"
-        " > {log} 2>&1"
+        "python -m scripts.draw_curves --settings {params.settings:q} --published {input.published} {params.folder}"
+        " --output {output} > {log} 2>&1"

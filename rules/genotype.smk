@@ -5,6 +5,15 @@ in   results/search/{supernet}/{score}/seed{seed}/scores.json, or resources/geno
 out  results/genotypes/{supernet}/{source}/seed{seed}.json
 """
 
+from freedarts import baselines
+
+SAMPLED = [
+    paths.GENOTYPE.format(supernet=supernet, source=source, seed=seed).removeprefix("results/genotypes/")
+    for supernet, source, seeds in catalogue.sources()
+    if catalogue.kind(source) in baselines.KINDS
+    for seed in seeds
+]
+
 
 rule derive:
     input:
@@ -13,6 +22,7 @@ rule derive:
         paths.GENOTYPE.replace("{source}", "{score}"),
     log:
         "logs/genotypes/{supernet}/{score}/seed{seed}.log",
+    localrule: True
     conda:
         "../envs/freedarts.yaml"
     threads: 1
@@ -27,7 +37,7 @@ rule derive:
 
 rule publish:
     input:
-        resource,
+        published=planned(lambda w: local(str(catalogue.resource(w.supernet, w.source, int(w.seed))))),
     output:
         paths.GENOTYPE,
     log:
@@ -36,6 +46,7 @@ rule publish:
         # Not what a rule below draws; all else, so that the input function says what there is.
         supernet=f"(?!(?:{'|'.join(SAMPLED) or 'none'})$)(?:{'|'.join(catalogue.config['supernets'])})",
         source="|".join(catalogue.config["sources"]) or "no-source",
+    localrule: True
     conda:
         "../envs/freedarts.yaml"
     threads: 1
@@ -45,7 +56,7 @@ rule publish:
     params:
         code=lambda wildcards: code("publish.py", f"spaces.{space(wildcards.supernet)}"),
     shell:
-        "python -m scripts.publish --resource {input} --output {output} > {log} 2>&1"
+        "python -m scripts.publish --resource {input.published} --seed {wildcards.seed} --output {output} > {log} 2>&1"
 
 
 # A rule for each source and supernet, because one job draws all seeds: how many there are is no matter of a wildcard.
@@ -71,7 +82,8 @@ for supernet, source, seeds in catalogue.sources():
             params:
                 kind=catalogue.kind(source),
                 space=space(supernet),
+                seeds=seeds,
                 code=code("sample.py", f"spaces.{space(supernet)}"),
             shell:
-                "python -m scripts.sample --space {params.space:q} --kind {params.kind} --match {input} --output {output}"
-                " > {log} 2>&1"
+                "python -m scripts.sample --space {params.space:q} --kind {params.kind} --match {input} --seeds {params.seeds}"
+                " --output {output} > {log} 2>&1"

@@ -9,7 +9,8 @@ out  data/nasbench201/architectures.parquet, data/nasbench201/trials.parquet
 
 rule convert_nasbench201:
     input:
-        benchmark_file,
+        # A file of the user's lies where it is, with a prefix too.
+        planned(lambda wildcards: f if (f := catalogue.benchmark_file()) == nasbench201.DOWNLOAD else local(f)),
     output:
         table=nasbench201.TABLE,
         trials=nasbench201.TRIALS,
@@ -38,6 +39,7 @@ rule lookup_nasbench201:
         "logs/nasbench201/{supernet}/{source}.log",
     wildcard_constraints:
         supernet="|".join(n for n in catalogue.config["supernets"] if space(n) == "nasbench201") or "no-supernet",
+    localrule: True
     conda:
         "../envs/freedarts.yaml"
     threads: 1

@@ -5,9 +5,22 @@ out  results/plan.md
      results/status.md
 """
 
+import copy
 import json
 import os
+import shlex
 import time
+
+from freedarts.results import status
+
+# The beginning of a Snakemake call within a job, with --config and --configfile of this one.
+given = copy.deepcopy(workflow.config_settings.overwrite_config)
+update_config(given, said)
+NESTED = (
+    """config=$(mktemp); trap 'rm "$config"' EXIT; """
+    f"""echo {shlex.quote(json.dumps(given, sort_keys=True))} >"$config"; """
+    f""""$FREEDARTS_PYTHON" -m snakemake --snakefile {shlex.quote(os.path.relpath(workflow.main_snakefile))} --configfile "$config\""""
+)
 
 
 rule plan:
@@ -24,15 +37,16 @@ rule plan:
         runtime=10,
     params:
         now=time.time(),  # differs from the last time, so that Snakemake makes it again
-        target="results/tables.md",
+        target=f"{FOLDER}results/tables.md",
         nested=NESTED,
         settings=catalogue.plan_settings(),
+        folder=IN_FOLDER,
         epochs=HERE / "resources" / "epochs.yaml",
     shell:
         """
         {params.nested} --summary {params.target} 2>{log} \
             | python -m scripts.plan --target {params.target} --settings {params.settings:q} --epochs {params.epochs:q} \
-                --output {output} 2>>{log}
+                {params.folder} --output {output} 2>>{log}
         """
 
 
@@ -51,6 +65,7 @@ rule status:
     params:
         now=time.time(),
         settings=catalogue.status_settings(),
+        folder=IN_FOLDER,
         numbers=HERE / "resources" / "numbers.yaml",
         epochs=HERE / "resources" / "epochs.yaml",
         command=status.command(
@@ -59,4 +74,4 @@ rule status:
         ),
     shell:
         "python -m scripts.status --settings {params.settings:q} --numbers {params.numbers:q} --epochs {params.epochs:q}"
-        " --command {params.command:q} --output {output} > {log} 2>&1"
+        " --command {params.command:q} {params.folder} --output {output} > {log} 2>&1"

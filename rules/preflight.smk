@@ -8,7 +8,10 @@ out  results/preflight/{task}/{supernet}/{source}/seed{seed}.json
 rule preflight:
     input:
         genotype=paths.GENOTYPE,
-        data=lambda wildcards: folder_manifest(task_dataset(wildcards)),
+        # What there is to know of other data sets than image folders of the user's is known without a manifest.
+        data=lambda wildcards: (
+            data_manifest(task_dataset(wildcards)) if task_dataset(wildcards) in catalogue.listings else []
+        ),
     output:
         "results/preflight/{task}/{supernet}/{source}/seed{seed}.json",
     log:
@@ -17,11 +20,11 @@ rule preflight:
         "../envs/freedarts.yaml"
     threads: lambda wildcards: 8 * gpus(wildcards) or 1
     resources:
-        mem_mb=lambda wildcards, attempt: (2000 + training_memory(wildcards)) * attempt,
+        mem_mb=lambda wildcards, attempt: (2000 + catalogue.training_memory(wildcards.task)) * attempt,
         runtime=lambda wildcards, attempt: 10 * attempt,
         gpu=gpus,
     params:
-        settings=training,
+        settings=task_settings,
         gpus=gpus,
         engine=engine,
         data=lambda wildcards, input: f"--data {input.data}" if input.data else "",

@@ -34,13 +34,14 @@ FIGURES = [
 
 rule draw_rules:
     input:
-        snakefile=HERE / "Snakefile",
-        rules=sorted(HERE.glob("rules/*.smk")),
+        snakefile=shipped("Snakefile"),
+        rules=[shipped(f"rules/{path.name}") for path in sorted(BASE.glob("rules/*.smk"))],
     output:
         figure=paths.RULES_FIGURE,
         graph=paths.RULES_FIGURE.replace(".svg", ".dot"),
     log:
         "logs/figures/rules.log",
+    localrule: True
     conda:
         "../envs/freedarts.yaml"
     threads: 1
@@ -49,9 +50,11 @@ rule draw_rules:
         runtime=5,
     params:
         nested=NESTED,
+        target=f"{FOLDER}results/report.html",
+        configuration=CONFIGURATION,
         code=code("draw_rules.py"),
     shell:
-        "({params.nested} --rulegraph dot -- results/report.html > {output.graph}"
+        "({params.nested} --rulegraph dot -- {params.target} > {output.graph}"
         " && python -m scripts.draw_rules --graph {output.graph} --output {output.figure}) 2> {log}"
 
 
@@ -59,11 +62,12 @@ rule report:
     input:
         "results/tables.md",
         FIGURES,
-        template=HERE / "freedarts" / "report" / "template.html",
+        template=shipped("freedarts/report/template.html"),
     output:
         "results/report.html",
     log:
         "logs/report.log",
+    localrule: True
     conda:
         "../envs/freedarts.yaml"
     threads: 1
@@ -72,19 +76,23 @@ rule report:
         runtime=5,
     params:
         settings=REPORT,
+        folder=IN_FOLDER,
+        tables=lambda wildcards, output: Path(output[0]).with_name("tables.md"),
         code=code("report.py"),
     shell:
-        "python -m scripts.report --settings {params.settings:q} --tables results/tables.md --template {input.template}"
-        " --output {output} > {log} 2>&1"
+        "python -m scripts.report --settings {params.settings:q} --tables {params.tables} --template {input.template}"
+        " {params.folder} --output {output} > {log} 2>&1"
 
 
 use rule report as report_so_far with:
     input:
-        template=HERE / "freedarts" / "report" / "template.html",
+        template=shipped("freedarts/report/template.html"),
     output:
         "results/report-so-far.html",
     log:
         "logs/report-so-far.log",
     params:
         settings=REPORT,
+        folder=IN_FOLDER,
+        tables=lambda wildcards, output: Path(output[0]).with_name("tables.md"),
         code=time.time(),  # is made anew each time

@@ -11,7 +11,7 @@ RUN = paths.METRICS.removesuffix("metrics.json")
 rule retrain:
     input:
         genotype=paths.GENOTYPE,
-        data=lambda wildcards: manifest(task_dataset(wildcards)),
+        data=lambda wildcards: data_manifest(task_dataset(wildcards)),
     output:
         metrics=paths.METRICS,
         history=f"{RUN}history.csv",
@@ -25,15 +25,16 @@ rule retrain:
         "../envs/freedarts.yaml"
     threads: lambda wildcards: 8 * gpus(wildcards) or 1
     resources:
-        mem_mb=lambda wildcards, attempt: training_memory(wildcards) * attempt,
+        mem_mb=lambda wildcards, attempt: catalogue.training_memory(wildcards.task) * attempt,
         # What the release's 600 epochs on CIFAR-10 took; a longer one goes on after each limit.
         runtime=lambda wildcards, attempt: (2000 if gpus(wildcards) else 20) * attempt,
         gpu=gpus,
     params:
-        settings=training,
+        settings=task_settings,
         gpus=gpus,  # not the resource: a profile may ask for it in another form
         engine=engine,
         data=lambda wildcards, input: f"--data {input.data}" if input.data else "",
+        checkpoints=CHECKPOINTS,
         code=lambda wildcards: code(
             "retrain.py",
             f"spaces.{space(wildcards.supernet)}",
@@ -42,5 +43,5 @@ rule retrain:
     shell:  # exec: a stop signal to all processes of the job must not end a shell around the training first
         "exec python -m scripts.retrain --genotype {input.genotype} --task {wildcards.task} --run {wildcards.run} --seed {wildcards.seed}"
         " --settings {params.settings:q} {params.data} --gpus {params.gpus} {params.engine}"
-        " --workers {threads}"
+        " --workers {threads} {params.checkpoints}"
         " --output {output.metrics} > {log} 2>&1"

@@ -7,7 +7,7 @@ out  results/search/{supernet}/{score}/seed{seed}/scores.json
 
 rule search:
     input:
-        data=lambda wildcards: manifest(score(wildcards).get("data", {}).get("dataset")),
+        data=lambda w: data_manifest(catalogue.batch(w.supernet, w.score)["dataset"]),
     output:
         paths.SEARCH,
     log:
@@ -18,17 +18,19 @@ rule search:
         "../envs/freedarts.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: search_memory(wildcards) * (1 + attempt) // 2,
+        mem_mb=lambda w, attempt: catalogue.search_memory(w.supernet, w.score) * (1 + attempt) // 2,
         # Of a group the minutes are added up: growing more slowly they stay within a day.
-        runtime=lambda wildcards, attempt: (10 + 3 * batch_size(wildcards) // 4) * (1 + attempt) // 2,
+        runtime=lambda w, attempt: (10 + 3 * catalogue.batch(w.supernet, w.score)["batch_size"] // 4)
+        * (1 + attempt)
+        // 2,
     params:
-        settings=searching,
+        settings=planned(lambda w: catalogue.search_settings(w.supernet, w.score)),
         data=lambda wildcards, input: f"--data {input.data}" if input.data else "",
-        code=lambda wildcards: code(
+        code=lambda w: code(
             "search.py",
-            f"spaces.{space(wildcards.supernet)}",
-            f"scores.{score(wildcards)['proxy']}",
-            *(tasks.module(data["dataset"]) for key, data in score(wildcards).items() if key == "data"),
+            f"spaces.{space(w.supernet)}",
+            f"scores.{catalogue.score(w.supernet, w.score)['proxy']}",
+            *(tasks.module(name) for name in [catalogue.batch(w.supernet, w.score)["dataset"]] if name),
         ),
     shell:
         "python -m scripts.search --supernet {wildcards.supernet} --score {wildcards.score}"

@@ -9,10 +9,10 @@ out  results/tables.md, results/tables.csv, results/tables.tex
 
 rule tables:
     input:
-        selected,
-        numbers=HERE / "resources" / "numbers.yaml",
-        objectives=HERE / "resources" / "objectives.yaml",
-        costs=HERE / "resources" / "costs.yaml",
+        lambda wildcards: list(kinds.files(kinds.selection(catalogue))),
+        numbers=shipped("resources/numbers.yaml"),
+        objectives=shipped("resources/objectives.yaml"),
+        costs=shipped("resources/costs.yaml"),
     output:
         md="results/tables.md",
         csv="results/tables.csv",
@@ -20,6 +20,7 @@ rule tables:
         manifest="results/manifest.json",
     log:
         "logs/tables.log",
+    localrule: True
     conda:
         "../envs/freedarts.yaml"
     threads: 1
@@ -28,20 +29,22 @@ rule tables:
         runtime=5,
     params:
         settings=catalogue.table_settings(),
+        folder=IN_FOLDER,
         code=code("tables.py", *(f"spaces.{space(supernet)}" for supernet in catalogue.config["supernets"])),
     shell:
         "python -m scripts.tables --settings {params.settings:q} --numbers {input.numbers}"
-        " --objectives {input.objectives} --published-costs {input.costs} --output {output.md} > {log} 2>&1"
+        " --objectives {input.objectives} --published-costs {input.costs} {params.folder} --output {output.md} > {log} 2>&1"
 
 
 rule readme:
     input:
         tables="results/tables.md",
-        readme=HERE / "README.md",
+        readme=shipped("README.md"),
     output:
         "results/README.md",
     log:
         "logs/readme.log",
+    localrule: True
     conda:
         "../envs/freedarts.yaml"
     threads: 1

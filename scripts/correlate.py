@@ -7,7 +7,7 @@ import numpy as np
 
 from freedarts.architectures.correlation import correlation
 from freedarts.files import InputError, read_json, run, write_json
-from freedarts.nasbench201 import FIGURES
+from freedarts.nasbench201 import ACCURACIES
 from freedarts.nasbench201.query import Table
 
 
@@ -29,7 +29,7 @@ def main() -> None:
     values = np.array([scores.get(index) for index in table.indices.tolist()], float)  # None becomes NaN
     if not np.isfinite(values).any():
         raise InputError(f"{arguments.scores}: none of its architectures has a score and is in {arguments.table}")
-    accuracies = {name: correlation(values, table.column(name)) for name in FIGURES}
+    accuracies = {name: correlation(values, table.column(name)) for name in ACCURACIES}
     names = {key: found[key] for key in ("score", "seed")}
     write_json(arguments.output, {**names, **table.metadata, "architectures": len(scores), "accuracies": accuracies})
 

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from freedarts.commands import parse_in_folder
 from freedarts.figures import curves, write_svg
 from freedarts.files import parse_settings, run
 from freedarts.results import read
@@ -15,7 +16,7 @@ def main() -> None:
     parser.add_argument("--settings", required=True, help="JSON: trainings, [task, supernet, source, seed, run] each")
     parser.add_argument("--published", required=True, type=Path, help="YAML: curves of the release's training logs")
     parser.add_argument("--output", required=True, type=Path, help="the figure, SVG")
-    arguments = parser.parse_args()
+    arguments = parse_in_folder(parser)
 
     selected = parse_settings(arguments.settings, ("trainings",))
     trainings = {

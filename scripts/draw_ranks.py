@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from freedarts.commands import parse_in_folder
 from freedarts.figures import ranks, write_svg
 from freedarts.files import parse_settings, run
 from freedarts.nasbench201.query import Table
@@ -16,7 +17,7 @@ def main() -> None:
     parser.add_argument("--settings", required=True, help="JSON: correlations, [score, architectures, seed] each")
     parser.add_argument("--table", required=True, type=Path, help="what convert_nasbench201 made")
     parser.add_argument("--output", required=True, type=Path, help="the figure, SVG")
-    arguments = parser.parse_args()
+    arguments = parse_in_folder(parser)
     table = Table(arguments.table)
     scores = read.architecture_scores(parse_settings(arguments.settings, ("correlations",))["correlations"])
     indices, accuracies = table.indices.tolist(), table.column("cifar10_test")

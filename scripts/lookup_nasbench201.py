@@ -5,13 +5,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from freedarts import genotype
-from freedarts.files import InputError, run, write_json
-from freedarts.nasbench201 import FIGURES
-from freedarts.nasbench201.query import Figure, Table
+from freedarts.files import run, write_json
+from freedarts.nasbench201 import ACCURACIES
+from freedarts.nasbench201.query import Accuracy, Table
 
 
-def _json(figures: dict[str, Figure | None]) -> dict[str, dict | None]:
-    return {name: figure and {**asdict(figure), "percentile": figure.percentile} for name, figure in figures.items()}
+def _json(accuracies: dict[str, Accuracy | None]) -> dict[str, dict | None]:
+    return {name: found and {**asdict(found), "percentile": found.percentile} for name, found in accuracies.items()}
 
 
 def main() -> None:
@@ -19,22 +19,16 @@ def main() -> None:
     parser.add_argument(
         "--table", required=True, type=Path, help="what convert_nasbench201 made, a row an architecture"
     )
-    parser.add_argument("--output", required=True, type=Path, help="figures of every seed and the best ones, JSON")
-    parser.add_argument("genotypes", nargs="+", type=Path, help="seedN.json")
+    parser.add_argument("--output", required=True, type=Path, help="accuracies of every seed and the best ones, JSON")
+    parser.add_argument("genotypes", nargs="+", type=Path, help="JSON, with their seeds")
     arguments = parser.parse_args()
 
     table = Table(arguments.table)
-    seeds = {}
-    for path in arguments.genotypes:
-        found = genotype.read_for(path, "nasbench201")
-        seed = path.stem.removeprefix("seed")
-        if seed in seeds:
-            raise InputError(f"{path}: a second genotype of seed {seed}")
-        if isinstance(found, genotype.Refused):
-            seeds[seed] = None
-        else:
-            seeds[seed] = {"index": found.index, **_json(table.figures(found))}
-    best = _json({name: table.best(name) for name in FIGURES})
+    seeds = {
+        seed: None if isinstance(found, genotype.Refused) else {"index": found.index, **_json(table.accuracies(found))}
+        for seed, found in genotype.read_seeds(arguments.genotypes, "nasbench201").items()
+    }
+    best = _json({name: table.best(name) for name in ACCURACIES})
     write_json(arguments.output, {**table.metadata, "architectures": len(table), "best": best, "seeds": seeds})
 
 

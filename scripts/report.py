@@ -7,6 +7,7 @@ import argparse
 from pathlib import Path
 
 from freedarts import report
+from freedarts.commands import parse_in_folder
 from freedarts.files import parse_settings, run, write_text
 
 
@@ -16,11 +17,12 @@ def main() -> None:
     parser.add_argument("--tables", required=True, type=Path, help="tables.md")
     parser.add_argument("--template", required=True, type=Path, help="the page, Jinja")
     parser.add_argument("--output", required=True, type=Path, help="the report, HTML")
-    arguments = parser.parse_args()
+    arguments = parse_in_folder(parser)
 
     selected = parse_settings(arguments.settings, ("searches", "sources", "trainings", "ranks", "configuration"))
     environment = report.environment(selected["configuration"])
-    write_text(arguments.output, report.render(arguments.template, arguments.tables, selected, environment))
+    page = report.render(arguments.template, arguments.tables, selected, environment, arguments.folder)
+    write_text(arguments.output, page)
 
 
 if __name__ == "__main__":

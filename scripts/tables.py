@@ -4,22 +4,21 @@ the current folder."""
 import argparse
 from pathlib import Path
 
-from freedarts.commands import schema
+from freedarts.commands import parse_in_folder, schema
 from freedarts.files import parse_settings, run, write_json, write_text
 from freedarts.results import assembly, manifest
 
-KEYS = ("searches", "left_out", "costs", "lookups", "correlations", "benchmark", "trainings", "sources", "readings")
-KEYS += ("tasks", "numbers", "number_searches")
+KEYS = ("results", "searches", "left_out", "sources", "benchmark", "readings", "tasks")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", required=True, help="JSON: what the configuration selects")
-    parser.add_argument("--numbers", required=True, type=Path, help="YAML: the figures that the paper prints")
+    parser.add_argument("--numbers", required=True, type=Path, help="YAML: the numbers that the paper prints")
     parser.add_argument("--objectives", required=True, type=Path, help="YAML: objectives that the release printed")
     parser.add_argument("--published-costs", required=True, type=Path, help="YAML: costs that the release printed")
     parser.add_argument("--output", required=True, type=Path, help="tables.md")
-    arguments = parser.parse_args()
+    arguments = parse_in_folder(parser)
 
     selected, output = parse_settings(arguments.settings, KEYS), arguments.output
     files = (arguments.numbers, arguments.objectives, arguments.published_costs)

@@ -22,9 +22,10 @@ from safetensors.torch import load_file
 from tensorboardX.proto.event_pb2 import Event
 
 from freedarts import files, search, spaces
+from freedarts.nasbench201 import ACCURACIES
 from freedarts.spaces import nasbench201
-from freedarts.study import paper
-from freedarts.study.paths import CORRELATION, COST, GENOTYPE, LOOKUP, SEARCH
+from freedarts.study import kinds, paper
+from freedarts.study.paths import ARCHITECTURE_SCORES, CORRELATION, COST, GENOTYPE, LOOKUP, SEARCH
 from freedarts.study.paths import METRICS as METRICS_PATH
 from freedarts.tables import nasbench201 as nasbench201_table
 
@@ -40,8 +41,7 @@ RULES = {
     for path in (ROOT / "rules").glob("*.smk")
     for name, text in re.findall(r"^ *rule (\w*):\n(.*?)(?=^ *rule |\Z)", path.read_text(), re.MULTILINE | re.DOTALL)
 }
-LOCAL = re.search(r"localrules:(.*?)\n\n", (ROOT / "Snakefile").read_text(), re.DOTALL)[1]
-SUBMITTED = {name for name, text in RULES.items() if f" {name}," not in LOCAL and "localrule: True" not in text}
+SUBMITTED = {name for name, text in RULES.items() if "localrule: True" not in text}
 
 # A training of seconds, as a task of the configuration holds it.
 TINY_TASK = {
@@ -95,6 +95,7 @@ GRASP = SNIP | {"proxy": "grasp", "options": {"product": "gradient", "sign": "ne
 
 # What a search on NAS-Bench-201 writes, as far as others read it.
 SEARCH_RESULT = {
+    "seed": 0,
     "space": "nasbench201",
     "proxy": "synflow",
     "objective": 10.79,
@@ -129,16 +130,21 @@ NAMES = {
     "architectures": 50,
 }
 TABLE_SETTINGS = {
+    "results": {
+        "searches": [["nasbench201", "synflow", [0]]],
+        "genotypes": [["nasbench201", "synflow", [0]]],
+        "costs": [["t", "nasbench201", "synflow"]],
+        "lookups": [["nasbench201", "synflow"]],
+        "architecture_scores": [["synflow", 50, 0]],
+        "correlations": [["synflow", 50, 0]],
+        "trainings": [["t", "nasbench201", "synflow", 0, 0]],
+        "readings": [],
+        "numbers": [],
+    },
     "searches": [["nasbench201", "synflow", [0]]],
     "left_out": [],
     "sources": [],
-    "costs": [["t", "nasbench201", "synflow"]],
-    "lookups": [["nasbench201", "synflow"]],
-    "correlations": [["synflow", 50, 0]],
     "benchmark": True,
-    "numbers": [],
-    "number_searches": [],
-    "trainings": [["t", "nasbench201", "synflow", 0, 0]],
     "readings": {"published": {"runs": 3}, "searched": {"source": "synflow", "seeds": 5, "runs": 1}},
     "tasks": {"t": {"trainable": True}},
 }
@@ -199,7 +205,7 @@ def copy_project(target: Path) -> Path:
     return target
 
 
-def command(*arguments: str) -> list[str]:
+def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "snakemake", *arguments]
 
 
@@ -217,6 +223,15 @@ def planned(project: Path, *arguments: str) -> set[str]:
     found = re.findall(r"^    output: (.*)$", output, re.MULTILINE)
     assert found or "Nothing to be done" in output, output[-2000:]
     return {name.split(", ")[0] for name in found}
+
+
+def jobs_of(folder: Path, *arguments: object) -> dict[str, int]:
+    """How many jobs of each rule a call would run."""
+    planning = ("--snakefile", ROOT / "Snakefile", "-n", "--quiet", "rules")
+    done = subprocess.run(command(*arguments, *planning), cwd=folder, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    counts = (line.split() for line in done.stdout.splitlines() if re.fullmatch(r"[\w-]+ +\d+", line))
+    return {rule: int(count) for rule, count in counts if rule != "total"}
 
 
 def table(project: Path) -> dict[tuple[str, str, str], str]:
@@ -344,9 +359,10 @@ def write_results(folder: Path) -> None:
     contents = {
         SEARCH: SEARCH_RESULT,
         GENOTYPE: found,
-        COST: {"0": COUNTS},
+        COST: {"seeds": {"0": COUNTS}},
         METRICS_PATH: METRICS_VALUE,
         LOOKUP: LOOKUP_VALUE,
+        ARCHITECTURE_SCORES: {"architectures": [], "scores": []},
         CORRELATION: {"accuracies": dict.fromkeys(nasbench201_table.COLUMNS)},
     }
     for pattern, content in contents.items():
@@ -358,3 +374,19 @@ def call_tables(script, settings: str = json.dumps(TABLE_SETTINGS), **changes) -
     given = {"--numbers": "numbers.yaml", "--objectives": "objectives.yaml", "--published-costs": "costs.yaml"}
     given = {option: resources / name for option, name in given.items()} | {"--output": "out/tables.md"} | changes
     return script("tables", "--settings", settings, *options(given))
+
+
+def judge(script, number: str, *readings: str, output: str = "out.json") -> tuple[int, str]:
+    """Make the files of the readings, and then that of the number."""
+    given = ("--number", number, "--numbers", ROOT / "resources" / "numbers.yaml")
+    given += ("--settings", json.dumps({"readings": READINGS}))
+    for reading in readings:
+        file = kinds.READING.file((number, reading))
+        if (done := script("reading", *given, "--reading", reading, "--output", file)) != (0, ""):
+            return done
+    return script("number", *given, "--output", output)
+
+
+def looked_up(mean: float | None) -> dict:
+    figures = dict.fromkeys(ACCURACIES) | {"cifar10_test": mean and {"mean": mean}}
+    return {("nasbench201", "notebook-snip"): {"best": {}, "seeds": {4: {"index": 6818} | figures}}}

@@ -172,7 +172,8 @@ def test_largest_mobilenet_blocks():
 
 def sample(script, space: str, kind: str, *seeds: int, match: tuple = ()) -> tuple[int, str]:
     outputs = [f"out/seed{seed}.json" for seed in seeds]
-    return script("sample", "--space", space, "--kind", kind, "--match", *match, "--output", *outputs)
+    given = ("--space", space, "--kind", kind, "--match", *match, "--seeds", *seeds, "--output", *outputs)
+    return script("sample", *given)
 
 
 @pytest.mark.parametrize("name", spaces.SPACES)
@@ -199,7 +200,7 @@ def test_script_names_what_is_wrong(script):
     assert_refused(sample(script, "darts", "random", 0, match=(other,)), "--kind random with 1 genotypes to match")
     found = sample(script, "darts", "random-matched", 0, match=(other,))
     assert_refused(found, "seed0.json: is a genotype of nasbench201, expected darts")
-    assert_refused(sample(script, "darts", "random", -1), "out/seed-1.json: expected a name like seed0.json")
+    assert_refused(sample(script, "darts", "random", -1), "--seeds -1; allowed: 0 and above")
 
 
 MATCHED = {"kind": "random-matched", "supernets": ["darts-8"], "seeds": [0]}

@@ -46,8 +46,8 @@ def data() -> tasks.Data:
 
 def train(folder: Path, stop: Callable[[], bool], group: Group = ALONE) -> tuple[list[dict], dict]:
     network = Without()
-    checkpoints = Checkpoints(folder) if group.rank == 0 else None
-    history = training.train(network, data(), LOSSES, 3, CPU, checkpoints, stop, group=group)
+    job = training.Job(Checkpoints(folder) if group.rank == 0 else None, stop, group=group)
+    history = training.train(network, data(), LOSSES, 3, CPU, job=job)
     return history, network.state_dict()
 
 

@@ -118,6 +118,16 @@ MINUTES = "needs minutes"
 PREPARED = {"needs finished results": finish, "needs the benchmark": convert}
 
 
+def assert_printed(page: Path, said: dict[int, str]) -> None:
+    """That what the page shows after a block is what the block printed."""
+    for before, block in pairwise(blocks(page)):
+        if block.language == "text":
+            expected = ".*?".join(re.escape(part) for part in block.text.strip().split("…"))
+            assert before.line in said, f"{name(page)}:{block.line}: no output stands before it"
+            printed = said[before.line]
+            assert re.search(expected, printed, re.DOTALL), f"{name(page)}:{block.line}: printed was\n{printed[-4000:]}"
+
+
 def run_page(page: Path, project: Path, patient: bool = False) -> None:
     cells: list[Block] = []
     said: dict[int, str] = {}  # line of a block -> what it printed
@@ -147,12 +157,7 @@ def run_page(page: Path, project: Path, patient: bool = False) -> None:
             run_cells()
             said[block.line] = run(["bash", "-ec", block.text], project, where)
     run_cells()
-    for before, block in pairwise(found):
-        if block.language == "text":
-            expected = ".*?".join(re.escape(part) for part in block.text.strip().split("…"))
-            assert before.line in said, f"{name(page)}:{block.line}: no output stands before it"
-            printed = said[before.line]
-            assert re.search(expected, printed, re.DOTALL), f"{name(page)}:{block.line}: printed was\n{printed[-4000:]}"
+    assert_printed(page, said)
 
 
 @pytest.fixture(scope="module")
@@ -350,13 +355,12 @@ def test_files_hold_the_keys_that_are_described(tutorial):
 
 def test_genotypes_and_numbers_hold_the_keys_that_are_described():
     genotypes = [baselines.uniform(space, 0) for space in SPACES] + [Refused("darts", "overflow")]
-    assert_keys(paths.GENOTYPE, {key: None for found in genotypes for key in found.to_json()})
+    assert_keys(paths.GENOTYPE, {key: None for found in genotypes for key in found.to_json() | {"seed": 0}})
     trained, looked_up = (
         next(entry for entry in paper.read(ROOT / "resources/numbers.yaml", SCHEMA) if paper.is_lookup(entry) == kind)
         for kind in (False, True)
     )
     both = trained | {key: trained[key] | looked_up[key] for key in ("reproduced_by", "tolerance")}
-    assert_keys(
-        "results/numbers/{number}.json",
-        {**both, "genotype": paper.NOT_RUN, "readings": {"published": paper.reading(trained, {}, [])}},
-    )
+    reading = paper.reading(trained, {}, [])
+    assert_keys(paths.READING, reading)
+    assert_keys(paths.NUMBER, paper.judged(both, {"published": reading}, paper.NOT_RUN))

@@ -181,7 +181,7 @@ def results(tmp_path) -> Path:
     for seed in range(2):
         write(tmp_path / f"search/seed{seed}/scores.json", SEARCH_RESULT | {"seed": seed})
         found = nasbench201.derive(SEARCH_RESULT["scores"]).to_json()
-        write(tmp_path / GENOTYPE.format(supernet="nasbench201", source="s", seed=seed), found)
+        write(tmp_path / GENOTYPE.format(supernet="nasbench201", source="s", seed=seed), found | {"seed": seed})
     write((tmp_path / METRICS.format(**RUN)).with_name("history.csv"), HISTORY)
     return tmp_path
 
@@ -248,7 +248,7 @@ def test_figures_name_the_result_that_is_wrong(script, results, name, path, cont
 
 def test_drawing_the_same_seed_twice_is_refused(script, results):
     twice = ["results/genotypes/nasbench201/s/seed1.json"] * 2
-    assert_refused(call(script, "draw_source", *twice), "expected seedN.json, each N once")
+    assert_refused(call(script, "draw_source", *twice), "seed1.json: a second genotype of seed 1")
 
 
 def test_figure_jobs_load_no_torch():

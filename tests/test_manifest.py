@@ -11,7 +11,8 @@ from freedarts.files import InputError, sha256
 from freedarts.results import manifest, pack, verify
 from freedarts.results.records import Job, add_unrecorded
 from freedarts.results.repair import faults
-from freedarts.study.paths import ARCHITECTURE_SCORES, COST, METRICS, SEARCH
+from freedarts.study import kinds
+from freedarts.study.paths import COST, METRICS, SEARCH
 from tests.support import NAMES, ROOT, call_tables, write
 
 SEARCHED, TRAINED, COUNTED = (pattern.format(**NAMES) for pattern in (SEARCH, METRICS, COST))
@@ -20,7 +21,6 @@ SEARCHED, TRAINED, COUNTED = (pattern.format(**NAMES) for pattern in (SEARCH, ME
 @pytest.fixture
 def made(script, results):
     """Tables, by contract, with their manifest."""
-    write(results / ARCHITECTURE_SCORES.format(**NAMES), {"scores": []})
     write((results / TRAINED).with_name("history.csv"), "epoch,test_error\n0,4\n1,5\n")
     assert call_tables(script, **{"--output": "results/tables.md"}) == (0, "")
     return results
@@ -64,10 +64,10 @@ def test_tables_that_differ_are_named(made):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"format": 0, "version": "0.0.1"}, "format 0, made by 0.0.1; this one reads 2"),
-        ({"format": 1, "version": "0.1.0"}, "format 1, made by 0.1.0; this one reads 2"),
+        ({"format": 0, "version": "0.0.1"}, "format 0, made by 0.0.1; this one reads 3"),
+        ({"format": 1, "version": "0.1.0"}, "format 1, made by 0.1.0; this one reads 3"),
         ({}, "no key 'format'"),
-        ({"format": 2}, "settings: expected an object"),
+        ({"format": 3}, "settings: expected an object"),
     ],
 )
 def test_manifest_of_another_version_is_refused(tmp_path, content, message):
@@ -77,7 +77,7 @@ def test_manifest_of_another_version_is_refused(tmp_path, content, message):
 
 def test_repair_takes_what_the_manifest_says(made):
     history = str(Path(TRAINED).with_name("history.csv"))
-    measured = write(Path(manifest.BENCHMARKS, Path(TRAINED).parent.relative_to("results")).with_suffix(".tsv"), "1")
+    measured = write(Path(kinds.BENCHMARKS, Path(TRAINED).parent.relative_to("results")).with_suffix(".tsv"), "1")
     stated = manifest.read(manifest.NAME)
     stated["files"] |= {str(measured): sha256(measured), "/elsewhere": "0", "results/../elsewhere": "0"}
     training = Job(1.0, [], {}, [TRAINED, history])
@@ -140,7 +140,7 @@ def _link(contents: dict) -> dict:
     ("change", "message"),
     [
         (_forge(COUNTED, b"{}"), f"{COUNTED}: wrong digest"),
-        (_forge(str(manifest.NAME), b'{"format": 7, "version": "9"}'), "format 7, made by 9; this one reads 2"),
+        (_forge(str(manifest.NAME), b'{"format": 7, "version": "9"}'), "format 7, made by 9; this one reads 3"),
         (_forge(str(manifest.NAME), b"{"), "not valid JSON"),
         (_forge(str(manifest.NAME), b"[]"), "expected an object"),
         (lambda contents: {**contents, zipfile.ZipInfo("../x"): b""}, "allowed: paths in results/"),

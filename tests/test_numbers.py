@@ -2,9 +2,6 @@
 
 import json
 import math
-import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,14 +9,14 @@ import yaml
 
 from freedarts import genotype
 from freedarts.files import InputError
-from freedarts.nasbench201 import FIGURES
+from freedarts.nasbench201 import ACCURACIES
 from freedarts.study import checks, paper
 from freedarts.study.catalogue import Catalogue
 from freedarts.tables import Sample
 from freedarts.tables.nasbench201 import NO_FILE
 from freedarts.tables.numbers import lookups_table, numbers_table, paper_table
 from freedarts.tables.provenance import provenance_table
-from tests.support import METRICS, NUMBERS, READINGS, ROOT, SCHEMA, SEARCH_RESULT, write
+from tests.support import METRICS, NUMBERS, READINGS, ROOT, SCHEMA, SEARCH_RESULT, jobs_of, judge, looked_up, write
 
 TRAINED = [number for number in NUMBERS.values() if not paper.is_lookup(number)]
 DAGGER, FREEDARTS = NUMBERS["cifar10/freedarts-dagger"], NUMBERS["cifar10/freedarts"]
@@ -35,8 +32,8 @@ def runs(*errors: float) -> dict:
 def row(
     trainings: dict, number: str = DAGGER["id"], searches: dict | None = None, genotypes: dict | None = None
 ) -> dict:
-    table = numbers_table([NUMBERS[number]], READINGS, trainings, searches or {}, genotypes or {}, TASKS)
-    return table.rows[0]
+    found = paper.so_far(NUMBERS[number], READINGS, trainings, searches or {}, genotypes or {})
+    return numbers_table([found], TASKS).rows[0]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +100,7 @@ def test_table_counts_published_genotypes_alone_for_its_verdict():
 
 def test_table_in_the_papers_layout_has_each_figure_once(shared):
     facts = json.loads((shared / "facts" / "published.json").read_text())["published_table"]
-    table = paper_table(TRAINED, READINGS, runs(2.4, 2.5))
+    table = paper_table([paper.so_far(number, READINGS, runs(2.4, 2.5), {}, {}) for number in TRAINED])
     printed = {row["method"]: row for row in table.rows if row["errors"] == "paper"}
     assert list(printed) == ["FreeDARTS", "FreeDARTS†", "FreeDARTS‡", "FreeDARTS‡ (MobileNet space)"]
     for row, (cifar, imagenet) in zip(
@@ -214,17 +211,13 @@ def test_number_that_nothing_can_reproduce_is_named(config, change, message):
     assert f"numbers: {DAGGER['id']}: {message}" in faults[0]
 
 
-def looked_up(mean: float | None) -> dict:
-    figures = dict.fromkeys(FIGURES) | {"cifar10_test": mean and {"mean": mean}}
-    return {("nasbench201", "notebook-snip"): {"best": {}, "seeds": {"4": {"index": 6818} | figures}}}
-
-
 @pytest.mark.parametrize(
     ("mean", "verdict"),
     [(92.2449, "reproduced"), (92.2351, "reproduced"), (92.25, "not reproduced"), (None, f"not run; {NO_FILE}")],
 )
 def test_looked_up_number_is_reproduced_to_the_last_digit_or_not(mean, verdict):
-    found = lookups_table([SNIP], READINGS, looked_up(mean) if mean else {}, {}, {}).rows[0]
+    results = paper.looked_up(looked_up(mean) if mean else {})
+    found = lookups_table([paper.so_far(SNIP, READINGS, results, {}, {})], benchmark=bool(mean)).rows[0]
     assert (found["release"], found["verdict"], found["genotype"]) == (92.24, verdict, "not run")
     assert found["looked up"] == (Sample((mean,)) if mean else None)
 
@@ -239,7 +232,7 @@ def test_every_figure_of_the_notebooks_is_a_number(shared):
     printed = {
         f"nasbench201/{method.lower()}-{column.replace('_', '-')}": facts[f"FreeDARTS_{method}_oneshot.ipynb"][column]
         for method in ("SynFlow", "SNIP", "GraSP")
-        for column in list(FIGURES)[:6]
+        for column in list(ACCURACIES)[:6]
     }
     assert {name: number["value"] for name, number in NUMBERS.items() if paper.is_lookup(number)} == printed
 
@@ -287,47 +280,29 @@ def test_script_looks_one_number_up(script, tmp_path, monkeypatch):
     for source in ("snip-released-cifar10", "notebook-snip"):
         stored = (ROOT / "resources/genotypes/notebook-snip/nasbench201/seed4.json").read_text()
         write(tmp_path / f"results/genotypes/nasbench201/{source}/seed4.json", json.loads(stored))
-    arguments = ("--numbers", ROOT / "resources" / "numbers.yaml", "--settings", json.dumps({"readings": READINGS}))
-    assert script("number", "--number", SNIP["id"], *arguments, "--output", "out.json") == (0, "")
-    found = json.loads((tmp_path / "out.json").read_text())
+    assert judge(script, SNIP["id"], "published") == (0, "")
+    found = json.loads(Path("out.json").read_text())
     assert (found["genotype"], found["readings"]["published"]["verdict"]) == ("reproduced", "reproduced")
     assert (found["readings"]["published"]["n"], found["readings"]["published"]["tolerance"]) == (1, 0.005)
 
 
 def test_script_writes_one_number(script, results_of_dagger):
-    settings = json.dumps({"readings": READINGS})
-    arguments = ("--numbers", ROOT / "resources" / "numbers.yaml", "--settings", settings, "--output", "out.json")
-    assert script("number", "--number", DAGGER["id"], *arguments) == (0, "")
+    assert judge(script, DAGGER["id"], "published", "searched") == (0, "")
     found = json.loads((results_of_dagger / "out.json").read_text())
     assert (found["value"], found["log"], found["genotype"][:31]) == (
         2.45,
         DAGGER["log"],
         "not reproducible in principle: ",
     )
+    assert found["verdict"] == "reproduced"
     assert (found["readings"]["published"]["n"], found["readings"]["published"]["verdict"]) == (3, "reproduced")
     assert (found["readings"]["searched"]["n"], found["readings"]["searched"]["verdict"]) == (5, "not reproduced")
-    status, error = script("number", "--number", "cifar10/none", *arguments)
+    status, error = judge(script, "cifar10/none")
     assert status == 1
     assert "no number 'cifar10/none'; there are: cifar10/freedarts, " in error
-
-
-def jobs_of(folder: Path, *arguments: object) -> dict[str, int]:
-    """How many jobs of each rule a call would run."""
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        *arguments,
-        "--snakefile",
-        ROOT / "Snakefile",
-        "-n",
-        "--quiet",
-        "rules",
-    ]
-    done = subprocess.run(command, cwd=folder, text=True, capture_output=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    counts = (line.split() for line in done.stdout.splitlines() if re.fullmatch(r"[\w-]+ +\d+", line))
-    return {rule: int(count) for rule, count in counts if rule != "total"}
+    status, error = judge(script, DAGGER["id"], "random")
+    assert status == 1
+    assert f"{DAGGER['id']}: no reading 'random'; there are: published, searched" in error
 
 
 @pytest.mark.workflow
@@ -335,7 +310,7 @@ def test_target_of_a_number_plans_what_that_number_needs_and_nothing_else(tmp_pa
     """Of one published genotype three trainings, and one each of five that are searched and of five at random."""
     assert jobs_of(tmp_path, f"results/numbers/{DAGGER['id']}.json") == {
         **{"download": 1, "publish": 1, "sample_darts-20_random": 1, "search": 5, "derive": 5},
-        **{"retrain": 3 + 5 + 5, "number": 1},
+        **{"retrain": 3 + 5 + 5, "reading": 3, "number": 1},
     }
 
 

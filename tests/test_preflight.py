@@ -15,6 +15,7 @@ from freedarts.jobs.checkpoints import Interrupted
 from freedarts.jobs.environment import Engine
 from freedarts.training import preflight, retrain
 from freedarts.training.protocol import Protocol
+from freedarts.training.steps import Steps
 from tests.support import ROOT, TINY_TASK, Script, assert_refused, options, write
 
 CPU = Engine(torch.device("cpu"))
@@ -126,14 +127,14 @@ def test_script_writes_the_figures(script, tmp_path):
 
 
 def test_script_names_the_largest_batch(script, monkeypatch):
-    step = training.step
+    take = Steps.take
 
-    def planted(network, optimizer, protocol, inputs, *others):
+    def planted(steps, inputs, *others):
         if len(inputs) > 20:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return step(network, optimizer, protocol, inputs, *others)
+        return take(steps, inputs, *others)
 
-    monkeypatch.setattr(training, "step", planted)
+    monkeypatch.setattr(Steps, "take", planted)
     assert_refused(script("preflight", *options(GIVEN)), "protocol.batch_size: 32 images do not fit into the memory of")
 
 
@@ -155,8 +156,8 @@ def test_training_that_goes_on_has_no_preflight(tmp_path, monkeypatch):
     measured = []
     monkeypatch.setattr(retrain, "preflight", lambda *_: measured.append(1) or {})
 
-    def stopped(network, data, protocol, seed, device, checkpoints, *others):
-        checkpoints.save({"step": 1}, 1)
+    def stopped(*others):
+        others[-1].checkpoints.save({"step": 1}, 1)
         raise Interrupted
 
     monkeypatch.setattr(training, "train", stopped)
@@ -175,14 +176,14 @@ def test_training_that_goes_on_has_no_preflight(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("error", [*ERRORS, RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), MemoryError()])
 def test_training_that_runs_out_of_memory_says_what_to_do(tmp_path, monkeypatch, error):
-    step, steps = training.step, iter(range(1000))
+    take, steps = Steps.take, iter(range(1000))
 
-    def planted(*arguments):
+    def planted(*arguments, **options):
         if next(steps) == room:
             raise error
-        return step(*arguments)
+        return take(*arguments, **options)
 
-    monkeypatch.setattr(training, "step", planted)
+    monkeypatch.setattr(Steps, "take", planted)
     job = retrain.Run(GENOTYPE, "tiny", TINY_TASK, 0)
     message = r"task tiny: protocol.batch_size: 32 images do not fit .* cpu .*; `python -m scripts.preflight`"
     for room, left in ((0, set()), (50, {"progress.json", "tensorboard"})):  # at once, and in the second epoch

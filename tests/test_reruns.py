@@ -399,7 +399,7 @@ def test_weights_that_changed_before_the_tables_are_found(copy):
 
 def module(project: Path, name: str, *arguments: str) -> tuple[int, str]:
     done = subprocess.run(
-        [sys.executable, "-m", f"freedarts.{name}", *arguments], cwd=project, text=True, capture_output=True
+        [sys.executable, "-m", "freedarts", name, *arguments], cwd=project, text=True, capture_output=True
     )
     return done.returncode, done.stdout + done.stderr
 

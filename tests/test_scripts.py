@@ -101,7 +101,7 @@ GENOTYPES = [
 def test_every_script_names_what_is_wrong_in_a_genotype(script, content, message):
     if content:
         write(Path("genotype.json"), content)
-    assert_refused(script("publish", "--resource", "genotype.json", "--output", "out/g.json"), message)
+    assert_refused(script("publish", "--resource", "genotype.json", "--seed", 0, "--output", "out/g.json"), message)
     given = ("--settings", json.dumps(COSTS), "--output", "out/c.json", "genotype.json")
     assert_refused(script("cost", *given), message)
     assert_refused(retrain(script), message)
@@ -109,9 +109,10 @@ def test_every_script_names_what_is_wrong_in_a_genotype(script, content, message
 
 def test_folders_in_place_of_files_are_named(script, tmp_path):
     (tmp_path / "folder").mkdir()
-    assert_refused(script("publish", "--resource", "folder", "--output", "out/g.json"), "folder: cannot be read")
+    given = ("publish", "--seed", 0, "--resource")
+    assert_refused(script(*given, "folder", "--output", "out/g.json"), "folder: cannot be read")
     write(tmp_path / "g.json", ARCH)
-    assert_refused(script("publish", "--resource", "g.json", "--output", "folder"), "'folder'")
+    assert_refused(script(*given, "g.json", "--output", "folder"), "'folder'")
     assert not list((tmp_path / "folder").iterdir())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "g.json"]
 
@@ -134,7 +135,7 @@ def test_cost_names_what_is_wrong(script, settings, message):
 
 def test_cost_refuses_two_genotypes_of_one_seed_and_those_of_another_space(script):
     for folder in ("a", "b"):
-        write(Path(folder) / "seed0.json", ARCH)
+        write(Path(folder) / "seed0.json", ARCH | {"seed": 0})
     given = ("--settings", json.dumps(COSTS), "--output", "out/c.json", "a/seed0.json")
     assert_refused(script("cost", *given, "b/seed0.json"), "b/seed0.json: a second genotype of seed 0")
     darts = ("--settings", json.dumps({key: DARTS_TASK[key] for key in COSTS}), *given[2:])

@@ -10,8 +10,12 @@ import pytest
 from freedarts import genotype, spaces, tables
 from freedarts.genotype import Refused
 from freedarts.spaces import nasbench201
+from freedarts.study import paper
 from freedarts.study.paper import is_lookup, read
+from freedarts.tables.costs import cost_table
 from freedarts.tables.numbers import numbers_table
+from freedarts.tables.searches import search_table
+from freedarts.tables.trainings import training_table
 from tests.support import ROOT, SCHEMA
 
 CASE = ("nasbench201", "released")
@@ -38,7 +42,7 @@ def result(seed: int, verdict: str = "sound", **audit) -> dict:
 
 
 def row(searches: dict, genotypes: dict) -> dict:
-    (found,) = tables.search_table({CASE: searches}, genotypes, OBJECTIVES).rows
+    (found,) = search_table({CASE: searches}, genotypes, OBJECTIVES).rows
     return found
 
 
@@ -66,7 +70,7 @@ def test_search_table_counts_what_genotypes_share():
 
 
 def test_search_that_is_left_out_is_a_row_that_names_the_missing_folder():
-    rows = tables.search_table({}, {}, [], [("mobilenet", "synflow-released", "data/imagenet")]).rows
+    rows = search_table({}, {}, [], [("mobilenet", "synflow-released", "data/imagenet")]).rows
     assert rows == [
         {"supernet": "mobilenet", "score": "synflow-released", "n": 0, "verdict": "not run: no data/imagenet"}
     ]
@@ -74,7 +78,7 @@ def test_search_that_is_left_out_is_a_row_that_names_the_missing_folder():
 
 def test_search_table_of_overflows_alone_claims_nothing():
     refused = {seed: Refused("nasbench201", "overflow in cells.0") for seed in (0, 1)}
-    table = tables.search_table({CASE: {seed: result(seed, "overflow") for seed in (0, 1)}}, {CASE: refused}, [])
+    table = search_table({CASE: {seed: result(seed, "overflow") for seed in (0, 1)}}, {CASE: refused}, [])
     (found,) = table.rows
     assert found["verdict"] == "2 overflow"
     empty = {"objective, seed 0", "printed", "largest score, seed 0", "2nd computation", "largest difference", "of"}
@@ -89,7 +93,7 @@ def test_search_table_knows_every_space(name):
     found = space.derive({group: [[0.0] * len(space.OPERATIONS)] * edges for group, edges in space.GATES.items()})
     agreement = genotype.agreement(found, found)
     one = result(0) | {"space": name, "audit": result(0)["audit"] | {"agreement": agreement}}
-    (found,) = tables.search_table({("s", "x"): {0: one}}, {("s", "x"): {0: found}}, []).rows
+    (found,) = search_table({("s", "x"): {0: one}}, {("s", "x"): {0: found}}, []).rows
     assert found["of"] == found["shared, 2nd computation"] == sum(agreement.values())
     assert found["shared, seeds"] is None  # of one seed
 
@@ -102,10 +106,13 @@ def all_tables() -> list[tables.Table]:
     figures = {"parameters": 3605518, "parameters_with_auxiliary": 4081944, "flops": 566126218, "macs": 577305792}
     published = {"genotypes": [{"task": "t", "supernet": "s", "source": "x", "seed": 0, **figures}]}
     return [
-        numbers_table(numbers, READINGS, trainings, {}, {}, {"cifar10-c38": {"trainable": True}}),
-        tables.search_table({CASE: {0: result(0), 1: result(1, "overflow")}}, {CASE: FOUND}, OBJECTIVES),
-        tables.cost_table({("t", "s", "x"): {"0": figures, "1": None}}, published | {"ten_seed_means": []}),
-        tables.training_table(trainings),
+        numbers_table(
+            [paper.so_far(number, READINGS, trainings, {}, {}) for number in numbers],
+            {"cifar10-c38": {"trainable": True}},
+        ),
+        search_table({CASE: {0: result(0), 1: result(1, "overflow")}}, {CASE: FOUND}, OBJECTIVES),
+        cost_table({("t", "s", "x"): {0: figures, 1: None}}, published | {"ten_seed_means": []}),
+        training_table(trainings),
     ]
 
 
@@ -146,6 +153,6 @@ def number_or_none(text: str) -> float | None:
 
 
 def test_nothing_selected_is_said():
-    table = tables.training_table({})
+    table = training_table({})
     assert "Nothing selected." in table.markdown()
     assert tables.csv([table]) == "table,row,column,value\n"

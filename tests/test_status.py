@@ -10,13 +10,20 @@ from pathlib import Path
 import pytest
 
 from freedarts.results import status
-from freedarts.study import run_folder
+from freedarts.study import kinds, run_folder
 from tests.support import METRICS, NUMBERS, READINGS, ROOT, SEARCH_RESULT, TINY_TASK, write
 
 DAGGER, SNIP = NUMBERS["cifar10/freedarts-dagger"], NUMBERS["nasbench201/snip-cifar10-test"]
 
 TASKS = {"cifar10-c38": {"epochs": 600, "gpus": 1}}
-SELECTED = {"searches": [["nasbench201", "a", [0, 1]]], "trainings": [], "readings": READINGS, "tasks": TASKS}
+NOTHING = {kind.name: [] for kind in kinds.KINDS}
+SELECTED = {
+    "results": NOTHING,
+    "searches": [["nasbench201", "a", [0, 1]]],
+    "trainings": [],
+    "readings": READINGS,
+    "tasks": TASKS,
+}
 SECONDS = {"cifar10-c38": (180.0, "a log")}  # 30 hours a training
 FOLDER = "results/retrain/cifar10-c38/darts-20/published-synflow/seed1/run{}/"
 SEARCH = "results/search/nasbench201/a/seed{}/scores.json"
@@ -28,7 +35,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def text(**changes) -> str:
-    return status.markdown(SELECTED | changes, [DAGGER], SECONDS, "snakemake", time.time())
+    return status.markdown(SELECTED | changes, [DAGGER], SECONDS, "snakemake ", time.time())
 
 
 def finished(*errors: float) -> None:
@@ -135,7 +142,7 @@ def test_snakemake_makes_the_status_afresh_and_runs_nothing_else(tmp_path):
 
 def test_status_of_a_number_that_is_looked_up():
     def said() -> str:
-        return status.markdown(SELECTED, [SNIP], SECONDS, "snakemake", time.time()).partition(f"### {SNIP['id']}\n")[2]
+        return status.markdown(SELECTED, [SNIP], SECONDS, "snakemake ", time.time()).partition(f"### {SNIP['id']}\n")[2]
 
     command = "`snakemake results/numbers/nasbench201/snip-cifar10-test.json`"
     missing = said()

@@ -10,8 +10,11 @@ import yaml
 from freedarts import genotype, tables
 from freedarts.spaces import nasbench201
 from freedarts.study.paper import is_lookup
+from freedarts.tables.costs import cost_table
 from freedarts.tables.latex import latex
 from freedarts.tables.latex import text as latex_text
+from freedarts.tables.searches import search_table
+from freedarts.tables.trainings import training_table
 from tests.support import METRICS, ROOT
 
 NUMBERS = yaml.safe_load((ROOT / "resources" / "numbers.yaml").read_text(encoding="utf-8"))
@@ -41,8 +44,8 @@ def test_cost_check_is_exact_or_the_difference():
         ],
         "ten_seed_means": [{**where, "parameters": 0.1, "flops": 0.2, "macs": 0.3}],
     }
-    costs = {("t", "s", "x"): {"0": ours, "1": ours, "2": ours, "3": ours, "4": None}}
-    table = tables.cost_table(costs, published)
+    costs = {("t", "s", "x"): {0: ours, 1: ours, 2: ours, 3: ours, 4: None}}
+    table = cost_table(costs, published)
     assert [(row["seed"], row["check"]) for row in table.rows] == [
         ("0", "exact"),
         ("1", "parameters -1, flops +1,000"),
@@ -54,7 +57,7 @@ def test_cost_check_is_exact_or_the_difference():
 
 def test_csv_holds_the_values_of_the_markdown():
     runs = {("digits", "darts-8", "synflow", 0, run): METRICS | {"error_last": 1.0 + run} for run in range(3)}
-    table = tables.training_table(runs)
+    table = training_table(runs)
     rows = list(csv.DictReader(io.StringIO(tables.csv([table]))))
     assert {row["table"] for row in rows} == {"retraining"}
     errors = next(row["value"] for row in rows if row["column"] == "error, last epoch")
@@ -74,7 +77,7 @@ def test_search_is_compared_with_what_was_published_for_its_proxy():
         ("n", "first"): {0: {"proxy": "snip", **result}},
         ("n", "second"): {0: {"proxy": "grasp", **result}},
     }
-    rows = tables.search_table(searches, genotypes, []).rows
+    rows = search_table(searches, genotypes, []).rows
     shared = sum(genotype.agreement(mine, other).values())
     assert shared < 6
     assert [row["shared, published"] for row in rows] == [6, shared]
@@ -82,9 +85,9 @@ def test_search_is_compared_with_what_was_published_for_its_proxy():
 
 def test_latex_holds_the_cells_of_the_markdown_escaped():
     odd = {"a_b": r"50 % & $1 #2 {x} ~ ^ \ <|> `--config 'n=[1]'` † ‡ ± ρ τ √ · ≥ − 2⁻⁵⁰ …", "n": None}
-    made = [tables.Table("odd", "Odd & ends", "A `note`, 2 %.", [odd, {"n": 5}], {"n": str}), tables.training_table({})]
+    made = [tables.Table("odd", "Odd & ends", "A `note`, 2 %.", [odd, {"n": 5}], {"n": str}), training_table({})]
     runs = {("digits", "darts-8", "synflow", 0, run): METRICS | {"error_last": 1.0 + run} for run in range(3)}
-    made.append(tables.training_table(runs))
+    made.append(training_table(runs))
     text = latex(made)
     assert text.isascii()
     assert text.count(r"\toprule") == text.count(r"\midrule") == text.count(r"\bottomrule") == 2  # none of an empty one

@@ -10,7 +10,7 @@ from freedarts import spaces, training
 from freedarts.jobs.checkpoints import Checkpoints, Interrupted
 from freedarts.layers.layers import FactorizedReduce
 from freedarts.tasks import Data
-from freedarts.training import Protocol
+from freedarts.training import Job, Protocol
 from tests.support import final_network
 
 CPU = torch.device("cpu")
@@ -138,9 +138,9 @@ def test_interrupted_mobilenet_training_ends_bit_equal(few_digits, tmp_path):
     history = training.train(whole, few_digits, protocol, 2, CPU)
     calls = iter(range(100))
     with pytest.raises(Interrupted, match="epoch 1, step 2 of 3"):
-        training.train(cut, few_digits, protocol, 2, CPU, Checkpoints(tmp_path), lambda: next(calls) >= 5)
+        training.train(cut, few_digits, protocol, 2, CPU, job=Job(Checkpoints(tmp_path), lambda: next(calls) >= 5))
     resumed = final_network("mobilenet")
-    rest = training.train(resumed, few_digits, protocol, 2, CPU, Checkpoints(tmp_path))
+    rest = training.train(resumed, few_digits, protocol, 2, CPU, job=Job(Checkpoints(tmp_path)))
     torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=0, atol=0)
     times = ("train_seconds", "seconds")
     assert [{k: v for k, v in row.items() if k not in times} for row in rest] == [

@@ -3,6 +3,7 @@ returns that of the settings, where the configuration can give them; `main(argum
 calls the command that has its name, so that both do the same."""
 
 import argparse
+import os
 from pathlib import Path
 from types import ModuleType
 
@@ -33,3 +34,18 @@ def call(command: ModuleType, prog: str) -> None:
     options = parser(command, prog)
     command.configure(options)
     command.main(options.parse_args())
+
+
+def parse_in_folder(options: argparse.ArgumentParser) -> argparse.Namespace:
+    """The arguments of a script that looks results up. With --folder it goes there; the other paths keep their
+    meaning."""
+    options.add_argument("--folder", type=Path, help="the folder that results/ lies in (default: the current one)")
+    arguments = options.parse_args()
+    if arguments.folder:
+        folder = arguments.folder.absolute()
+        for name, path in vars(arguments).items():
+            if isinstance(path, Path) and name != "folder":
+                path = path.absolute()
+                setattr(arguments, name, path.relative_to(folder) if path.is_relative_to(folder) else path)
+        os.chdir(folder)
+    return arguments

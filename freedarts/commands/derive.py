@@ -6,7 +6,7 @@ from pathlib import Path
 from freedarts import genotype
 from freedarts.files import read_json
 
-KEYS = ("space", "scores", "operations", "audit")
+KEYS = ("space", "seed", "scores", "operations", "audit")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -15,4 +15,5 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> None:
-    genotype.write(arguments.output, genotype.derive(read_json(arguments.search, KEYS), str(arguments.search)))
+    search = read_json(arguments.search, KEYS)
+    genotype.write(arguments.output, genotype.derive(search, str(arguments.search)), search["seed"])

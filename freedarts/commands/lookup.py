@@ -10,7 +10,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from freedarts.files import InputError
-from freedarts.nasbench201 import FIGURES, TABLE
+from freedarts.nasbench201 import ACCURACIES, TABLE
 from freedarts.nasbench201.query import Table, find
 from freedarts.spaces.nasbench201 import from_index
 
@@ -39,12 +39,12 @@ def show(table: Table, index: int) -> None:
     print(f"{index}  {from_index(index).arch}")
     print(f"params {params} M, flops {flops} M, latency {latency} s (CIFAR-10)")
     rows = []
-    for name, figure in table.figures(index).items():
-        label = f"{name.removesuffix('_12')}, 12 epochs" if FIGURES[name][2] == 12 else name
-        if figure is None:
+    for name, accuracy in table.accuracies(index).items():
+        label = f"{name.removesuffix('_12')}, 12 epochs" if ACCURACIES[name][2] == 12 else name
+        if accuracy is None:
             rows.append([label, MISSING])
             continue
-        std = MISSING if figure.std is None else f"{figure.std:.2f}"
-        rank = f"{figure.rank} of {figure.count}"
-        rows.append([label, f"{figure.mean:.2f}", std, figure.n, rank, f"{figure.percentile:.2f}"])
+        std = MISSING if accuracy.std is None else f"{accuracy.std:.2f}"
+        rank = f"{accuracy.rank} of {accuracy.count}"
+        rows.append([label, f"{accuracy.mean:.2f}", std, accuracy.n, rank, f"{accuracy.percentile:.2f}"])
     print(tabulate(rows, HEADERS, disable_numparse=True, stralign="right", colalign=("left",)), end="\n\n")

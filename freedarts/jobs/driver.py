@@ -78,19 +78,19 @@ def sign_of_life(folder: Path) -> IO | None:
 def at_work(folder: Path) -> list[Path]:
     """The signs in *folder* of other processes that live, and of any on other hosts, where the locks of some file
     systems do not reach. Signs of the dead are removed."""
-    found = []
+    signs = []
     for sign in sorted((folder / SIGNS).glob("*")):
         with suppress(FileNotFoundError), sign.open("r+") as file:
             if elsewhere(sign):
-                found.append(sign)
+                signs.append(sign)
                 continue
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 sign.unlink()
             except OSError:
                 if sign.name != f"{HOST}.{os.getpid()}":
-                    found.append(sign)
-    return found
+                    signs.append(sign)
+    return signs
 
 
 def elsewhere(sign: Path) -> bool:

@@ -38,8 +38,8 @@ def watch(device: torch.device) -> Callable[[], float]:
 def lacks(error: Exception) -> bool:
     """Whether *error* says that the memory of the device does not suffice; torch, CUDA, cuDNN and cuBLAS say it each in
     its own words."""
-    known = ("DefaultCPUAllocator", "out of memory", "_STATUS_ALLOC_FAILED")
-    return isinstance(error, MemoryError) or any(words in str(error) for words in known)
+    phrases = ("DefaultCPUAllocator", "out of memory", "_STATUS_ALLOC_FAILED")
+    return isinstance(error, MemoryError) or any(phrase in str(error) for phrase in phrases)
 
 
 def _resident(reset: bool) -> float:

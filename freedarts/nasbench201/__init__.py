@@ -1,7 +1,7 @@
 """The NAS-Bench-201 benchmark (Dong and Yang, 2020) as tables: converted once (`convert`), then looked up (`query`).
 
 An architecture was trained from up to three seeds on each of four data sets, with 12 and with 200 epochs. A *trial* is
-one such training; a *figure* is what papers report of an architecture: a mean over trials.
+one such training; an *accuracy* is what papers report of an architecture: a mean over trials.
 """
 
 SPACE = "nasbench201"
@@ -11,7 +11,7 @@ EVALUATIONS = ("x-valid", "x-test", "ori-test")
 EPOCHS = (12, 200)
 
 # Accuracies in percent: column -> (data set trained on, evaluated on, epochs). The first six are what papers report.
-FIGURES = {
+ACCURACIES = {
     "cifar10_valid": ("cifar10-valid", "x-valid", 200),
     "cifar10_test": ("cifar10", "ori-test", 200),
     "cifar100_valid": ("cifar100", "x-valid", 200),

@@ -1,4 +1,4 @@
-"""The two Parquet tables of a NAS-Bench-201 source: every trial, and one row an architecture with the figures."""
+"""The two Parquet tables of a NAS-Bench-201 source: every trial, and one row an architecture with the accuracies."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from freedarts.files import InputError, replace_file
-from freedarts.nasbench201 import COSTS, DATASETS, EPOCHS, EVALUATIONS, FIGURES, sources
+from freedarts.nasbench201 import ACCURACIES, COSTS, DATASETS, EPOCHS, EVALUATIONS, sources
 from freedarts.nasbench201.pickles import DAMAGE
 from freedarts.spaces.nasbench201 import parse_arch
 
@@ -32,8 +32,8 @@ TRIALS = pa.schema(
 ARCHITECTURES = pa.schema(
     [("index", pa.uint16()), ("arch", pa.string())]
     + [
-        (f"{figure}{part}", pa.uint8() if part == "_n" else pa.float64())
-        for figure in FIGURES
+        (f"{name}{part}", pa.uint8() if part == "_n" else pa.float64())
+        for name in ACCURACIES
         for part in ("", "_std", "_n")
     ]
     + [(name, pa.float64()) for name in COSTS]
@@ -65,7 +65,7 @@ def convert(
         try:
             arch = _check_arch(index, results, where)
             found = list(_trials(index, results, where))
-            arch_rows.rows.append({"index": index, "arch": arch, **_figures(found)})
+            arch_rows.rows.append({"index": index, "arch": arch, **_accuracies(found)})
         except InputError:
             raise
         except (*DAMAGE, ZeroDivisionError) as error:
@@ -149,17 +149,17 @@ def _curve(
     return dict(zip(_measures(evaluation), (float(accuracies[last]), float(losses[last]), seconds), strict=True))
 
 
-def _figures(trials: list[dict]) -> dict[str, float | int | None]:
+def _accuracies(trials: list[dict]) -> dict[str, float | int | None]:
     """Mean, sample standard deviation (null for one trial) and number of trials, in percent; costs for CIFAR-10."""
     row = {}
-    for figure, (dataset, evaluation, epochs) in FIGURES.items():
+    for name, (dataset, evaluation, epochs) in ACCURACIES.items():
         measure = _measures(evaluation)[0]
         values = [trial.get(measure) for trial in trials if (trial["dataset"], trial["epochs"]) == (dataset, epochs)]
         values = [value for value in values if value is not None]
         if values:
-            row[figure] = float(np.mean(values))
-            row[f"{figure}_std"] = float(np.std(values, ddof=1)) if len(values) > 1 else None
-        row[f"{figure}_n"] = len(values)
+            row[name] = float(np.mean(values))
+            row[f"{name}_std"] = float(np.std(values, ddof=1)) if len(values) > 1 else None
+        row[f"{name}_n"] = len(values)
     cifar10 = [trial for trial in trials if trial["dataset"] == "cifar10"]
     final = [trial for trial in cifar10 if trial["epochs"] == EPOCHS[-1]] or cifar10
     for cost in COSTS:

@@ -35,6 +35,24 @@ DAMAGE = (
 _SCALARS = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")  # before and since numpy 2
 _ALLOWED = ("collections.OrderedDict", *_SCALARS, "numpy.dtype", "_codecs.encode")
 
+# Codes of instructions, as numbers; the SETs are those that may hand something out.
+_LONG_BINGET, _LONG_BINPUT, _BINFLOAT = pickle.LONG_BINGET[0], pickle.LONG_BINPUT[0], pickle.BINFLOAT[0]
+_SETITEMS, _APPENDS, _TUPLE1, _STOP = pickle.SETITEMS[0], pickle.APPENDS[0], pickle.TUPLE1[0], pickle.STOP[0]
+_SET = (_SETITEMS, pickle.SETITEM[0])
+_NUMBERS = {
+    _BINFLOAT: struct.Struct(">d"),
+    pickle.BININT2[0]: struct.Struct("<H"),
+    pickle.BININT[0]: struct.Struct("<i"),
+}
+_BYTE, _UINT = struct.Struct("<B"), struct.Struct("<I")
+_INDICES = {_LONG_BINGET: _UINT, pickle.BINGET[0]: _BYTE, _LONG_BINPUT: _UINT, pickle.BINPUT[0]: _BYTE}
+_CONSTANTS = {
+    pickle.NONE[0]: None,
+    pickle.NEWTRUE[0]: True,
+    pickle.NEWFALSE[0]: False,
+    pickle.EMPTY_TUPLE[0]: (),
+}
+
 
 class _Global(str):
     """The name of an allowed global. Calling it makes what the benchmark's files make with it, and nothing else; it has
@@ -56,9 +74,9 @@ class _Global(str):
 
 
 def _global(module: str, name: str) -> _Global:
-    if (found := f"{module}.{name}") not in _ALLOWED:
-        raise InputError(f"names the global {found}, which no NAS-Bench-201 file needs; nothing was run")
-    return _Global(found)
+    if (path := f"{module}.{name}") not in _ALLOWED:
+        raise InputError(f"names the global {path}, which no NAS-Bench-201 file needs; nothing was run")
+    return _Global(path)
 
 
 class _Codes(dict):
@@ -75,12 +93,12 @@ class _Codes(dict):
 
     def run(self, joined: bytes, length: int) -> tuple[list[str], array]:
         """The texts, each of *length* bytes, that *joined* holds, and their numbers."""
-        if (found := self._runs.get((joined, length))) is None:
+        if (run := self._runs.get((joined, length))) is None:
             if len(self._runs) == 4096:
                 self._runs.clear()
             texts = [_decode(joined[start : start + length]) for start in range(0, len(joined), length)]
-            found = self._runs[joined, length] = texts, array("I", [self[text] for text in texts])
-        return found
+            run = self._runs[joined, length] = texts, array("I", [self[text] for text in texts])
+        return run
 
 
 # Nearly all of a file are runs of (key, float) for the epochs of a curve. One match and one conversion do a whole run;
@@ -119,18 +137,14 @@ class Machine:
 
     The memo must not keep what was handed out. Architectures may share texts (keys are shared), so each memo entry that
     is a text costs four bytes, its number; containers are forgotten with their architecture.
+
+    Each instruction is a method, which takes its code and moves on last: `position` is where an error was met.
     """
 
     def __init__(self, file: BinaryIO):
         self.file = file
         self.data, self.position, self.limit, self.offset = b"", 0, -1, 0
         self.codes = _Codes()
-
-    def _refill(self, position: int) -> bytes:
-        self.offset += position
-        self.data = self.data[position:] + (chunk := self.file.read(CHUNK))
-        self.limit = len(self.data) - MARGIN if len(chunk) == CHUNK else len(self.data)
-        return self.data
 
     def load(self) -> object:
         """The next pickle of the file, whole."""
@@ -146,7 +160,7 @@ class Machine:
         Raises InputError with the byte where the file is damaged or does what it must not.
         """
         try:
-            return (yield from self._steps(key))
+            return (yield from self._run(key))
         except InputError as error:
             raise InputError(f"byte {self.offset + self.position}: {error}") from None
         except DAMAGE as error:
@@ -154,160 +168,241 @@ class Machine:
             reason = str(error) or type(error).__name__
             raise InputError(f"cut short or damaged near byte {place} ({reason})") from None
 
-    def _steps(self, key: str | None) -> Iterator[tuple[object, object]]:
-        data, position, limit = self.data, self.position, self.limit
-        codes, texts = self.codes, self.codes.texts
-        memo, kept, passing = array("I"), {}, {}  # numbers of texts, 0 for others; what is shared; all others
-        stack, frames, target = [], [], None
+    def _run(self, key: str | None) -> Iterator[tuple[object, object]]:
+        self.key, self.target = key, None  # the dictionary under the key
+        self.stack, self.frames = [], []
+        self.memo, self.kept, self.passing = array("I"), {}, {}  # numbers of texts, 0 for others; shared; all others
         while True:
-            self.position = position
-            if position > limit:
-                data, position = self._refill(position), 0
-                self.position, limit = position, self.limit
-            match data[position]:
-                case 0x6A | 0x68 as op:  # LONG_BINGET, BINGET
-                    if op == 0x6A and data[position + 5] == 0x47:
-                        end = _REFERENCE_RUN.match(data, position).end()
-                        run = np.frombuffer(data, _REFERENCE, (end - position) // 14, position)
-                        keys = [texts[memo[entry]] for entry in run["entry"].tolist()]
-                        if None not in keys:
-                            stack += _pairs(keys, run["value"])
-                            position = end
-                            continue
-                    size = 5 if op == 0x6A else 2
-                    index = int.from_bytes(data[position + 1 : position + size], "little")
-                    if code := memo[index]:
-                        stack.append(texts[code])
-                    elif index in passing:
-                        stack.append(passing[index])
-                    elif index in kept:
-                        stack.append(kept[index])
-                    else:
-                        raise InputError("refers to a part of an architecture that was already handed out")
-                    position += size
-                case 0x58:  # BINUNICODE
-                    length = int.from_bytes(data[position + 1 : position + 5], "little")
-                    if length > MARGIN // 2:
-                        raise InputError(f"a text of {length} bytes; the names in a NAS-Bench-201 file are short")
-                    end = position + 5 + length
-                    if data[end] == 0x72 and data[end + 5] == 0x47:
-                        pattern, record = _text_run(length)
-                        end = pattern.match(data, position).end()
-                        run = np.frombuffer(data, record, (end - position) // record.itemsize, position)
-                        if run["entry"].tolist() != list(range(len(memo), len(memo) + len(run))):
-                            raise InputError("memo entries out of order")
-                        keys, numbers = codes.run(run["text"].tobytes(), length)
-                        memo += numbers
-                        stack += _pairs(keys, run["value"])
-                    else:
-                        if end > len(data):
-                            raise EOFError
-                        stack.append(_decode(data[position + 5 : end]))
-                    position = end
-                case 0x72 | 0x71 as op:  # LONG_BINPUT, BINPUT
-                    size = 5 if op == 0x72 else 2
-                    index, value = int.from_bytes(data[position + 1 : position + size], "little"), stack[-1]
-                    if index != len(memo):
-                        raise InputError("memo entries out of order")
-                    if type(value) is str:
-                        memo.append(codes[value])
-                    else:
-                        memo.append(0)
-                        (kept if _is_shared(value) else passing)[index] = value
-                    position += size
-                case 0x4B:  # BININT1
-                    if data[position + 2] == 0x47:
-                        end = _INTEGER_RUN.match(data, position).end()
-                        stack += _integers((end - position) // 11).unpack_from(data, position)
-                        position = end
-                    else:
-                        stack.append(data[position + 1])
-                        position += 2
-                case 0x7D:  # EMPTY_DICT
-                    value = {}
-                    if key is not None and len(frames) == 1 and stack and stack[-1] == key:
-                        target = value
-                    stack.append(value)
-                    position += 1
-                case 0x28:  # MARK
-                    frames.append(stack)
-                    stack = []
-                    position += 1
-                case 0x75 | 0x73 as op:  # SETITEMS, SETITEM
-                    if op == 0x75:
-                        items, stack = stack, frames.pop()
-                    else:
-                        items = stack[-2:]
-                        del stack[-2:]
-                    into = stack[-1]
-                    if into is target and target is not None:
-                        yield from zip(items[::2], items[1::2], strict=True)
-                        passing.clear()
-                    elif isinstance(into, dict):
-                        into.update(zip(items[::2], items[1::2], strict=True))
-                        if target is not None and len(stack) == 2 and frames and frames[-1][-1] is target:
-                            yield tuple(stack)
-                            stack.clear()
-                            passing.clear()
-                    else:
-                        raise InputError(f"sets items of a {type(into).__name__}")
-                    position += 1
-                case 0x47:  # BINFLOAT
-                    stack += struct.unpack_from(">d", data, position + 1)
-                    position += 9
-                case 0x4D | 0x4A as op:  # BININT2, BININT
-                    stack += struct.unpack_from("<H" if op == 0x4D else "<i", data, position + 1)
-                    position += 3 if op == 0x4D else 5
-                case 0x4E | 0x88 | 0x89 as op:  # NONE, NEWTRUE, NEWFALSE
-                    stack.append(None if op == 0x4E else op == 0x88)
-                    position += 1
-                case 0x5D | 0x29 as op:  # EMPTY_LIST, EMPTY_TUPLE
-                    stack.append([] if op == 0x5D else ())
-                    position += 1
-                case 0x61 | 0x65 as op:  # APPEND, APPENDS
-                    if op == 0x65:
-                        items, stack = stack, frames.pop()
-                    else:
-                        items = [stack.pop()]
-                    if type(stack[-1]) is not list:
-                        raise InputError(f"appends to a {type(stack[-1]).__name__}")
-                    stack[-1] += items
-                    position += 1
-                case 0x85 | 0x86 | 0x87 as op:  # TUPLE1, TUPLE2, TUPLE3
-                    stack[0x84 - op :] = [tuple(stack[0x84 - op :])]
-                    position += 1
-                case 0x74:  # TUPLE
-                    items, stack = stack, frames.pop()
-                    stack.append(tuple(items))
-                    position += 1
-                case 0x52:  # REDUCE
-                    arguments = stack.pop()
-                    if type(stack[-1]) is not _Global:  # a text may read like one
-                        raise InputError(f"calls a {type(stack[-1]).__name__}; nothing was run")
-                    stack[-1] = stack[-1](*arguments)
-                    position += 1
-                case 0x62:  # BUILD, of a dtype: its byte order
-                    state = stack.pop()
-                    if not isinstance(stack[-1], np.dtype) or state[1] != "<":
-                        raise InputError(f"sets the state of a {type(stack[-1]).__name__}")
-                    position += 1
-                case 0x63:  # GLOBAL
-                    module, name = (end := data.index(b"\n", position)), data.index(b"\n", end + 1)
-                    stack.append(_global(data[position + 1 : module].decode(), data[module + 1 : name].decode()))
-                    position = name + 1
-                case 0x8A:  # LONG1
-                    end = position + 2 + data[position + 1]
-                    stack.append(int.from_bytes(data[position + 2 : end], "little", signed=True))
-                    position = end
-                case 0x80:  # PROTO
-                    if data[position + 1] > 2:
-                        raise InputError(f"pickle protocol {data[position + 1]}; torch.save writes protocol 2")
-                    position += 2
-                case 0x2E:  # STOP
-                    self.position = position + 1
-                    return stack.pop()
-                case op:
-                    raise InputError(f"pickle instruction {op:#04x}, which a NAS-Bench-201 file has no use for")
+            if self.position > self.limit:
+                self._refill()
+            code = self.data[self.position]
+            if code in _SET:
+                yield from self._set_items(code)
+            elif code == _STOP:
+                self.position += 1
+                return self.stack.pop()
+            else:
+                _INSTRUCTIONS.get(code, Machine._refuse)(self, code)
+
+    def _refill(self) -> None:
+        self.offset += self.position
+        self.data = self.data[self.position :] + (chunk := self.file.read(CHUNK))
+        self.position = 0
+        self.limit = len(self.data) - MARGIN if len(chunk) == CHUNK else len(self.data)
+
+    def _argument(self, form: struct.Struct) -> int:
+        """The number behind the instruction's code."""
+        return form.unpack_from(self.data, self.position + 1)[0]
+
+    def _get(self, code: int) -> None:
+        if code == _LONG_BINGET and self.data[self.position + 5] == _BINFLOAT and self._reference_run():
+            return
+        form = _INDICES[code]
+        index = self._argument(form)
+        if text := self.memo[index]:
+            self.stack.append(self.codes.texts[text])
+        elif index in self.passing:
+            self.stack.append(self.passing[index])
+        elif index in self.kept:
+            self.stack.append(self.kept[index])
+        else:
+            raise InputError("refers to a part of an architecture that was already handed out")
+        self.position += 1 + form.size
+
+    def _reference_run(self) -> bool:
+        """Do a whole run, if its keys are texts."""
+        end = _REFERENCE_RUN.match(self.data, self.position).end()
+        run = np.frombuffer(self.data, _REFERENCE, (end - self.position) // _REFERENCE.itemsize, self.position)
+        memo, texts = self.memo, self.codes.texts
+        keys = [texts[memo[entry]] for entry in run["entry"].tolist()]
+        if None in keys:
+            return False
+        self.stack += _pairs(keys, run["value"])
+        self.position = end
+        return True
+
+    def _put(self, code: int) -> None:
+        form, value = _INDICES[code], self.stack[-1]
+        index = self._argument(form)
+        if index != len(self.memo):
+            raise InputError("memo entries out of order")
+        if type(value) is str:
+            self.memo.append(self.codes[value])
+        else:
+            self.memo.append(0)
+            (self.kept if _is_shared(value) else self.passing)[index] = value
+        self.position += 1 + form.size
+
+    def _text(self, code: int) -> None:
+        length = self._argument(_UINT)
+        if length > MARGIN // 2:
+            raise InputError(f"a text of {length} bytes; the names in a NAS-Bench-201 file are short")
+        start = self.position + 5
+        end = start + length
+        if self.data[end] == _LONG_BINPUT and self.data[end + 5] == _BINFLOAT:
+            return self._text_run(length)
+        if end > len(self.data):
+            raise EOFError
+        self.stack.append(_decode(self.data[start:end]))
+        self.position = end
+
+    def _text_run(self, length: int) -> None:
+        pattern, record = _text_run(length)
+        end = pattern.match(self.data, self.position).end()
+        run = np.frombuffer(self.data, record, (end - self.position) // record.itemsize, self.position)
+        if run["entry"].tolist() != list(range(len(self.memo), len(self.memo) + len(run))):
+            raise InputError("memo entries out of order")
+        keys, numbers = self.codes.run(run["text"].tobytes(), length)
+        self.memo += numbers
+        self.stack += _pairs(keys, run["value"])
+        self.position = end
+
+    def _small_integer(self, code: int) -> None:
+        if self.data[self.position + 2] == _BINFLOAT:
+            end = _INTEGER_RUN.match(self.data, self.position).end()
+            self.stack += _integers((end - self.position) // 11).unpack_from(self.data, self.position)
+            self.position = end
+        else:
+            self.stack.append(self.data[self.position + 1])
+            self.position += 2
+
+    def _number(self, code: int) -> None:
+        form = _NUMBERS[code]
+        self.stack += form.unpack_from(self.data, self.position + 1)
+        self.position += 1 + form.size
+
+    def _long(self, code: int) -> None:
+        end = self.position + 2 + self.data[self.position + 1]
+        self.stack.append(int.from_bytes(self.data[self.position + 2 : end], "little", signed=True))
+        self.position = end
+
+    def _constant(self, code: int) -> None:
+        self.stack.append(_CONSTANTS[code])
+        self.position += 1
+
+    def _empty_list(self, code: int) -> None:
+        self.stack.append([])
+        self.position += 1
+
+    def _empty_dict(self, code: int) -> None:
+        value = {}
+        if self.key is not None and len(self.frames) == 1 and self.stack and self.stack[-1] == self.key:
+            self.target = value
+        self.stack.append(value)
+        self.position += 1
+
+    def _mark(self, code: int) -> None:
+        self.frames.append(self.stack)
+        self.stack = []
+        self.position += 1
+
+    def _marked(self) -> list:
+        """What lies above the last mark, which is taken off with it."""
+        items, self.stack = self.stack, self.frames.pop()
+        return items
+
+    def _set_items(self, code: int) -> Iterator[tuple[object, object]]:
+        """Yields what is handed out."""
+        if code == _SETITEMS:
+            items = self._marked()
+        else:
+            items = self.stack[-2:]
+            del self.stack[-2:]
+        pairs, into = zip(items[::2], items[1::2], strict=True), self.stack[-1]
+        if into is self.target and self.target is not None:
+            yield from pairs
+            self.passing.clear()
+        elif isinstance(into, dict):
+            into.update(pairs)
+            if self._holds_entry():
+                yield tuple(self.stack)
+                self.stack.clear()
+                self.passing.clear()
+        else:
+            raise InputError(f"sets items of a {type(into).__name__}")
+        self.position += 1
+
+    def _holds_entry(self) -> bool:
+        """Whether the stack is one item that will be set in the target."""
+        return (
+            self.target is not None
+            and len(self.stack) == 2
+            and bool(self.frames)
+            and self.frames[-1][-1] is self.target
+        )
+
+    def _append(self, code: int) -> None:
+        items = self._marked() if code == _APPENDS else [self.stack.pop()]
+        if type(self.stack[-1]) is not list:
+            raise InputError(f"appends to a {type(self.stack[-1]).__name__}")
+        self.stack[-1] += items
+        self.position += 1
+
+    def _short_tuple(self, code: int) -> None:
+        """Of one to three items."""
+        items = self.stack[_TUPLE1 - 1 - code :]
+        self.stack[_TUPLE1 - 1 - code :] = [tuple(items)]
+        self.position += 1
+
+    def _tuple(self, code: int) -> None:
+        items = self._marked()
+        self.stack.append(tuple(items))
+        self.position += 1
+
+    def _reduce(self, code: int) -> None:
+        arguments = self.stack.pop()
+        if type(self.stack[-1]) is not _Global:  # a text may read like one
+            raise InputError(f"calls a {type(self.stack[-1]).__name__}; nothing was run")
+        self.stack[-1] = self.stack[-1](*arguments)
+        self.position += 1
+
+    def _build(self, code: int) -> None:
+        """Of a dtype: its byte order."""
+        state = self.stack.pop()
+        if not isinstance(self.stack[-1], np.dtype) or state[1] != "<":
+            raise InputError(f"sets the state of a {type(self.stack[-1]).__name__}")
+        self.position += 1
+
+    def _find_global(self, code: int) -> None:
+        module = self.data.index(b"\n", self.position)
+        name = self.data.index(b"\n", module + 1)
+        self.stack.append(
+            _global(self.data[self.position + 1 : module].decode(), self.data[module + 1 : name].decode())
+        )
+        self.position = name + 1
+
+    def _protocol(self, code: int) -> None:
+        if (version := self.data[self.position + 1]) > 2:
+            raise InputError(f"pickle protocol {version}; torch.save writes protocol 2")
+        self.position += 2
+
+    def _refuse(self, code: int) -> None:
+        raise InputError(f"pickle instruction {code:#04x}, which a NAS-Bench-201 file has no use for")
+
+
+_INSTRUCTIONS = {
+    code: instruction
+    for codes, instruction in (
+        (pickle.LONG_BINGET + pickle.BINGET, Machine._get),
+        (pickle.LONG_BINPUT + pickle.BINPUT, Machine._put),
+        (pickle.BINUNICODE, Machine._text),
+        (pickle.BININT1, Machine._small_integer),
+        (pickle.BINFLOAT + pickle.BININT2 + pickle.BININT, Machine._number),
+        (pickle.LONG1, Machine._long),
+        (pickle.NONE + pickle.NEWTRUE + pickle.NEWFALSE + pickle.EMPTY_TUPLE, Machine._constant),
+        (pickle.EMPTY_LIST, Machine._empty_list),
+        (pickle.EMPTY_DICT, Machine._empty_dict),
+        (pickle.MARK, Machine._mark),
+        (pickle.APPEND + pickle.APPENDS, Machine._append),
+        (pickle.TUPLE1 + pickle.TUPLE2 + pickle.TUPLE3, Machine._short_tuple),
+        (pickle.TUPLE, Machine._tuple),
+        (pickle.REDUCE, Machine._reduce),
+        (pickle.BUILD, Machine._build),
+        (pickle.GLOBAL, Machine._find_global),
+        (pickle.PROTO, Machine._protocol),
+    )
+    for code in codes
+}
 
 
 class Unpickler(pickle.Unpickler):

@@ -1,4 +1,4 @@
-"""Looks architectures up in the table that `convert` makes. The figures are the field's convention.
+"""Looks architectures up in the table that `convert` makes. The accuracies are the field's convention.
 
 >>> table = Table(Path("architectures.parquet"))
 >>> table.accuracy("|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|…|", "cifar10", "test")
@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from freedarts.files import InputError
-from freedarts.nasbench201 import COSTS, FIGURES
+from freedarts.nasbench201 import ACCURACIES, COSTS
 from freedarts.spaces.nasbench201 import EDGES, Genotype, from_index, parse_arch
 
 # What papers call a data set and split -> column.
@@ -29,7 +29,7 @@ _SPLITS = {
 
 
 @dataclass(frozen=True)
-class Figure:
+class Accuracy:
     """An accuracy in percent over *n* trials.
 
     std: sample standard deviation, None for one trial; rank: 1 is the best, equal ones share the better rank;
@@ -61,7 +61,7 @@ class Table:
             raise InputError(f"{path}: no such file") from None
         except (OSError, ValueError) as error:  # pyarrow's own errors are among them
             raise InputError(f"{path}: not a Parquet table ({str(error).splitlines()[0]}); is it cut short?") from None
-        columns = ["index", "arch", *COSTS, *(figure + part for figure in FIGURES for part in ("", "_std", "_n"))]
+        columns = ["index", "arch", *COSTS, *(name + part for name in ACCURACIES for part in ("", "_std", "_n"))]
         if missing := [name for name in columns if name not in table.column_names]:
             raise InputError(f"{path}: no column {missing[0]!r}; that is not what convert_nasbench201 makes")
         self.path = path
@@ -113,17 +113,17 @@ class Table:
         """Mean accuracy in percent after 200 epochs. dataset: cifar10, cifar100, ImageNet16-120; split: valid, test."""
         if (column := _SPLITS.get((dataset, split))) is None:
             allowed = ", ".join(f"{name} {part}" for name, part in _SPLITS)
-            raise InputError(f"no figure for {dataset!r} {split!r}; allowed: {allowed}")
+            raise InputError(f"no accuracy for {dataset!r} {split!r}; allowed: {allowed}")
         return self.mean(arch, column)
 
     def mean(self, arch: str | int | Genotype, name: str) -> float:
-        """Mean accuracy in percent of one of FIGURES; NaN where the source has no trial."""
+        """Mean accuracy in percent of one of ACCURACIES; NaN where the source has no trial."""
         return float(self.column(name)[self.row(arch)])
 
-    def figure(self, arch: str | int | Genotype, name: str, isomorphic: bool = False) -> Figure | None:
-        """One figure of an architecture, with its rank; None where the source has no trial. name: see FIGURES."""
-        if name not in FIGURES:
-            raise InputError(f"no figure {name!r}; there are: {', '.join(FIGURES)}")
+    def ranked(self, arch: str | int | Genotype, name: str, isomorphic: bool = False) -> Accuracy | None:
+        """One accuracy of an architecture, with its rank; None where the source has no trial. name: see ACCURACIES."""
+        if name not in ACCURACIES:
+            raise InputError(f"no accuracy {name!r}; there are: {', '.join(ACCURACIES)}")
         row = self.row(arch, isomorphic)
         mean, std, n = (float(self._columns[name + part][row]) for part in ("", "_std", "_n"))
         if math.isnan(mean):
@@ -133,16 +133,16 @@ class Table:
             ordered = np.sort(values[~np.isnan(values)])
             self._ranks[name] = len(ordered) - np.searchsorted(ordered, values, side="right") + 1, len(ordered)
         ranks, count = self._ranks[name]
-        return Figure(mean, std if n > 1 else None, int(n), int(ranks[row]), count)
+        return Accuracy(mean, std if n > 1 else None, int(n), int(ranks[row]), count)
 
-    def figures(self, arch: str | int | Genotype, isomorphic: bool = False) -> dict[str, Figure | None]:
-        """All figures of an architecture, by their names in FIGURES."""
-        return {name: self.figure(arch, name, isomorphic) for name in FIGURES}
+    def accuracies(self, arch: str | int | Genotype, isomorphic: bool = False) -> dict[str, Accuracy | None]:
+        """All accuracies of an architecture, by their names in ACCURACIES."""
+        return {name: self.ranked(arch, name, isomorphic) for name in ACCURACIES}
 
-    def best(self, name: str) -> Figure | None:
-        """The highest value of one figure in the table; None where the source has no trial of it."""
+    def best(self, name: str) -> Accuracy | None:
+        """The highest value of one accuracy in the table; None where the source has no trial of it."""
         column = self.column(name)
-        return None if np.isnan(column).all() else self.figure(int(self.indices[np.nanargmax(column)]), name)
+        return None if np.isnan(column).all() else self.ranked(int(self.indices[np.nanargmax(column)]), name)
 
     def costs(self, arch: str | int | Genotype, isomorphic: bool = False) -> dict[str, float]:
         """params and flops (millions) and latency (seconds) of the network for CIFAR-10; NaN where unknown."""

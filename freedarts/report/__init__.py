@@ -4,6 +4,7 @@ Nothing here raises for a result that is missing or broken: its place says what 
 """
 
 import csv
+import os
 import platform
 import statistics
 from collections import Counter
@@ -33,8 +34,11 @@ PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "snakemake", "matpl
 BENCHMARKS = Path("results/benchmarks")
 
 
-def render(template: Path, tables: Path, selected: dict, environment: list[tuple[str, str]]) -> str:
-    """selected: searches, published and trainings as in the catalogue. environment: (name, value) rows."""
+def render(
+    template: Path, tables: Path, selected: dict, environment: list[tuple[str, str]], folder: Path | None = None
+) -> str:
+    """selected: searches, published and trainings as in the catalogue. environment: (name, value) rows. folder: the
+    current one, as Snakemake calls it where it runs."""
     engine = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return engine.from_string(template.read_text(encoding="utf-8")).render(
         tables=_tables(tables),
@@ -46,6 +50,7 @@ def render(template: Path, tables: Path, selected: dict, environment: list[tuple
         searches=[_search_row(*case) for case in selected["searches"]],
         trainings=[_training_row(*case) for case in selected["trainings"]],
         environment=environment,
+        folder=os.path.join(folder or "", ""),
     )
 
 

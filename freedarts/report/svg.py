@@ -18,6 +18,21 @@ def inline(path: Path, prefix: str) -> str:
 
     Raises InputError for a file that is missing or broken, or that could run a script or load something.
     """
+    root = _read(path)
+    _strip(root)
+    for element in root.iter():
+        if element.tag.removeprefix(f"{{{SVG}}}") not in DRAWING:
+            raise InputError(f"{path}: holds <{element.tag.split('}')[-1]}>; allowed: {', '.join(sorted(DRAWING))}")
+        for name, value in element.attrib.items():
+            element.set(name, _renamed(name, value, prefix, path))
+    width = root.attrib.pop("width", "")
+    root.attrib.pop("height", None)
+    root.set("style", f"--width: {width}" if re.fullmatch(r"[\d.]+(pt|px)", width) else "--width: 100%")
+    root.set("role", "img")
+    return ET.tostring(root, encoding="unicode")
+
+
+def _read(path: Path) -> ET.Element:
     try:
         root = ET.parse(path).getroot()
     except FileNotFoundError:
@@ -26,28 +41,22 @@ def inline(path: Path, prefix: str) -> str:
         raise InputError(f"{path}: not valid SVG ({error}); is the file cut short?") from None
     if root.tag != f"{{{SVG}}}svg" or "viewBox" not in root.attrib:
         raise InputError(f"{path}: not an SVG drawing with a viewBox")
-    _strip(root)
-    for element in root.iter():
-        if element.tag.removeprefix(f"{{{SVG}}}") not in DRAWING:
-            raise InputError(f"{path}: holds <{element.tag.split('}')[-1]}>; allowed: {', '.join(sorted(DRAWING))}")
-        for name, value in element.attrib.items():
-            if name == "id":
-                element.set(name, prefix + value)
-            elif name in ("href", f"{{{LINK}}}href"):
-                if value.startswith("data:image/png;base64,"):
-                    continue  # the bar of colours beside a heat map
-                if not value.startswith("#"):
-                    raise InputError(f"{path}: refers to {value!r}; allowed: places in the drawing")
-                element.set(name, f"#{prefix}{value[1:]}")
-            elif name.startswith("on") or re.search(r"url\((?!#)", value):
-                raise InputError(f"{path}: {name}={value!r} would load or run something")
-            else:
-                element.set(name, value.replace("url(#", f"url(#{prefix}"))
-    width = root.attrib.pop("width", "")
-    root.attrib.pop("height", None)
-    root.set("style", f"--width: {width}" if re.fullmatch(r"[\d.]+(pt|px)", width) else "--width: 100%")
-    root.set("role", "img")
-    return ET.tostring(root, encoding="unicode")
+    return root
+
+
+def _renamed(name: str, value: str, prefix: str, path: Path) -> str:
+    """The value of an attribute, with the *prefix* before the ids in it."""
+    if name == "id":
+        return prefix + value
+    if name in ("href", f"{{{LINK}}}href"):
+        if value.startswith("data:image/png;base64,"):
+            return value  # the bar of colours beside a heat map
+        if not value.startswith("#"):
+            raise InputError(f"{path}: refers to {value!r}; allowed: places in the drawing")
+        return f"#{prefix}{value[1:]}"
+    if name.startswith("on") or re.search(r"url\((?!#)", value):
+        raise InputError(f"{path}: {name}={value!r} would load or run something")
+    return value.replace("url(#", f"url(#{prefix}")
 
 
 def _strip(element: ET.Element) -> None:

@@ -4,14 +4,17 @@ from pathlib import Path
 
 from freedarts import tables
 from freedarts.results import read
-from freedarts.study import paper
+from freedarts.study import kinds, paper
 from freedarts.study.settings import read_yaml
 from freedarts.tables.correlation import correlation_table
+from freedarts.tables.costs import cost_table
 from freedarts.tables.latex import latex
 from freedarts.tables.nasbench201 import nasbench201_table
 from freedarts.tables.numbers import lookups_table, numbers_table, paper_table
 from freedarts.tables.provenance import provenance_table
+from freedarts.tables.searches import search_table
 from freedarts.tables.stability import stability_table
+from freedarts.tables.trainings import training_table
 
 PUBLISHED = ("numbers", "objectives", "costs")  # files of resources/ that the tables read
 
@@ -22,38 +25,52 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
 
     Returns {suffix: text}. InputError for a result that is missing or broken.
     """
-    searches = read.searches(selected["searches"])
-    genotypes = read.genotypes([*selected["searches"], *selected["sources"]])
-    costs = read.costs(selected["costs"])
-    lookups = read.lookups(selected["lookups"])
-    correlations = read.correlations(selected["correlations"], selected["benchmark"])
-    trainings = read.trainings(selected["trainings"])
-    figures = paper.read(published["numbers"], schema)
-    compared = {
-        "searches": _both(searches, read.searches(selected["number_searches"])),
-        "genotypes": _both(genotypes, read.genotypes(selected["number_searches"])),
-    }
-    trained = [number for number in figures if not paper.is_lookup(number)]
-    looked_up = [number for number in figures if paper.is_lookup(number)]
-    kinds = {
-        "searches": [result for found in searches.values() for result in found.values()],
-        "trainings": list(trainings.values()),
-    }
+    results = selected["results"]
+    all_searches, all_genotypes = read.searches(results["searches"]), read.genotypes(results["genotypes"])
+    searches = _shown(all_searches, selected["searches"])
+    genotypes = _shown(all_genotypes, [*selected["searches"], *selected["sources"]])
+    costs = read.costs(results["costs"])
+    lookups = read.results(kinds.LOOKUP, results["lookups"])
+    correlations = read.correlations(results["architecture_scores"], selected["benchmark"])
+    trainings = read.trainings(results["trainings"])
+    numbers = _numbers(
+        paper.read(published["numbers"], schema),
+        read.results(kinds.NUMBER, results["numbers"]),
+        readings=selected["readings"],
+        results=trainings | paper.looked_up(lookups),
+        searches=all_searches,
+        genotypes=all_genotypes,
+    )
+    trained = [number for number in numbers if not paper.is_lookup(number)]
+    looked_up = [number for number in numbers if paper.is_lookup(number)]
     made = [
-        paper_table(trained, selected["readings"], trainings),
-        numbers_table(trained, selected["readings"], trainings, **compared, tasks=selected["tasks"]),
-        tables.search_table(searches, genotypes, read_yaml(published["objectives"]), selected["left_out"]),
+        paper_table(trained),
+        numbers_table(trained, selected["tasks"]),
+        search_table(searches, genotypes, read_yaml(published["objectives"]), selected["left_out"]),
         stability_table(genotypes),
         nasbench201_table(genotypes, lookups, looked_up),
-        lookups_table(looked_up, selected["readings"], lookups, **compared),
+        lookups_table(looked_up, selected["benchmark"]),
         correlation_table(correlations),
-        tables.cost_table(costs, read_yaml(published["costs"])),
-        tables.training_table(trainings),
-        provenance_table(kinds),
+        cost_table(costs, read_yaml(published["costs"])),
+        training_table(trainings),
+        provenance_table(
+            {
+                "searches": [result for seeds in searches.values() for result in seeds.values()],
+                "trainings": list(trainings.values()),
+            }
+        ),
     ]
     return {".csv": tables.csv(made), ".tex": latex(made), ".md": tables.markdown(made)}
 
 
-def _both(selected: dict[tuple, dict], compared: dict[tuple, dict]) -> dict[tuple, dict]:
-    """What is selected, with that which only figures of the paper are compared with."""
-    return {case: selected.get(case, {}) | compared.get(case, {}) for case in {**selected, **compared}}
+def _numbers(entries: list[dict], made: dict[tuple, dict], **there: dict) -> list[dict]:
+    """Of each number what its file holds; of one that is not selected what the results that are *there* give."""
+    return [made.get((entry["id"],)) or paper.so_far(entry, **there) for entry in entries]
+
+
+def _shown(results: dict[tuple, dict], selected: list) -> dict[tuple, dict]:
+    """Without those that only numbers of the paper are compared with."""
+    return {
+        (supernet, source): {seed: results[supernet, source][seed] for seed in seeds}
+        for supernet, source, seeds in selected
+    }

@@ -1,21 +1,21 @@
 """What is still to be done, and how long the trainings in it will take. Imports no torch."""
 
+import os
 import re
 import statistics
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tabulate import tabulate
 
 from freedarts.files import InputError, read_json
-from freedarts.study import run_folder
-from freedarts.study.paths import METRICS
+from freedarts.study import kinds, run_folder
 
 HEADER = ("output_file", "date", "rule", "log-file(s)", "status", "plan")  # of `snakemake --summary`
-PATTERN = re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(METRICS)))
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,13 @@ class Pending:
     status: str
 
 
-def pending(summary: str) -> list[Pending]:
-    """What `snakemake --summary` says is not up to date. Raises InputError for another text."""
+def pending(summary: str, folder: Path | None = None) -> list[Pending]:
+    """What `snakemake --summary` says is not up to date, below *folder*. Raises InputError for another text."""
     rows = [line.split("\t") for line in summary.splitlines()]
     if not rows or tuple(rows[0]) != HEADER or any(len(row) != len(HEADER) for row in rows):
         raise InputError("standard input: expected what `snakemake --summary TARGET` prints")
-    return [Pending(path, rule, status) for path, _, rule, _, status, plan in rows[1:] if plan == "update pending"]
+    below = partial(os.path.relpath, start=folder) if folder else str
+    return [Pending(below(path), rule, why) for path, _, rule, _, why, plan in rows[1:] if plan == "update pending"]
 
 
 def measured(tasks: dict[str, dict], folder: Path) -> dict[str, tuple[float, str]]:
@@ -67,7 +68,7 @@ def estimates(tasks: dict[str, dict], stated: object, where: str) -> dict[str, t
 
 def markdown(target: str, files: list[Pending], tasks: dict[str, dict], seconds: dict[str, tuple[float, str]]) -> str:
     """tasks: epochs and gpus of each; seconds: of an epoch of a task, and how that was found."""
-    found = [(match, file.status) for file in files if (match := PATTERN.fullmatch(file.path))]
+    found = [(match, file.status) for file in files if (match := kinds.TRAINING.pattern.fullmatch(file.path))]
     rows = [_row(match, status, tasks, seconds) for match, status in found]
     lines = [f"# What {target} still needs", ""]
     if not files:

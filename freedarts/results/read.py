@@ -1,102 +1,82 @@
-"""What the tables are made of, read and checked: resources, and the finished results of a selection, from the current
-folder. Imports no torch."""
+"""What the tables are made of, read and checked: the finished results of a selection, from the current folder. Imports
+no torch.
+
+A selection is what Kind.selected of freedarts.study.kinds gives: lists of values of a kind's wildcards.
+"""
 
 import csv
 from pathlib import Path
 
+from freedarts import genotype
 from freedarts.files import InputError, read_json
-from freedarts.genotype import Genotype, Refused, read
-from freedarts.study.paths import (
-    ARCHITECTURE_SCORES,
-    CORRELATION,
-    COST,
-    GENOTYPE,
-    LOOKUP,
-    SEARCH,
-    Training,
-    metrics_path,
-)
+from freedarts.genotype import Genotype, Refused
+from freedarts.study import kinds
+from freedarts.study.kinds import Kind
+from freedarts.study.paths import Training
 
-SEARCH_KEYS = ("space", "proxy", "objective", "audit", "seconds", "peak_memory_mb")
-LOOKUP_KEYS = ("best", "seeds")
-CORRELATION_KEYS = ("accuracies",)
-METRICS_KEYS = (
-    "error_last",
-    "error_best",
-    "top5_error_last",
-    "epochs",
-    "parameters",
-    "images_per_second",
-    "hours",
-    "device",
-)
+
+def result(kind: Kind, case: tuple) -> dict:
+    """What one file holds; results by seed, whose keys are text in JSON, are by numbers."""
+    path = Path(kind.file(case))
+    content = read_json(path, kind.keys)
+    if "seeds" not in kind.keys:
+        return content
+    try:
+        return content | {"seeds": {int(seed): result for seed, result in content["seeds"].items()}}
+    except (AttributeError, ValueError):
+        why = "seeds: expected an object with numbers for keys"
+        raise InputError(f"{path}: not as {' or '.join(kind.rules)} writes it ({why})") from None
+
+
+def results(kind: Kind, selected: list) -> dict[tuple, dict]:
+    """What each file of a kind holds, by the values of its wildcards."""
+    return {case: result(kind, case) for case in kinds.cases(selected)}
 
 
 def searches(selected: list) -> dict[tuple[str, str], dict[int, dict]]:
-    """selected: (supernet, score, seeds). Returns (supernet, score) -> seed -> scores.json."""
-    return {
-        (supernet, score): {
-            seed: read_json(Path(SEARCH.format(supernet=supernet, score=score, seed=seed)), SEARCH_KEYS)
-            for seed in seeds
-        }
-        for supernet, score, seeds in selected
-    }
+    """(supernet, score) -> seed -> scores.json."""
+    return _by_seed(results(kinds.SEARCH, selected))
 
 
 def genotypes(selected: list) -> dict[tuple[str, str], dict[int, Genotype | Refused]]:
-    """selected: (supernet, source, seeds). Returns (supernet, source) -> seed -> genotype."""
-    return {
-        (supernet, source): {
-            seed: read(Path(GENOTYPE.format(supernet=supernet, source=source, seed=seed))) for seed in seeds
-        }
-        for supernet, source, seeds in selected
-    }
+    """(supernet, source) -> seed -> genotype."""
+    return _by_seed({case: genotype.read(Path(kinds.GENOTYPE.file(case))) for case in kinds.cases(selected)})
 
 
-def costs(selected: list) -> dict[tuple[str, str, str], dict[str, dict | None]]:
-    """selected: (task, supernet, source). Returns the same -> seed, as text -> figures, None without a genotype."""
-    return {
-        (task, supernet, source): read_json(Path(COST.format(task=task, supernet=supernet, source=source)))
-        for task, supernet, source in selected
-    }
+def _by_seed(results: dict[tuple, object]) -> dict[tuple, dict[int, object]]:
+    """The seed is the last wildcard."""
+    found: dict[tuple, dict[int, object]] = {}
+    for (*case, seed), content in results.items():
+        found.setdefault(tuple(case), {})[seed] = content
+    return found
 
 
-def lookups(selected: list) -> dict[tuple[str, str], dict]:
-    """selected: (supernet, source). Returns the same -> what lookup_nasbench201 wrote."""
-    return {
-        (supernet, source): read_json(Path(LOOKUP.format(supernet=supernet, source=source)), LOOKUP_KEYS)
-        for supernet, source in selected
-    }
+def costs(selected: list) -> dict[tuple[str, str, str], dict[int, dict | None]]:
+    """(task, supernet, source) -> seed -> counts, None without a genotype."""
+    return {case: found["seeds"] for case, found in results(kinds.COST, selected).items()}
 
 
 def correlations(selected: list, benchmark: bool) -> dict[tuple[str, int, int], dict | None]:
-    """selected: (score, architectures, seed). Returns the same -> what correlate wrote, None without a benchmark."""
-    return {
-        (score, count, seed): read_json(
-            Path(CORRELATION.format(score=score, architectures=count, seed=seed)), CORRELATION_KEYS
-        )
-        if benchmark
-        else None
-        for score, count, seed in selected
-    }
+    """selected: of scores of architectures. (score, architectures, seed) -> what correlate wrote, None without a
+    benchmark."""
+    return results(kinds.CORRELATION, selected) if benchmark else dict.fromkeys(kinds.cases(selected))
 
 
 def architecture_scores(selected: list) -> dict[tuple[str, int, int], dict[int, float | None]]:
-    """selected: (score, architectures, seed). Returns the same -> index -> score, None if it overflew."""
+    """(score, architectures, seed) -> index -> score, None if it overflew."""
     found = {}
-    for score, count, seed in selected:
-        path = Path(ARCHITECTURE_SCORES.format(score=score, architectures=count, seed=seed))
-        read = read_json(path, ("architectures", "scores"))
+    for case, read in results(kinds.ARCHITECTURE_SCORES, selected).items():
         if len(read["architectures"]) != len(read["scores"]):
             counts = f"{len(read['architectures'])} architectures and {len(read['scores'])} scores"
-            raise InputError(f"{path}: {counts}; expected as many of one as of the other")
-        found[score, count, seed] = dict(zip(read["architectures"], read["scores"], strict=True))
+            where = kinds.ARCHITECTURE_SCORES.file(case)
+            raise InputError(f"{where}: {counts}; expected as many of one as of the other")
+        found[case] = dict(zip(read["architectures"], read["scores"], strict=True))
     return found
 
 
 def trainings(selected: list) -> dict[Training, dict]:
-    """selected: (task, supernet, source, seed, run). Returns the same -> metrics.json."""
-    return {tuple(case): read_json(Path(metrics_path(case)), METRICS_KEYS) for case in selected}
+    """(task, supernet, source, seed, run) -> metrics.json."""
+    return results(kinds.TRAINING, selected)
 
 
 def history(path: Path) -> list[tuple[int, float]]:

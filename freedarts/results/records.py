@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from freedarts.files import InputError, read_json
 from freedarts.results import manifest
-from freedarts.study import run_folder
+from freedarts.study import kinds
 
 TABLES = "results/tables.md"
 # Downloads, and what is read from them or from the user's folders: they may be deleted to free space, and are had again
@@ -49,8 +49,8 @@ def maker(name: str, finished: list[Job]) -> Job:
     """The job, one of *finished* or added to them, of a file without a record: that of the file which others ask for
     when they need it made."""
     path = Path(name)
-    if path.name in run_folder.FILES:
-        asked = str(path.with_name("metrics.json"))
+    if kind := next((kind for kind in kinds.KINDS if path.name in kind.beside), None):
+        asked = str(path.with_name(Path(kind.path).name))
     else:
         asked = TABLES if path == manifest.NAME or path.with_suffix(".md") == Path(TABLES) else name
     job = next((job for job in finished if asked in job.outputs), None)
@@ -79,10 +79,10 @@ def add_unrecorded(finished: list[Job], stated: dict | None) -> list[str]:
         job = maker(name, finished)
         # Snakemake records no measurements. They are a job of their own here: a training that is written again from
         # its checkpoints would not measure the same.
-        if name.startswith(manifest.BENCHMARKS):
-            measured = name.removeprefix(manifest.BENCHMARKS).removesuffix(".tsv")
+        if name.startswith(kinds.BENCHMARKS):
+            measured = name.removeprefix(kinds.BENCHMARKS).removesuffix(".tsv")
             job.made = folders.get(Path("results", measured), 0)
-    return [name for name in unrecorded if not name.startswith(manifest.BENCHMARKS)]
+    return [name for name in unrecorded if not name.startswith(kinds.BENCHMARKS)]
 
 
 def _is_result(name: str) -> bool:

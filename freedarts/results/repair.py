@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from freedarts.files import InputError, read_json, sha256
 from freedarts.results import manifest
 from freedarts.results.records import DATA, TABLES, Job, maker
-from freedarts.study import run_folder
+from freedarts.study import kinds, run_folder
 
 
 def faults(finished: list[Job]) -> Iterator[tuple[Job, str]]:
@@ -30,7 +30,7 @@ def faults(finished: list[Job]) -> Iterator[tuple[Job, str]]:
         yield from ((job, line) for line in unreadable.values())
         whole = sorted(set(present) - set(unreadable))
         stated: dict[Path, str] = {}
-        for metrics in (name for name in whole if name.endswith("/metrics.json")):
+        for metrics in (name for name in whole if kinds.of(name) is kinds.TRAINING):
             stated |= run_folder.stated(Path(metrics))
         for name in whole:
             # What was made again after others had read it is not what they read.
@@ -62,8 +62,9 @@ def contradictions(finished: list[Job], stated: dict, base: Path) -> Iterator[tu
     from freedarts.results import verify  # which imports pandas
 
     for path in filter(Path.exists, map(Path, stated["files"])):
-        if path.name == "metrics.json":
+        if kinds.of(str(path)) is kinds.TRAINING:
             yield from ((maker(str(path), finished), line) for line in verify.headline(path))
+    yield from ((maker(path, finished), line) for path, line in verify.verdicts(stated, base))
     yield from ((maker(TABLES, finished), line) for line in verify.tables(stated, base))
 
 

@@ -4,8 +4,8 @@ A result that is broken spoils its own line. Imports no torch.
 """
 
 import shlex
-import statistics
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from pathlib import Path
 from freedarts.files import InputError, read_json
 from freedarts.results import read
 from freedarts.results.plan import amount
-from freedarts.study import paper, paths, run_folder
+from freedarts.study import kinds, paper, paths, run_folder
 
 FINISHED, RUNNING, STOPPED, BROKEN, MISSING = "finished", "running", "stopped", "broken", "missing"
 
@@ -39,8 +39,8 @@ def training(case: paths.Training, epochs: int | None, seconds: float | None, no
     whole = epochs * seconds / 3600 if epochs and seconds else None
     try:
         if path.exists():
-            metrics = read_json(path, read.METRICS_KEYS)
-            for key in (key for key in read.METRICS_KEYS if "error" in key):
+            metrics = read_json(path, kinds.TRAINING.keys)
+            for key in (key for key in kinds.TRAINING.keys if "error" in key):
                 if type(metrics[key]) is not float or not 0 <= metrics[key] <= 100:
                     raise InputError(f"{path}: {key} is {metrics[key]!r}, expected percent")
             return Training(case, FINISHED, f"error {metrics['error_last']:.2f} %", metrics)
@@ -70,10 +70,10 @@ def _age(seconds: float) -> str:
 
 
 def markdown(
-    selected: dict, figures: list[dict], seconds: dict[str, tuple[float, str]], command: str, now: float
+    selected: dict, numbers: list[dict], seconds: dict[str, tuple[float, str]], command: str, now: float
 ) -> str:
-    """selected: searches, trainings, readings and tasks, as in the catalogue. figures: resources/numbers.yaml.
-    seconds: of an epoch of a task, and how that was found. command: Snakemake's, for this configuration."""
+    """selected: as Catalogue.status_settings. numbers: resources/numbers.yaml. seconds: of an epoch of a task, and how
+    that was found. command: Snakemake's, for this configuration, up to the path of what it makes."""
     tasks = selected["tasks"]
 
     def look(cases: list) -> list[Training]:
@@ -85,13 +85,14 @@ def markdown(
     chosen = look(selected["trainings"])
     when = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d %H:%M UTC")
     lines = ["# Status", "", f"{when}. Trainings that the configuration selects: {_summary(chosen, tasks)}.", ""]
+    lines += ["## Results", "", "Files that the configuration selects:", "", *_results(selected["results"]), ""]
     lines += ["## The numbers that the paper prints", ""]
-    for figure in figures:
-        wanted = paper.cases(figure, selected["readings"])
-        if paper.is_lookup(figure):
-            lines += _lookup(figure, wanted["published"], command)
+    for number in numbers:
+        cases = paper.cases(number, selected["readings"])
+        if paper.is_lookup(number):
+            lines += _lookup(number, cases["published"], command)
         else:
-            lines += _number(figure, {name: look(cases) for name, cases in wanted.items()}, tasks, command)
+            lines += _number(number, {name: look(group) for name, group in cases.items()}, tasks, command)
     lines += ["## Trainings", "", *_trainings(chosen, tasks, command), ""]
     lines += ["## Searches", "", *_searches(selected["searches"], command), ""]
     lines += ["## Hours", "", "A training is estimated by the epochs of its task, an epoch by:", ""]
@@ -99,43 +100,67 @@ def markdown(
     return "\n".join([*lines, ""])
 
 
-def _number(figure: dict, readings: dict[str, list[Training]], tasks: dict[str, dict], command: str) -> list[str]:
+def _results(selection: dict[str, list]) -> Iterator[str]:
+    """How many files of each kind there are."""
+    for kind in kinds.KINDS:
+        files = set(kind.files(selection[kind.name]))
+        if files:
+            yield f"- {kind.title}: {sum(Path(file).is_file() for file in files)} of {len(files)}"
+
+
+def _reading(number: dict, name: str, results: dict, cases: list) -> dict:
+    """What the file of a reading says; where there is none, what the results that there are give."""
+    case = (number["id"], name)
+    if Path(kinds.READING.file(case)).exists():
+        return read.result(kinds.READING, case)
+    return paper.reading(number, results, cases)
+
+
+def _mean(reading: dict) -> str:
+    spread = "" if reading["std"] is None else f" ± {reading['std']:.2f}"
+    return f"{reading['mean']:.2f}{spread} %"
+
+
+def _number(number: dict, readings: dict[str, list[Training]], tasks: dict[str, dict], command: str) -> list[str]:
     metrics = {found.case: found.metrics for cases in readings.values() for found in cases if found.metrics}
-    lines = [f"### {figure['id']}", "", f"Paper: {figure['value']} %, {figure['dataset']} {figure['measure']}.", ""]
+    lines = [f"### {number['id']}", "", f"Paper: {number['value']} %, {number['dataset']} {number['measure']}.", ""]
     for name, cases in readings.items():
-        errors = paper.values(figure, metrics, [found.case for found in cases])
-        spread = f" ± {statistics.stdev(errors):.2f}" if len(errors) > 1 else ""
-        here = f"{statistics.fmean(errors):.2f}{spread} %" if errors else "no result"
-        if name == "published":
-            here += f", **{paper.verdict(figure, errors)}**"
+        try:
+            reading = _reading(number, name, metrics, [found.case for found in cases])
+            here = _mean(reading) if reading["n"] else "no result"
+        except (InputError, TypeError, ValueError) as error:
+            here = f"{BROKEN}: {error}"
+        else:
+            here += f", **{reading['verdict']}**" if name == "published" else ""
         lines.append(f"- {name}: {here}; {_summary(cases, tasks)}")
         lines += [f"  - {_line(found)}" for found in cases if found.text and found.state != FINISHED]
     if any(found.state != FINISHED for cases in readings.values() for found in cases):
-        lines += ["", f"`{command} results/numbers/{figure['id']}.json`"]
+        lines += ["", f"`{command}{kinds.NUMBER.file((number['id'],))}`"]
     return [*lines, ""]
 
 
-def _lookup(figure: dict, cases: list[paper.Case], command: str) -> list[str]:
-    wanted = figure["reproduced_by"]
-    lines = [f"### {figure['id']}", "", f"Release: {figure['value']} %, {figure['dataset']} {figure['measure']}.", ""]
-    next_ = ["", f"`{command} results/numbers/{figure['id']}.json`", ""]
-    if not Path(paths.LOOKUP.format(**wanted)).exists():
+def _lookup(number: dict, cases: list[paper.Case], command: str) -> list[str]:
+    lookup = kinds.LOOKUP.path.format(**number["reproduced_by"])
+    lines = [f"### {number['id']}", "", f"Release: {number['value']} %, {number['dataset']} {number['measure']}.", ""]
+    next_ = ["", f"`{command}{kinds.NUMBER.file((number['id'],))}`", ""]
+    if not Path(lookup).exists():
         return [
             *lines,
             f"- published: no result, **{paper.NOT_RUN}**; not looked up (docs/nasbench201.md)",
             *next_,
         ]
     try:
-        found = paper.looked_up(read.lookups([(wanted["supernet"], wanted["source"])]))
-        accuracies = paper.values(figure, found, cases)
+        results = paper.looked_up(read.results(kinds.LOOKUP, {case[:2] for case in cases}))
+        accuracies = paper.values(number, results, cases)
         if odd := [value for value in accuracies if type(value) is not float or not 0 <= value <= 100]:
-            raise InputError(f"{paths.LOOKUP.format(**wanted)}: an accuracy is {odd[0]!r}, expected percent")
+            raise InputError(f"{lookup}: an accuracy is {odd[0]!r}, expected percent")
+        reading = _reading(number, "published", results, cases)
+        here = _mean(reading) if reading["n"] else "not in this benchmark"
     except InputError as error:
         return [*lines, f"- published: {BROKEN}: {error}", *next_]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         return [*lines, f"- published: {BROKEN}: not as lookup_nasbench201 writes it ({error!r})", *next_]
-    here = f"{statistics.fmean(accuracies):.2f} %" if accuracies else "not in this benchmark"
-    return [*lines, f"- published: {here}, **{paper.verdict(figure, accuracies)}**", ""]
+    return [*lines, f"- published: {here}, **{reading['verdict']}**", ""]
 
 
 def _line(found: Training) -> str:
@@ -174,18 +199,18 @@ def _trainings(cases: list[Training], tasks: dict[str, dict], command: str) -> l
         lines.append(f"- {task}, {source} on {supernet}: {_summary(members, tasks)}")
         lines += [f"  - {_line(found)}" for found in members if found.text]
         if left := [found.path for found in members if found.state not in (FINISHED, BROKEN)]:
-            lines.append(f"  - `{command} {left[0]}`" + (f" and {len(left) - 1} more" if left[1:] else ""))
+            lines.append(f"  - `{command}{left[0]}`" + (f" and {len(left) - 1} more" if left[1:] else ""))
     return lines or ["None selected."]
 
 
 def _searches(selected: list, command: str) -> list[str]:
     lines = []
     for supernet, score, seeds in selected:
-        files = [Path(paths.SEARCH.format(supernet=supernet, score=score, seed=seed)) for seed in seeds]
+        files = [Path(kinds.SEARCH.file((supernet, score, seed))) for seed in seeds]
         faults = []
         for path in filter(Path.exists, files):
             try:
-                read_json(path, read.SEARCH_KEYS)
+                read_json(path, kinds.SEARCH.keys)
             except InputError as error:
                 faults.append(str(error))
         missing = [path for path in files if not path.exists()]
@@ -193,7 +218,7 @@ def _searches(selected: list, command: str) -> list[str]:
         lines.append(f"- {score} on {supernet}: {done} of {len(files)} finished")
         lines += [f"  - broken: {fault}" for fault in faults]
         if missing:
-            lines.append(f"  - `{command} {missing[0]}`" + (f" and {len(missing) - 1} more" if missing[1:] else ""))
+            lines.append(f"  - `{command}{missing[0]}`" + (f" and {len(missing) - 1} more" if missing[1:] else ""))
     return lines or ["None selected."]
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from freedarts.files import InputError, read_json, sha256, sha256_of
 from freedarts.results import assembly, read
-from freedarts.study import run_folder
+from freedarts.study import kinds, paper, run_folder
 
-RESULTS = ("search", "genotypes", "costs", "nasbench201", "retrain", "numbers")
+FOLDERS = sorted({Path(kind.path).parts[1] for kind in kinds.KINDS})  # in results/
 
 
 def faults(found: dict, made: set[str], base: Path) -> Iterator[str]:
@@ -16,12 +16,13 @@ def faults(found: dict, made: set[str], base: Path) -> Iterator[str]:
     of another selection. base: the folder of the workflow."""
     yield from damaged(found["files"])
     known = {*found["files"], *made}
-    for path in sorted(path for part in RESULTS for path in Path("results", part).rglob("*.json")):
-        if str(path) not in known and path.name != "progress.json":
+    for path in sorted(path for part in FOLDERS for path in Path("results", part).rglob("*.json")):
+        if str(path) not in known and path.name != run_folder.PROGRESS:
             yield f"{path}: extra, nothing here made it"
     for path in found["files"]:
-        if path.endswith("/metrics.json"):
+        if kinds.of(path) is kinds.TRAINING:
             yield from headline(Path(path))
+    yield from (line for _, line in verdicts(found, base))
     yield from tables(found, base)
 
 
@@ -46,14 +47,44 @@ def headline(path: Path) -> Iterator[str]:
         yield str(error)
 
 
+def verdicts(found: dict, base: Path) -> Iterator[tuple[str, str]]:
+    """(file, what is wrong) of the readings of the paper's numbers against what they are of, and of the numbers against
+    their readings. What cannot be read is left to others."""
+    try:
+        results, readings = found["settings"]["results"], found["settings"]["readings"]
+        numbers = {number["id"]: number for number in paper.read(_resource(base, "numbers"), _schema(base))}
+        there = read.trainings(results["trainings"])
+        there |= paper.looked_up(read.results(kinds.LOOKUP, results["lookups"]))
+        made = read.results(kinds.READING, results["readings"])
+        stated = read.results(kinds.NUMBER, results["numbers"])
+        for (number, name), reading in made.items():
+            cases = paper.reading_cases(numbers[number], readings, name)
+            if reading != paper.reading(numbers[number], there, cases):
+                yield (path := kinds.READING.file((number, name))), f"{path}: comes out differently from its results"
+        for (number,), judged in stated.items():
+            its = {name: reading for (of, name), reading in made.items() if of == number}
+            if judged != paper.judged(numbers[number], its, judged["genotype"]):
+                yield (path := kinds.NUMBER.file((number,))), f"{path}: comes out differently from its readings"
+    except (InputError, AttributeError, KeyError, TypeError, ValueError):
+        return
+
+
+def _resource(base: Path, name: str) -> Path:
+    return base / "resources" / f"{name}.yaml"
+
+
+def _schema(base: Path) -> Path:
+    return base / "config" / "schema.yaml"
+
+
 def tables(found: dict, base: Path) -> Iterator[str]:
     """The tables, and what the paper and the release print, against *found* and what the results give now."""
-    published = {name: base / "resources" / f"{name}.yaml" for name in assembly.PUBLISHED}
+    published = {name: _resource(base, name) for name in assembly.PUBLISHED}
     for name, path in published.items():
         if sha256(path) != found["published"].get(name):
             yield f"{path}: not the one that the tables were made with"
     try:
-        texts = assembly.build(found["settings"], published, base / "config" / "schema.yaml")
+        texts = assembly.build(found["settings"], published, _schema(base))
     except (InputError, AttributeError, KeyError, TypeError, ValueError) as error:
         yield f"the tables cannot be made again: {error}"
         return

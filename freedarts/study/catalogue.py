@@ -13,18 +13,20 @@ from pathlib import Path
 from freedarts import scores, tasks
 from freedarts.files import InputError
 from freedarts.nasbench201 import DOWNLOAD, SPACE
-from freedarts.study import checks, paper, settings
-from freedarts.study.paths import ARCHITECTURE_SCORES, CORRELATION, GENOTYPE
+from freedarts.study import checks, kinds, paper, settings
+from freedarts.study.paths import GENOTYPE, LOOKUP, READING, SEARCH, metrics_path
 from freedarts.tasks import folders
 
 
 class Catalogue:
-    """config: the merged configuration; base: the folder of the workflow, with config/schema.yaml and resources/.
+    """config: the merged configuration; base: the folder of the workflow, with config/schema.yaml and resources/; data:
+    where the data sets are.
 
     Raises InputError with all faults in one message.
     """
 
-    def __init__(self, config: dict, base: Path):
+    def __init__(self, config: dict, base: Path, data: Path = Path("data")):
+        self.data = data
         self.config, self.resources, schema = config, base / "resources", base / "config" / "schema.yaml"
         self.numbers = {number["id"]: number for number in paper.read(self.resources / "numbers.yaml", schema)}
         self.listings: dict[str, folders.Listing] = {}
@@ -68,8 +70,8 @@ class Catalogue:
 
     def _missing_folder(self, supernet: str, score: str, entries: list[dict]) -> Path | None:
         """The folder of images without which *entries*, which select a search, leave it out."""
-        dataset = self.score(supernet, score).get("data", {}).get("dataset")
-        folder = Path("data", dataset) if dataset in tasks.IN_DATA else None
+        dataset = self.batch(supernet, score)["dataset"]
+        folder = self.data / dataset if dataset in tasks.IN_DATA else None
         return folder if folder and not folder.is_dir() and all(entry.get("optional") for entry in entries) else None
 
     def resource(self, supernet: str, source: str, seed: int) -> Path:
@@ -90,6 +92,16 @@ class Catalogue:
         """The settings of a score on a supernet."""
         score = self.config["scores"][name]
         return {**score["settings"], **score.get("overrides", {}).get(supernet, {})}
+
+    def batch(self, supernet: str, score: str) -> dict:
+        """The dataset and batch_size of the images that a score takes; None and 1 if it takes none."""
+        return {"dataset": None, "batch_size": 1, **self.score(supernet, score).get("data", {})}
+
+    def search_memory(self, supernet: str, score: str) -> int:
+        """MB. Measured, audit included (benchmarks/results): 1,000, and at most 125 an image for second derivatives, 66
+        for first ones, both on the MobileNet supernet."""
+        images = self.batch(supernet, score)["batch_size"]
+        return 2000 + scores.signature(self.score(supernet, score)["proxy"]).megabytes * images
 
     def search_settings(self, supernet: str, score: str) -> str:
         """InputError if the score's data do not fit the supernet."""
@@ -115,28 +127,42 @@ class Catalogue:
     def training_settings(self, task: str) -> str:
         return self.task_settings(task, ("space", "dataset", "network", "protocol"))
 
-    def readings_settings(self) -> str:
-        """What checks a number of the paper."""
-        return _json({"readings": self.config["readings"]})
+    def images(self, dataset: str) -> int:
+        """How many there are of a data set."""
+        facts = self.datasets[dataset]
+        return facts.train_images + facts.test_images
+
+    def architecture_dataset(self, score: str) -> str | None:
+        """The data set that a score of whole architectures takes a batch of."""
+        return self.config["architecture_scores"][score].get("data", {}).get("dataset")
+
+    def training_memory(self, task: str) -> int:
+        """MB that a training asks for; each of the processes that read an image folder has two batches ready."""
+        options = self.config["tasks"][task]
+        gpus, facts = options.get("gpus", 0), self.datasets.get(options.get("dataset"))
+        if facts is None or facts.held:
+            return 4000 * gpus + (0 if gpus else 2000) + 2 * (facts.megabytes if facts else 0)
+        image = 3 * options["network"]["image_size"] ** 2 * 4
+        return 6000 * max(1, gpus) + 16 * options["protocol"]["batch_size"] * image // 10**6
+
+    def readings_settings(self, *names: str) -> str:
+        """What checks a number of the paper: the readings of these names, or all."""
+        readings = self.config["readings"]
+        return _json({"readings": {name: readings[name] for name in names or readings}})
 
     @property
-    def _figures(self) -> list[dict]:
+    def _selected_numbers(self) -> list[dict]:
         return [self.numbers[name] for name in self.config["numbers"]]
 
     def table_settings(self) -> str:
-        """All that the tables show."""
+        """The results that the tables are made of, by their kind, and what is shown of them."""
         return _json(
             {
+                "results": kinds.selection(self),
                 "searches": self.searches(),
                 "left_out": self.left_out(),
                 "sources": self.sources(),
-                "costs": self.costs(),
-                "lookups": self.lookups(),
-                "correlations": self.correlations(),
-                "benchmark": self.config["nasbench201"]["file"] is not None,
-                "trainings": self.trainings(),
-                "numbers": self.config["numbers"],
-                "number_searches": paper.searches(self._figures, self.config["readings"]),
+                "benchmark": self.has_benchmark,
                 "readings": self.config["readings"],
                 "tasks": {name: {"trainable": "protocol" in task} for name, task in self.config["tasks"].items()},
             }
@@ -150,7 +176,7 @@ class Catalogue:
 
     def status_settings(self) -> str:
         """What the status is of."""
-        found = {"searches": self.searches(), "trainings": self.trainings()}
+        found = {"results": kinds.selection(self), "searches": self.searches(), "trainings": self.trainings()}
         return _json({**found, "readings": self.config["readings"], **json.loads(self.plan_settings())})
 
     def sources(self) -> list[tuple[str, str, list[int]]]:
@@ -175,6 +201,39 @@ class Catalogue:
         pairs = [pair for pair in self._selected() if pair not in left_out]
         return [(supernet, score, self.seeds(supernet, score)) for supernet, score in pairs]
 
+    def number_searches(self) -> list[tuple[str, str, list[int]]]:
+        """(supernet, score, seeds) of the searches that the selected numbers are compared with."""
+        return paper.searches(self._selected_numbers, self.config["readings"])
+
+    def number_readings(self) -> list[tuple[str, list[str]]]:
+        """(number, readings) of the selected numbers."""
+        readings = self.config["readings"]
+        return [(number["id"], list(paper.cases(number, readings))) for number in self._selected_numbers]
+
+    def _possible(self, number: str) -> dict:
+        """The entry of a number whose trainings or look-up there can be. InputError that says why not."""
+        for fault in checks.number_faults(self, number):
+            raise InputError(fault)
+        return self.numbers[number]
+
+    def reading_results(self, number: str, reading: str) -> list[str]:
+        """The trainings, or the look-up, of a reading of a number. InputError if there can be none."""
+        entry = self._possible(number)
+        cases = paper.reading_cases(entry, self.config["readings"], reading)
+        return [LOOKUP.format(**entry["reproduced_by"])] if paper.is_lookup(entry) else [*map(metrics_path, cases)]
+
+    def evidence(self, number: str) -> list[str]:
+        """All readings of a number, and the searches and genotypes that say whether its genotypes are found again.
+        InputError as above."""
+        entry, readings = self._possible(number), self.config["readings"]
+        (supernet, score), reproduced_by = paper.searched(entry, readings), entry["reproduced_by"]
+        at = [{"supernet": supernet, "seed": seed} for seed in reproduced_by["seeds"]]
+        return [
+            *(READING.format(number=number, reading=name) for name in paper.cases(entry, readings)),
+            *(SEARCH.format(score=score, **each) for each in at),
+            *(GENOTYPE.format(source=s, **each) for s in (score, reproduced_by["source"]) for each in at),
+        ]
+
     def left_out(self) -> list[tuple[str, str, str]]:
         """(supernet, score, missing folder) of the optional searches whose images are not there."""
         missing = [(*pair, self._missing_folder(*pair, entries)) for pair, entries in self._selected().items()]
@@ -195,9 +254,14 @@ class Catalogue:
             raise InputError(checks.NO_FILE)
         return DOWNLOAD if file == "download" else file
 
+    @property
+    def has_benchmark(self) -> bool:
+        """Whether there is, or will be, a NAS-Bench-201 file."""
+        return self.config["nasbench201"]["file"] is not None
+
     def lookups(self) -> list[tuple[str, str]]:
         """(supernet, source) of all NAS-Bench-201 genotypes; none without a benchmark file to look them up in."""
-        if self.config["nasbench201"]["file"] is None:
+        if not self.has_benchmark:
             return []
         selected = [*self.searches(), *self.sources()]
         return [(n, source) for n, source, _ in selected if self.config["supernets"][n]["space"] == SPACE]
@@ -212,11 +276,6 @@ class Catalogue:
         }
         return list(cases)
 
-    def correlation_files(self) -> list[str]:
-        """The selected scores of whole architectures; their correlations, where there is a benchmark file."""
-        pattern = ARCHITECTURE_SCORES if self.config["nasbench201"]["file"] is None else CORRELATION
-        return [pattern.format(score=name, architectures=n, seed=seed) for name, n, seed in self.correlations()]
-
     def costs(self) -> list[tuple[str, str, str]]:
         """(task, supernet, source) of every selected cost file, each once."""
         cases = {
@@ -229,7 +288,7 @@ class Catalogue:
     def trainings(self) -> list[tuple[str, str, str, int, int]]:
         """(task, supernet, source, seed, run) of every selected training, each once; first those of the numbers."""
         readings = self.config["readings"]
-        wanted = [case for figure in self._figures for case in paper.trainings(figure, readings)]
+        wanted = [case for number in self._selected_numbers for case in paper.trainings(number, readings)]
         cases = {
             (entry["task"], entry["supernet"], entry["source"], seed, run): None
             for entry in self.config["retrain"]

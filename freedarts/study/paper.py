@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from freedarts.files import InputError
-from freedarts.nasbench201 import FIGURES
+from freedarts.nasbench201 import ACCURACIES
 from freedarts.study import settings
 from freedarts.study.paths import Training
 
@@ -35,6 +35,14 @@ def read(path: Path, schema: Path) -> list[dict]:
             given = f"lookup {number['reproduced_by']['lookup']!r} of {number['dataset']}, {number['measure']}"
             raise InputError(f"{path}: {number['id']}: {given}; expected {name!r}")
     return numbers
+
+
+def entry(path: Path, schema: Path, name: str) -> dict:
+    """The number *name* of the file. InputError if there is none."""
+    numbers = {number["id"]: number for number in read(path, schema)}
+    if name not in numbers:
+        raise InputError(f"{path}: no number {name!r}; there are: {', '.join(numbers)}")
+    return numbers[name]
 
 
 def values(number: dict, results: dict[Case, dict], wanted: list[Case]) -> list[float]:
@@ -66,6 +74,14 @@ def cases(number: dict, readings: dict[str, dict]) -> dict[str, list[Case]]:
     return trained
 
 
+def reading_cases(number: dict, readings: dict[str, dict], name: str) -> list[Case]:
+    """The same of the reading *name*. InputError if the number has none."""
+    found = cases(number, readings)
+    if name not in found:
+        raise InputError(f"{number['id']}: no reading {name!r}; there are: {', '.join(found)}")
+    return found[name]
+
+
 def trainings(number: dict, readings: dict[str, dict]) -> list[Training]:
     """What has to be trained for all readings of a number."""
     return [] if is_lookup(number) else [case for group in cases(number, readings).values() for case in group]
@@ -88,7 +104,7 @@ def searches(numbers: Iterable[dict], readings: dict[str, dict]) -> list[tuple[s
 def looked_up(lookups: dict[tuple[str, str], dict]) -> dict[Case, dict[str, float | None]]:
     """The mean accuracies in what lookup_nasbench201 wrote, by (supernet, source)."""
     return {
-        (*where, seed): {column: of[column] and of[column]["mean"] for column in FIGURES if column in of}
+        (*where, seed): {column: of[column] and of[column]["mean"] for column in ACCURACIES if column in of}
         for where, lookup in lookups.items()
         for seed, of in lookup["seeds"].items()
         if of
@@ -118,7 +134,7 @@ def verdict(number: dict, found: Sequence[float]) -> str:
 
 
 def reading(number: dict, results: dict[Case, dict], wanted: list[Case]) -> dict:
-    """What the file of a reading holds, of those *wanted* that *results* has. The only place with the rule's result."""
+    """What the file of a reading holds, of those *wanted* that *results* has."""
     found = values(number, results, wanted)
     best = number["measure"] == "top-1 error"
     return {

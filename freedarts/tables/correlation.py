@@ -6,7 +6,7 @@ from freedarts.tables.nasbench201 import NO_FILE
 DATASETS = {"cifar10_test": "CIFAR-10", "cifar100_test": "CIFAR-100", "imagenet16_test": "ImageNet16-120"}
 NO_ACCURACIES = "not in the benchmark file"
 
-FIGURES = {
+COLUMNS = {
     "n": "n",
     "ρ": "spearman",
     "ρ, 95 %": "spearman_interval",
@@ -33,12 +33,12 @@ def correlation_table(correlations: dict[tuple[str, int, int], dict | None]) -> 
     for (score, count, seed), found in correlations.items():
         case = {"score": score, "architectures": count, "seed": seed}
         if found is None:
-            rows.append({**case, "data set": None, **dict.fromkeys(FIGURES), "status": NO_FILE})
+            rows.append({**case, "data set": None, **dict.fromkeys(COLUMNS), "status": NO_FILE})
             continue
         for column, dataset in DATASETS.items():
-            figures = found["accuracies"][column]
-            values = {title: figures and figures[key] for title, key in FIGURES.items()}
-            rows.append({**case, "data set": dataset, **values, "status": "run" if figures else NO_ACCURACIES})
+            correlation = found["accuracies"][column]
+            values = {title: correlation and correlation[key] for title, key in COLUMNS.items()}
+            rows.append({**case, "data set": dataset, **values, "status": "run" if correlation else NO_ACCURACIES})
     formats = dict.fromkeys(("architectures", "n"), "{:,}".format) | {"seed": str}
     formats |= dict.fromkeys(("ρ", "τ", "ρ, best tenth"), "{:.3f}".format)
     formats |= dict.fromkeys(("ρ, 95 %", "τ, 95 %"), lambda ends: "{:.3f} to {:.3f}".format(*ends))

@@ -50,7 +50,7 @@ def nasbench201_table(
             values = {key: Sample((value,)) for key, value in printed[case].items()}
             rows.append(_row(case, found, values, "printed by the release"))
         if case in lookups:
-            looked_up = [figures for figures in lookups[case]["seeds"].values() if figures]
+            looked_up = [accuracies for accuracies in lookups[case]["seeds"].values() if accuracies]
             rows.append(_row(case, found, _samples(looked_up), "looked up", _ranks(looked_up)))
         elif case not in printed:
             rows.append(_row(case, found, {}, NO_FILE))
@@ -81,15 +81,15 @@ def _row(
     }
 
 
-def _samples(figures: list[dict]) -> dict[str, Sample | None]:
-    return {key: _sample(figure[key] and figure[key]["mean"] for figure in figures) for key in COLUMNS}
+def _samples(accuracies: list[dict]) -> dict[str, Sample | None]:
+    return {key: _sample(of[key] and of[key]["mean"] for of in accuracies) for key in COLUMNS}
 
 
-def _ranks(figures: list[dict]) -> dict[str, Sample | int | None]:
-    ranked = [figure[RANKED] for figure in figures if figure[RANKED]]
+def _ranks(accuracies: list[dict]) -> dict[str, Sample | int | None]:
+    ranked = [of[RANKED] for of in accuracies if of[RANKED]]
     return {
-        "rank": _sample(figure["rank"] for figure in ranked),
-        "percentile": _sample(figure["percentile"] for figure in ranked),
+        "rank": _sample(accuracy["rank"] for accuracy in ranked),
+        "percentile": _sample(accuracy["percentile"] for accuracy in ranked),
         "of": ranked[0]["count"] if ranked else None,
     }
 

@@ -1,6 +1,5 @@
-"""The table of the figures that the paper prints."""
+"""The tables of the numbers that the paper and its release print, of what results/numbers/ holds."""
 
-from freedarts.study import paper as rule
 from freedarts.tables import Sample, Table, sample_text
 from freedarts.tables.nasbench201 import NO_FILE
 
@@ -25,15 +24,14 @@ Test errors in percent, a row of the paper and a row of what the published genot
 standard deviation), as far as they have been trained. The next table has what stands behind each figure."""
 
 
-def paper_table(numbers: list[dict], readings: dict[str, dict], trainings: dict[rule.Training, dict]) -> Table:
-    """The figures in the paper's layout: methods by data sets. Arguments as of `numbers_table`."""
+def paper_table(numbers: list[dict]) -> Table:
+    """In the paper's layout: methods by data sets. numbers: contents of results/numbers/, of those that are trained."""
     printed: dict[str, dict] = {}
     here: dict[str, dict] = {}
     for number in numbers:
         method, column = number["method"], f"{number['dataset']} {number['measure'].removesuffix(' error')}"
         printed.setdefault(method, {})[column] = number["value"]
-        wanted = rule.cases(number, readings)["published"]
-        here.setdefault(method, {})[column] = _sample(rule.values(number, trainings, wanted))
+        here.setdefault(method, {})[column] = _sample(number["readings"]["published"])
     columns = dict.fromkeys(column for row in printed.values() for column in row)
     rows = [
         {"method": method, "errors": name, **{column: row[method].get(column) for column in columns}}
@@ -44,21 +42,14 @@ def paper_table(numbers: list[dict], readings: dict[str, dict], trainings: dict[
     return Table("paper", "As in the paper", PAPER_NOTE, rows, formats)
 
 
-def numbers_table(
-    numbers: list[dict],
-    readings: dict[str, dict],
-    trainings: dict[rule.Training, dict],
-    searches: dict[tuple[str, str], dict[int, dict]],
-    genotypes: dict[tuple[str, str], dict[int, object]],
-    tasks: dict[str, dict],
-) -> Table:
-    """numbers: resources/numbers.yaml. readings: the configuration's. trainings: metrics. searches, genotypes: by
-    (supernet, source), then by seed. tasks: name -> whether it is trainable."""
+def numbers_table(numbers: list[dict], tasks: dict[str, dict]) -> Table:
+    """numbers: as of `paper_table`. tasks: name -> whether it is trainable."""
+    names = dict.fromkeys(name for number in numbers for name in number["readings"])
+    trained = [name for name in names if any(number["readings"][name]["n"] for number in numbers)]
+    shown = list(dict.fromkeys(["published", *trained]))
     rows = []
     for number in numbers:
-        log, wanted = number["log"] or {}, number["reproduced_by"]
-        cases = rule.cases(number, readings)
-        found = rule.reading(number, trainings, cases["published"])
+        log, published = number["log"] or {}, number["readings"]["published"]
         rows.append(
             {
                 "number": number["id"],
@@ -67,66 +58,52 @@ def numbers_table(
                 "log, last epoch": log.get("last"),
                 "log, best epoch": log.get("best"),
                 "evidence in the release": number["evidence"],
-                "genotype": _found_again(number, readings, searches, genotypes),
-                **{name: _sample(rule.values(number, trainings, wanted)) for name, wanted in cases.items()},
-                "n": found["n"],
-                "verdict": found["verdict"] + _next(number["id"], wanted["task"], found["missing"], tasks),
+                "genotype": number["genotype"],
+                **{name: _sample(number["readings"][name]) for name in shown},
+                "n": published["n"],
+                "verdict": number["verdict"] + _next(number, published["missing"], tasks),
             }
         )
-    empty = {name for name in readings if name != "published" and not any(row[name] for row in rows)}
-    rows = [{column: value for column, value in row.items() if column not in empty} for row in rows]
     formats = dict.fromkeys(("paper", "log, last epoch", "log, best epoch", "n"), str)
-    formats |= dict.fromkeys((name for name in readings if name not in empty), sample_text(2))
+    formats |= dict.fromkeys(shown, sample_text(2))
     return Table("numbers", "The numbers that the paper prints", NOTE, rows, formats)
 
 
-def lookups_table(
-    numbers: list[dict],
-    readings: dict[str, dict],
-    lookups: dict[tuple[str, str], dict],
-    searches: dict[tuple[str, str], dict[int, dict]],
-    genotypes: dict[tuple[str, str], dict[int, object]],
-) -> Table:
-    """Arguments as of `numbers_table`. lookups: (supernet, source) -> what lookup_nasbench201 wrote."""
-    figures, rows = rule.looked_up(lookups), []
+def lookups_table(numbers: list[dict], benchmark: bool) -> Table:
+    """numbers: contents of results/numbers/, of those that are looked up. benchmark: whether there is its file."""
+    rows = []
     for number in numbers:
-        wanted = rule.cases(number, readings)["published"]
-        found = rule.reading(number, figures, wanted)
+        published = number["readings"]["published"]
         rows.append(
             {
                 "number": number["id"],
                 "measure": f"{number['dataset']} {number['measure']}",
                 "release": number["value"],
                 "evidence in the release": number["evidence"],
-                "genotype": _found_again(number, readings, searches, genotypes),
-                "looked up": _sample(rule.values(number, figures, wanted)),
-                "verdict": found["verdict"] + ("" if found["n"] else f"; {_why_not(lookups, found['missing'])}"),
+                "genotype": number["genotype"],
+                "looked up": _sample(published),
+                "verdict": number["verdict"] + ("" if published["n"] else f"; {_why_not(published, benchmark)}"),
             }
         )
     formats = {"release": str, "looked up": sample_text(2)}
     return Table("lookups", "The NAS-Bench-201 numbers that the release prints", LOOKUP_NOTE, rows, formats)
 
 
-def _why_not(lookups: dict, missing: list) -> str:
-    if not lookups:
+def _why_not(reading: dict, benchmark: bool) -> str:
+    if not benchmark:
         return NO_FILE
-    return "not looked up" if missing else "not in this benchmark"
+    return "not looked up" if reading["missing"] else "not in this benchmark"
 
 
-def _found_again(number: dict, readings: dict[str, dict], searches: dict, genotypes: dict) -> str:
-    wanted, case = number["reproduced_by"], rule.searched(number, readings)
-    published = genotypes.get((wanted["supernet"], wanted["source"]), {})
-    return rule.found_again(number, searches.get(case, {}), genotypes.get(case, {}), published)
+def _sample(reading: dict) -> Sample | None:
+    return Sample(tuple(reading["values"])) if reading["n"] else None
 
 
-def _sample(errors: list[float]) -> Sample | None:
-    return Sample(tuple(errors)) if errors else None
-
-
-def _next(number: str, task: str, missing: list[list], tasks: dict[str, dict]) -> str:
+def _next(number: dict, missing: list[list], tasks: dict[str, dict]) -> str:
     """The command that trains what is missing and shows it here."""
     if not missing:
         return ""
+    task = number["reproduced_by"]["task"]
     if not tasks.get(task, {}).get("trainable"):
         return f"; the task {task} cannot be trained in this version"
-    return f"; `snakemake --config 'numbers=[{number}]'`"
+    return f"; `snakemake --config 'numbers=[{number['id']}]'`"

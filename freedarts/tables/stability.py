@@ -17,7 +17,7 @@ from numpy.random import Generator
 
 from freedarts import spaces
 from freedarts.genotype import Genotype, Refused
-from freedarts.tables import Table, _decimals
+from freedarts.tables import Table, decimals
 
 DRAWS = 999
 NAMES = ("supernet", "source")
@@ -43,7 +43,7 @@ def stability_table(genotypes: dict[tuple[str, str], dict[int, Genotype | Refuse
         found = [genotype for genotype in seeds.values() if not isinstance(genotype, Refused)]
         if len(found) > 1:
             rows.append({"supernet": supernet, "source": source, "n": len(found), **stability(found)})
-    formats = {column: _decimals(3 if ", p" in column else 1) for row in rows for column in row if column not in NAMES}
+    formats = {column: decimals(3 if ", p" in column else 1) for row in rows for column in row if column not in NAMES}
     formats |= {"n": str, "of": str}
     return Table("stability", "Agreement between seeds", NOTE, rows, formats)
 

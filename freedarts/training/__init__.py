@@ -4,7 +4,7 @@ import math
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +15,8 @@ from freedarts.jobs import memory
 from freedarts.jobs.checkpoints import Checkpoints, Interrupted
 from freedarts.tasks import Data
 from freedarts.training.processes import ALONE, Group
-from freedarts.training.protocol import ALL, INTENDED, Protocol
+from freedarts.training.protocol import Protocol
+from freedarts.training.steps import Steps, drop_path, optimizer
 
 SAVE_EVERY = 600  # seconds between checkpoints within an epoch
 GO_ON, SAVE, STOP = range(3)  # what the processes of a training agree on after each step
@@ -31,61 +32,23 @@ def epoch_order(images: int, seed: int, epoch: int) -> Tensor:
     return torch.randperm(images, generator=torch.Generator().manual_seed(epoch_seed(seed, epoch)))
 
 
-def optimizer(network: nn.Module, protocol: Protocol) -> torch.optim.Optimizer:
-    """SGD that lets the parameters decay that the protocol names."""
+@dataclass(frozen=True)
+class Job:
+    """What surrounds a training: who keeps its state, stops it, hears of it and shares its batches. By default no one.
 
-    def decays(name: str, parameter: Tensor) -> bool:
-        classifier = protocol.decay == INTENDED and name.startswith("classifier.")
-        return protocol.decay == ALL or parameter.ndim == 4 or classifier
+    In a *group* of processes every one has its job alike, checkpoints apart, which rank 0 has.
+    """
 
-    groups = {protocol.weight_decay: [], 0.0: []}
-    for name, parameter in network.named_parameters():
-        groups[protocol.weight_decay if decays(name, parameter) else 0.0].append(parameter)
-    options = [{"params": parameters, "weight_decay": decay} for decay, parameters in groups.items() if parameters]
-    return torch.optim.SGD(options, protocol.learning_rate, protocol.momentum)
-
-
-def drop_path(probability: float, device: torch.device) -> Tensor | None:
-    """As the networks take it."""
-    return torch.tensor(probability, device=device) if probability else None
+    checkpoints: Checkpoints | None = None
+    stop: Callable[[], bool] = lambda: False  # asked between batches, those of a test too
+    progress: Callable[[Iterable[int]], Iterable[int]] = iter  # wraps the epochs to come, to show them
+    # Before the first epoch and after each: gets the history, and the peak memory so far, in MB above what was in use
+    # before, of the process that used most.
+    report: Callable[[list[dict], float], None] = lambda history, peak_mb: None
+    group: Group = ALONE
 
 
-def step(
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    protocol: Protocol,
-    inputs: Tensor,
-    labels: Tensor,
-    bf16: bool,
-    weight: float = 1.0,
-) -> tuple[Tensor, Tensor]:
-    """One step of a training; weight: of the images in the mean over several processes. Returns the logits, and the
-    mean loss without the auxiliary head's part."""
-    with torch.autocast(labels.device.type, torch.bfloat16, enabled=bf16):
-        logits, auxiliary = network(inputs.contiguous(memory_format=torch.channels_last))
-        loss = F.cross_entropy(logits, labels, label_smoothing=protocol.label_smoothing)
-        total = loss
-        if auxiliary is not None:
-            extra = F.cross_entropy(auxiliary, labels, label_smoothing=protocol.label_smoothing)
-            total = loss + protocol.auxiliary_weight * extra
-    optimizer.zero_grad()
-    (total if weight == 1.0 else weight * total).backward()
-    nn.utils.clip_grad_norm_(network.parameters(), protocol.gradient_clip)
-    optimizer.step()
-    return logits.detach(), loss.detach()
-
-
-@dataclass
-class State:
-    """Where a training stands: the next step of an epoch, what this process summed up in it, and the history."""
-
-    epoch: int
-    step: int
-    loss: float
-    wrong: int
-    seconds: float
-    history: list[dict]
-    peak_mb: float = 0.0  # of memory, of the process that used most
+ON_ITS_OWN = Job()
 
 
 def train(
@@ -94,132 +57,187 @@ def train(
     protocol: Protocol,
     seed: int,
     device: torch.device,
-    checkpoints: Checkpoints | None = None,
-    stop: Callable[[], bool] = lambda: False,
-    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
     bf16: bool = False,
-    report: Callable[[list[dict], float], None] = lambda history, peak_mb: None,
     compiled: bool = False,
-    group: Group = ALONE,
+    job: Job = ON_ITS_OWN,
 ) -> list[dict]:
-    """Train *network* in place and test it after every epoch. Returns the history, one row an epoch.
+    """Train *network* in place and test it after every epoch. Returns the history, one row an epoch: errors in percent,
+    mean losses, seconds of wall time. bf16: automatic mixed precision with bfloat16; compiled: whether whole batches
+    run through torch.compile.
 
-    With *checkpoints* it goes on where the last one stands, and saves after every epoch, every SAVE_EVERY seconds and
-    when stop() turns true, which it asks between batches, those of a test too; then it raises Interrupted. progress
-    wraps the epochs to come, to show them; report gets the history, and the peak memory so far (MB above what was in
-    use before, of the process that used most), before the first of them and after each. bf16: automatic mixed precision
-    with bfloat16; compiled: whether whole batches run through torch.compile. Errors are in percent, losses are means,
-    seconds are wall time of this training.
-
-    In a *group* of processes every one is called alike, checkpoints apart, which rank 0 has. It alone tests the network
-    and has the history.
+    With job.checkpoints it goes on where the last one stands, and saves after every epoch, every SAVE_EVERY seconds and
+    when job.stop() turns true; then it raises Interrupted. InputError if a loss is not finite. In a job.group rank 0
+    alone tests the network and has the whole history.
     """
-    peak = memory.watch(device)
-    torch.manual_seed(zlib.crc32(f"rank {group.rank} {seed}".encode()) if group.rank else seed)
-    network.to(device, memory_format=torch.channels_last)
-    data = data.to(device)
-    sgd = optimizer(network, protocol)
-    state = State(0, 0, 0.0, 0, 0.0, [])
-    if saved := group.share(checkpoints and checkpoints.load()):
-        state = _restore(saved, network, sgd, device, group.rank)
-        del saved  # it is as large as the network with its momentum
-    model = group.wrap(network)
-    fast = torch.compile(model) if compiled else model
-    images = len(data.train_labels)
-    steps = math.ceil(images / protocol.batch_size)
+    return _Training(network, data, protocol, seed, device, bf16, compiled, job).run()
 
-    def save() -> None:
-        state.peak_mb = max(state.peak_mb, *group.gather(peak()))
-        ranks = group.gather(_own(state, device))
-        if checkpoints:
-            checkpoints.save(_snapshot(state, ranks, network, sgd), state.epoch * steps + state.step)
 
-    report(state.history, state.peak_mb)
-    for epoch in progress(range(state.epoch, protocol.epochs)):
-        network.train()
-        network.drop_path = drop_path(protocol.drop_path_at(epoch), device)
-        start = saved_at = time.perf_counter()
-        earlier = state.seconds
-        loss_sum, wrong = (torch.tensor(value, device=device) for value in (state.loss, state.wrong))
-        indices = epoch_order(images, seed, epoch if protocol.reshuffle else 0)
-        # Copied to where the labels are at once: a copy to a GPU in each step would wait for the step before.
-        batches = indices.to(data.train_labels.device).split(protocol.batch_size)[state.step :]
-        loader = data.train_batches(map(group.part, batches), seed=epoch_seed(seed, epoch))
-        for batch, (inputs, labels) in zip(batches, loader, strict=True):
-            rate = protocol.learning_rate_at(epoch, state.step, images)
-            for parameters in sgd.param_groups:
-                parameters["lr"] = rate
-            # The last, smaller batch would be compiled a second time.
-            called = fast if len(batch) == protocol.batch_size else model
-            weight = group.size * len(labels) / len(batch)
-            logits, loss = step(called, sgd, protocol, inputs, labels, bf16, weight)
-            loss_sum += loss * len(labels)
-            wrong += (logits.argmax(1) != labels).sum()
-            state.step += 1
-            now = time.perf_counter()
-            due = checkpoints and now - saved_at > SAVE_EVERY
-            if order := group.largest(STOP if stop() else SAVE if due else GO_ON):
-                state.loss, state.wrong, state.seconds = loss_sum.item(), wrong.item(), earlier + now - start
-                save()
-                saved_at = now
+@dataclass
+class State:
+    """Where a training stands: the next step of an epoch, what this process summed up in it, and the history."""
+
+    epoch: int = 0
+    step: int = 0
+    loss: float = 0.0
+    wrong: int = 0
+    seconds: float = 0.0
+    history: list[dict] = field(default_factory=list)
+    peak_mb: float = 0.0  # of memory, of the process that used most
+
+
+class Sums:
+    """What this process sums up in an epoch, from where *state* stands on; on the device, so that no step waits for the
+    one before."""
+
+    def __init__(self, state: State, device: torch.device):
+        self._loss, self._wrong = (torch.tensor(value, device=device) for value in (state.loss, state.wrong))
+        self._start = time.perf_counter() - state.seconds
+
+    def add(self, logits: Tensor, loss: Tensor, labels: Tensor) -> None:
+        self._loss += loss * len(labels)
+        self._wrong += (logits.argmax(1) != labels).sum()
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._start
+
+    def note(self, state: State) -> None:
+        state.loss, state.wrong = self._loss.item(), self._wrong.item()
+        state.seconds = self.seconds  # the device has finished
+
+
+class _Training:
+    """A training at work: `run` is the loop of epochs, `_train` that of the steps of one."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        data: Data,
+        protocol: Protocol,
+        seed: int,
+        device: torch.device,
+        bf16: bool,
+        compiled: bool,
+        job: Job,
+    ):
+        self.peak = memory.watch(device)
+        self.protocol, self.seed, self.device, self.bf16, self.job = protocol, seed, device, bf16, job
+        rank = job.group.rank
+        torch.manual_seed(zlib.crc32(f"rank {rank} {seed}".encode()) if rank else seed)
+        self.network = network.to(device, memory_format=torch.channels_last)
+        self.data = data.to(device)
+        self.images = len(data.train_labels)
+        self.steps_per_epoch = math.ceil(self.images / protocol.batch_size)
+        self.optimizer = optimizer(network, protocol)
+        self.state = State()
+        if saved := job.group.share(job.checkpoints and job.checkpoints.load()):
+            self._restore(saved)
+            del saved  # it is as large as the network with its momentum
+        self.saved_at = time.perf_counter()
+        self.steps = Steps(job.group.wrap(network), self.optimizer, protocol, bf16, compiled)
+
+    def run(self) -> list[dict]:
+        self.job.report(self.state.history, self.state.peak_mb)
+        for epoch in self.job.progress(range(self.state.epoch, self.protocol.epochs)):
+            sums = Sums(self.state, self.device)
+            self._train(epoch, sums)
+            row = self._row(epoch)
+            if tested := self._test(epoch):
+                row |= tested | {"seconds": sums.seconds}
+                _check_finite(row)
+            self.state = State(epoch + 1, history=[*self.state.history, row], peak_mb=self.state.peak_mb)
+            self._save()
+            self.job.report(self.state.history, self.state.peak_mb)
+        return self.state.history
+
+    def _train(self, epoch: int, sums: Sums) -> None:
+        """The steps of *epoch* that are still to do."""
+        self.network.train()
+        self.network.drop_path = drop_path(self.protocol.drop_path_at(epoch), self.device)
+        for inputs, labels, size in self._batches(epoch):
+            rate = self.protocol.learning_rate_at(epoch, self.state.step, self.images)
+            weight = self.job.group.size * len(labels) / size
+            logits, loss = self.steps.take(inputs, labels, rate, weight, whole=size == self.protocol.batch_size)
+            sums.add(logits, loss, labels)
+            self.state.step += 1
+            if order := self._order():
+                sums.note(self.state)
+                self._save()
                 if order == STOP:
-                    raise Interrupted(f"stopped in epoch {epoch}, step {state.step} of {steps}")
-        state.loss, state.wrong = loss_sum.item(), wrong.item()
-        state.seconds = earlier + time.perf_counter() - start
-        losses, counts = zip(*group.gather((state.loss, state.wrong)), strict=True)
-        tested = evaluate(network, data.test_batches(), bf16, stop) if group.rank == 0 else {}
-        if group.share(tested is None):
-            save()
+                    raise Interrupted(f"stopped in epoch {epoch}, step {self.state.step} of {self.steps_per_epoch}")
+        sums.note(self.state)
+
+    def _batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor, int]]:
+        """This process's share of the batches that are still to do: inputs, labels, and the size of the whole batch."""
+        indices = epoch_order(self.images, self.seed, epoch if self.protocol.reshuffle else 0)
+        # Copied to where the labels are at once: a copy to a GPU in each step would wait for the step before.
+        indices = indices.to(self.data.train_labels.device)
+        batches = indices.split(self.protocol.batch_size)[self.state.step :]
+        shares = self.data.train_batches(map(self.job.group.part, batches), epoch_seed(self.seed, epoch))
+        for batch, (inputs, labels) in zip(batches, shares, strict=True):
+            yield inputs, labels, len(batch)
+
+    def _order(self) -> int:
+        """What the processes agree on after a step."""
+        due = self.job.checkpoints and time.perf_counter() - self.saved_at > SAVE_EVERY
+        return self.job.group.largest(STOP if self.job.stop() else SAVE if due else GO_ON)
+
+    def _test(self, epoch: int) -> dict[str, float]:
+        """By rank 0 alone; empty in the others."""
+        alone = self.job.group.rank == 0
+        tested = evaluate(self.network, self.data.test_batches(), self.bf16, self.job.stop) if alone else {}
+        if self.job.group.share(tested is None):
+            self._save()
             raise Interrupted(f"stopped in epoch {epoch}, in its test")
-        row = {
+        return tested
+
+    def _row(self, epoch: int) -> dict[str, float]:
+        """Of the history, without the test."""
+        losses, counts = zip(*self.job.group.gather((self.state.loss, self.state.wrong)), strict=True)
+        return {
             "epoch": epoch,
-            "learning_rate": protocol.learning_rate_at(epoch, steps - 1, images),
-            "train_loss": sum(losses) / images,
-            "train_error": 100 * sum(counts) / images,
-            "train_seconds": state.seconds,
+            "learning_rate": self.protocol.learning_rate_at(epoch, self.steps_per_epoch - 1, self.images),
+            "train_loss": sum(losses) / self.images,
+            "train_error": 100 * sum(counts) / self.images,
+            "train_seconds": self.state.seconds,
         }
-        if group.rank == 0:
-            row |= tested
-            row["seconds"] = earlier + time.perf_counter() - start
-            for loss in ("train_loss", "test_loss"):
-                if not math.isfinite(row[loss]):
-                    raise InputError(f"{loss} is {row[loss]} in epoch {epoch}: the training has diverged")
-        state = State(epoch + 1, 0, 0.0, 0, 0.0, [*state.history, row], state.peak_mb)
-        save()
-        report(state.history, state.peak_mb)
-    return state.history
+
+    def _save(self) -> None:
+        """Keep all that the rest depends on; of batch norm the statistics of rank 0, which alone are used."""
+        state, group = self.state, self.job.group
+        state.peak_mb = max(state.peak_mb, *group.gather(self.peak()))
+        own = {  # what each process has to itself
+            "loss": state.loss,
+            "wrong": state.wrong,
+            "random": torch.get_rng_state(),
+            "random_cuda": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+        }
+        ranks = group.gather(own)
+        if self.job.checkpoints:
+            content = {
+                "state": vars(state),
+                "ranks": ranks,
+                "network": self.network.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+            }
+            self.job.checkpoints.save(content, state.epoch * self.steps_per_epoch + state.step)
+        self.saved_at = time.perf_counter()
+
+    def _restore(self, saved: dict) -> None:
+        """The inverse of `_save`."""
+        self.network.load_state_dict(saved["network"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        own = saved["ranks"][self.job.group.rank]
+        torch.set_rng_state(own["random"])
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(own["random_cuda"], self.device)
+        self.state = State(**saved["state"] | {"loss": own["loss"], "wrong": own["wrong"]})
 
 
-def _own(state: State, device: torch.device) -> dict:
-    """What each process of a training has to itself."""
-    return {
-        "loss": state.loss,
-        "wrong": state.wrong,
-        "random": torch.get_rng_state(),
-        "random_cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
-    }
-
-
-def _snapshot(state: State, ranks: list[dict], network: nn.Module, optimizer: torch.optim.Optimizer) -> dict:
-    """Of batch norm the statistics of rank 0, which alone are used."""
-    return {
-        "state": vars(state),
-        "ranks": ranks,
-        "network": network.state_dict(),
-        "optimizer": optimizer.state_dict(),
-    }
-
-
-def _restore(
-    saved: dict, network: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device, rank: int
-) -> State:
-    network.load_state_dict(saved["network"])
-    optimizer.load_state_dict(saved["optimizer"])
-    own = saved["ranks"][rank]
-    torch.set_rng_state(own["random"])
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(own["random_cuda"], device)
-    return State(**saved["state"] | {"loss": own["loss"], "wrong": own["wrong"]})
+def _check_finite(row: dict[str, float]) -> None:
+    for loss in ("train_loss", "test_loss"):
+        if not math.isfinite(row[loss]):
+            raise InputError(f"{loss} is {row[loss]} in epoch {row['epoch']}: the training has diverged")
 
 
 @torch.no_grad()
@@ -254,7 +272,7 @@ def evaluate(
 
 
 def summary(history: list[dict]) -> dict[str, float]:
-    """The figures of metrics.json. error_last is the headline: error_best is chosen on the test set."""
+    """The errors of metrics.json. error_last is the headline: error_best is chosen on the test set."""
     errors = [row["test_error"] for row in history]
     last10 = errors[-10:]
     return {

@@ -23,19 +23,19 @@ def network(
     Safetensors say themselves what they belong to; the genotype and settings given must be the same. parse:
     checks settings (freedarts.study.settings)."""
     if path.suffix == ".safetensors":
-        found, own, state = weights.read(path)
-        settings = parse(json.dumps(own))
-        if genotype_file and (given := genotype.read(genotype_file)) != found:
-            raise InputError(f"{genotype_file}: {given.to_json()} is not the genotype of {path}: {found.to_json()}")
+        trained, stated, state = weights.read(path)
+        settings = parse(json.dumps(stated))
+        if genotype_file and (given := genotype.read(genotype_file)) != trained:
+            raise InputError(f"{genotype_file}: {given.to_json()} is not the genotype of {path}: {trained.to_json()}")
         if settings_text and resolved(parse(settings_text)) != resolved(settings):
             raise InputError(f"--settings: are not those that {path} was trained with")
     else:
         if genotype_file is None or settings_text is None:
             raise InputError(f"{path}: does not say what it belongs to: --genotype and --settings are needed")
         settings = parse(settings_text)
-        found = genotype.read_trainable(genotype_file, settings["space"])
+        trained = genotype.read_trainable(genotype_file, settings["space"])
         state = weights.read_released(path)
-    return weights.build(found, settings["network"], state, str(path)), settings
+    return weights.build(trained, settings["network"], state, str(path)), settings
 
 
 def evaluate(trained: nn.Module, settings: dict, data: Path | None, workers: int, engine: Engine) -> dict:
@@ -58,7 +58,7 @@ def compare(result: dict, metrics_file: Path, where: str) -> None:
     device, precision and torch, else, where sums may be rounded in another way, within ELSEWHERE."""
     keys = {"test_error": "error_last", "test_top5_error": "top5_error_last"}
     metrics = read_json(metrics_file, (*keys.values(), "device", "precision", "versions"))
-    here, there = (_made_with(figures) for figures in (result, metrics))
+    here, there = map(_made_with, (result, metrics))
     allowed = 0.0 if here == there else ELSEWHERE
     for key, trained in keys.items():
         if abs(result[key] - metrics[trained]) > allowed:
@@ -67,5 +67,5 @@ def compare(result: dict, metrics_file: Path, where: str) -> None:
             )
 
 
-def _made_with(figures: dict) -> str:
-    return f"{figures['device']}, {figures['precision']}, torch {figures['versions']['torch']}"
+def _made_with(errors: dict) -> str:
+    return f"{errors['device']}, {errors['precision']}, torch {errors['versions']['torch']}"

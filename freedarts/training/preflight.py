@@ -3,16 +3,17 @@
 import copy
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import torch
 from torch import nn
 
-from freedarts import training
 from freedarts.files import InputError
 from freedarts.jobs.environment import Engine, device_name
 from freedarts.jobs.memory import lacks, peak_memory
 from freedarts.training.protocol import Protocol
+from freedarts.training.steps import Steps, drop_path, optimizer
 
 STEPS = 3  # the first, which also chooses the kernels, is not timed
 
@@ -26,16 +27,13 @@ def preflight(network: nn.Module, classes: int, protocol: Protocol, engine: Engi
     """
     device, each = engine.device, engine.processes
     share = -(-protocol.batch_size // each)
-
-    def trial(batch: int, compiled: bool = False) -> tuple[float, float] | None:
-        steps = partial(_steps, network, classes, protocol, device, engine.bf16, batch, compiled)
-        return _unless_memory_lacks(steps, device, compiled)
-
+    measure = partial(_measure, network, classes, protocol)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        measured = trial(share, engine.compiled)
+        measured = _unless_memory_lacks(measure, share, engine)
         if measured is None:
             # Not compiled, which takes minutes a size: some more may fit.
-            largest = each * _largest(lambda batch: trial(batch) is not None, share)
+            eager = replace(engine, compiled=False)
+            largest = each * _largest(lambda batch: _unless_memory_lacks(measure, batch, eager) is not None, share)
             others = f"but {largest} do" if largest > each else f"nor do {2 * each}"
             raise InputError(
                 f"protocol.batch_size: {protocol.batch_size} images do not fit into the memory of"
@@ -64,17 +62,17 @@ def _largest(fits: Callable[[int], bool], batch: int) -> int:
 
 
 def _unless_memory_lacks(
-    steps: Callable[[], tuple[float, float]], device: torch.device, compiled: bool
+    measure: Callable[[int, Engine], tuple[float, float]], batch: int, engine: Engine
 ) -> tuple[float, float] | None:
-    """What *steps* return, or None if the memory does not suffice; then all is free again: nothing holds the error."""
-    if device.type == "cuda":
+    """What *measure* returns, or None if memory lacks; then all of it is free again: nothing holds the error."""
+    if engine.device.type == "cuda":
         torch.cuda.empty_cache()
     try:
-        return steps()
+        return measure(batch, engine)
     except (RuntimeError, MemoryError) as error:
         if lacks(error):
             return None
-        if compiled and isinstance(error, torch._dynamo.exc.TorchDynamoException):
+        if engine.compiled and isinstance(error, torch._dynamo.exc.TorchDynamoException):
             reason = " ".join(str(error).strip().splitlines()[:2])
             raise InputError(
                 f"torch.compile fails here ({reason}); `compile: false` in the task, or --compile no, trains without it"
@@ -82,27 +80,18 @@ def _unless_memory_lacks(
         raise
 
 
-def _steps(
-    network: nn.Module,
-    classes: int,
-    protocol: Protocol,
-    device: torch.device,
-    bf16: bool,
-    batch: int,
-    compiled: bool,
-) -> tuple[float, float]:
+def _measure(network: nn.Module, classes: int, protocol: Protocol, batch: int, engine: Engine) -> tuple[float, float]:
     """Peak memory in MB, and seconds of the quickest step but the first."""
-    times = []
+    times, device = [], engine.device
     with peak_memory(device) as peak:
         trial = copy.deepcopy(network).to(device, memory_format=torch.channels_last).train()
-        trial.drop_path = training.drop_path(protocol.drop_path, device)
-        called = torch.compile(trial) if compiled else trial
-        sgd = training.optimizer(trial, protocol)
+        trial.drop_path = drop_path(protocol.drop_path, device)
+        steps = Steps(trial, optimizer(trial, protocol), protocol, engine.bf16, engine.compiled)
         images, labels = torch.randn(batch, *network.image_shape), torch.randint(classes, (batch,))
         images, labels = images.to(device), labels.to(device)
         for _ in range(STEPS):
             start = time.perf_counter()
-            _, loss = training.step(called, sgd, protocol, images, labels, bf16)
+            _, loss = steps.take(images, labels, protocol.learning_rate)
             loss.item()  # waits for the device
             times.append(time.perf_counter() - start)
     return peak.mb, min(times[1:])

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
+from torch import nn
 from tqdm import tqdm
 
 from freedarts import genotype, plugins, spaces, tasks, training
@@ -54,104 +55,142 @@ class Run:
         return (RUNS * self.search + self.run) % 2**32
 
 
+@dataclass(frozen=True)
+class Checked:
+    """A run whose parts have been read, and fit together."""
+
+    run: Run
+    settings: dict  # with all defaults of the protocol
+    genotype: genotype.Genotype
+    protocol: Protocol
+    data: tasks.Data
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What the weights say of themselves. One entry, because safetensors writes several in any order, and equal
+        trainings shall be equal files."""
+        content = {"genotype": self.genotype.to_json(), "settings": self.settings}
+        return {TRAINING: json.dumps(content, sort_keys=True)}
+
+    def key(self, engine: Engine) -> str:
+        """Of the training, on *engine*."""
+        code = training_code(self.genotype.space, self.settings["dataset"])
+        how = (engine.device.type, str(engine.bf16), str(engine.compiled), str(engine.processes))
+        return key(*self.about.values(), str(self.run.seed), tasks.identity(self.run.data), code, *how)
+
+
+def check(run: Run, processes: int) -> Checked:
+    """Read what a run names. Raises InputError where it is not allowed or does not fit together; processes: that share
+    every batch."""
+    settings = resolved(run.settings)
+    check_seed("seed", run.search)
+    if not 0 <= run.run < RUNS:
+        raise InputError(f"run {run.run}; allowed: 0 to {RUNS - 1}")
+    trained = genotype.read_trainable(run.genotype, settings["space"])
+    protocol = Protocol(**settings["protocol"])
+    data = tasks.load(settings["dataset"], run.data, -(-run.workers // processes), protocol.color_jitter)
+    classes = settings["network"]["classes"]
+    if data.classes != classes:
+        raise InputError(f"task {run.task}: the network has {classes} classes, the data {data.classes}")
+    if faults := list(task_faults(settings, tasks.known(run.data), len(data.train_labels), processes)):
+        raise InputError(f"task {run.task}: {faults[0]}")
+    return Checked(run, settings, trained, protocol, data)
+
+
+class Display:
+    """What others see of a training at work, beside its metrics *output*: TensorBoard's curves, and progress.json."""
+
+    def __init__(self, output: Path, epochs: int):
+        self._curves, self._folder, self._epochs = Curves(output.with_name("tensorboard")), output.parent, epochs
+        self.peak_mb = 0.0  # of memory, so far
+
+    def show(self, history: list[dict], peak_mb: float) -> None:
+        self.peak_mb = peak_mb
+        self._curves.show(history)
+        run_folder.write_progress(self._folder, history, self._epochs)
+
+    def close(self) -> None:
+        """The curves are whole; the progress stays until the metrics are there."""
+        self._curves.close()
+
+    def remove(self) -> None:
+        self._curves.remove()
+        (self._folder / run_folder.PROGRESS).unlink(missing_ok=True)
+
+
 def retrain(run: Run, engine: Engine, checkpoints: Path, stop: Callable[[], bool], output: Path) -> None:
     """Train, or go on; write history, protocol and weights beside *output* and the metrics to it, last, so that they
     vouch for the rest. A training that is complete in *checkpoints* writes its results again without an epoch.
 
     Of several processes the first keeps checkpoints and writes."""
-    settings, device = resolved(run.settings), engine.device
-    check_seed("seed", run.search)
-    if not 0 <= run.run < RUNS:
-        raise InputError(f"run {run.run}; allowed: 0 to {RUNS - 1}")
-    found = genotype.read_trainable(run.genotype, settings["space"])
-    space = spaces.load(found.space)
-    protocol = Protocol(**settings["protocol"])
-    workers = -(-run.workers // engine.processes)
-    data = tasks.load(settings["dataset"], run.data, workers, protocol.color_jitter)
-    if data.classes != settings["network"]["classes"]:
-        classes = settings["network"]["classes"]
-        raise InputError(f"task {run.task}: the network has {classes} classes, the data {data.classes}")
-    if odd := list(task_faults(settings, tasks.known(run.data), len(data.train_labels), engine.processes)):
-        raise InputError(f"task {run.task}: {odd[0]}")
-
+    checked, device = check(run, engine.processes), engine.device
     torch.manual_seed(run.seed)
-    network = space.network(found, **settings["network"])
-    # One entry, because safetensors writes several in any order, and equal trainings shall be equal files.
-    about = {TRAINING: json.dumps({"genotype": found.to_json(), "settings": settings}, sort_keys=True)}
-    code = training_code(found.space, settings["dataset"])
-    how = (device.type, str(engine.bf16), str(engine.compiled), str(engine.processes))
-    name = key(*about.values(), str(run.seed), tasks.identity(run.data), code, *how)
+    network = spaces.load(checked.genotype.space).network(checked.genotype, **checked.settings["network"])
     first = processes.rank() == 0
-    kept = Checkpoints(checkpoints / name) if first else None
+    kept = Checkpoints(checkpoints / checked.key(engine)) if first else None
     if first and device.type == "cuda" and kept.load() is None:  # what has steps behind it has shown that it fits
-        print(json.dumps(preflight(network, data.classes, protocol, engine)), flush=True)
+        print(json.dumps(preflight(network, checked.data.classes, checked.protocol, engine)), flush=True)
+    bar = partial(tqdm, desc=run.task, unit="epoch", disable=not first)
     with processes.joined(engine.processes, device) as group:
-        curves = Curves(output.with_name("tensorboard")) if first else None
-
-        peak = 0.0
-
-        def show(history: list[dict], peak_mb: float) -> None:
-            nonlocal peak
-            peak = peak_mb
-            if curves:
-                curves.show(history)
-                run_folder.write_progress(output.parent, history, protocol.epochs)
-
+        job, display = training.Job(kept, stop, bar, group=group), None
+        if first:
+            display = Display(output, checked.protocol.epochs)
+            job = replace(job, report=display.show)
+        parts = (network, checked.data, checked.protocol, run.seed)
         try:
-            history = training.train(
-                network,
-                data,
-                protocol,
-                run.seed,
-                device,
-                kept,
-                stop,
-                partial(tqdm, desc=run.task, unit="epoch", disable=not first),
-                engine.bf16,
-                show,
-                engine.compiled,
-                group,
-            )
+            history = training.train(*parts, device, engine.bf16, engine.compiled, job)
         except (RuntimeError, MemoryError) as error:
             if not lacks(error):
                 raise
-            if curves and kept.load() is None:  # nothing goes on from here
-                curves.remove()
-                output.with_name(run_folder.PROGRESS).unlink(missing_ok=True)
-            raise InputError(
-                f"task {run.task}: protocol.batch_size: {protocol.batch_size} images do not fit into the free memory of"
-                f" {device_name(device)}; `python -m scripts.preflight`, with the same genotype and settings, finds how"
-                " many do"
-            ) from error
-    if not curves:
-        return
-    curves.close()
+            if first and kept.load() is None:  # nothing goes on from here
+                display.remove()
+            raise _too_large(checked, device) from error
+    if first:
+        display.close()
+        _write_beside(output, checked, network, history)
+        metrics = _metrics(checked, engine, network, history, display.peak_mb)
+        write_json(output, {**metrics, "sha256": run_folder.digests(output)})
+        output.with_name(run_folder.PROGRESS).unlink()
 
+
+def _too_large(checked: Checked, device: torch.device) -> InputError:
+    return InputError(
+        f"task {checked.run.task}: protocol.batch_size: {checked.protocol.batch_size} images do not fit into the free"
+        f" memory of {device_name(device)}; `python -m scripts.preflight`, with the same genotype and settings, finds"
+        " how many do"
+    )
+
+
+def _write_beside(output: Path, checked: Checked, network: nn.Module, history: list[dict]) -> None:
+    """History, protocol and weights."""
     header = ",".join(history[0])
     rows = (",".join(f"{value:.9g}" for value in row.values()) for row in history)
     write_text(output.with_name("history.csv"), "\n".join([header, *rows]) + "\n")
-    write_json(output.with_name("protocol.json"), settings)
+    write_json(output.with_name("protocol.json"), checked.settings)
     state = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
-    replace_file(output.with_name("weights.safetensors"), lambda partial_file: save_file(state, partial_file, about))
+    replace_file(output.with_name("weights.safetensors"), lambda file: save_file(state, file, checked.about))
+
+
+def _metrics(checked: Checked, engine: Engine, network: nn.Module, history: list[dict], peak_mb: float) -> dict:
+    """All that metrics.json holds, but for the digests of the files beside it."""
+    run = checked.run
     hours = sum(row["seconds"] for row in history) / 3600
-    metrics = {
+    images = len(history) * len(checked.data.train_labels)
+    return {
         "task": run.task,
         "run": run.run,
         "training_seed": run.seed,
         **training.summary(history),
         "epochs": len(history),
         "parameters": sum(p.numel() for name, p in network.named_parameters() if "auxiliary" not in name),
-        "images_per_second": len(history) * len(data.train_labels) / sum(row["train_seconds"] for row in history),
+        "images_per_second": images / sum(row["train_seconds"] for row in history),
         "hours": hours,
-        "peak_memory_mb": round(peak, 1),
-        "gpu_hours": hours * engine.processes if device.type == "cuda" else 0.0,
+        "peak_memory_mb": round(peak_mb, 1),
+        "gpu_hours": hours * engine.processes if engine.device.type == "cuda" else 0.0,
         "precision": "bf16" if engine.bf16 else "float32",
         "compiled": engine.compiled,
         "processes": engine.processes,
-        "device": device_name(device),
+        "device": device_name(engine.device),
         "versions": versions(),
         "commit": commit(),
-        "sha256": run_folder.digests(output),
     }
-    write_json(output, metrics)
-    output.with_name(run_folder.PROGRESS).unlink()

@@ -12,7 +12,7 @@ import pytest
 import torch
 from numpy._core.multiarray import scalar
 
-from freedarts.nasbench201 import DATASETS, FIGURES, sources
+from freedarts.nasbench201 import ACCURACIES, DATASETS, sources
 from freedarts.nasbench201.query import Table
 from tests.nasbench201 import file as generated
 from tests.nasbench201.file import INDICES, convert
@@ -54,10 +54,10 @@ def assert_equals_api(source: Path, folder: Path) -> None:
                     expected[index, epochs, dataset, seed] = api.get_more_info(
                         index, dataset, hp=str(epochs), is_random=seed
                     )
-        for name, (dataset, evaluation, epochs) in FIGURES.items():
+        for name, (dataset, evaluation, epochs) in ACCURACIES.items():
             info = api.get_more_info(index, dataset, hp=str(epochs), is_random=False)
             key = "valid-accuracy" if evaluation == "x-valid" else "test-accuracy"
-            figure = table.figure(index, name)
+            figure = table.ranked(index, name)
             assert bits(figure.mean) == bits(info[key]), (index, name)
             assert figure.n == len(api.arch2infos_dict[index][str(epochs)].get_dataset_seeds(dataset))
         costs = api.get_cost_info(index, "cifar10", hp="200")
@@ -89,7 +89,7 @@ def test_real_architectures_have_the_published_accuracies(real, tmp_path):
     table = Table(convert(real, tmp_path)[1])
     assert table.indices.tolist() == list(PUBLISHED)
     for index, published in PUBLISHED.items():
-        assert [round(table.mean(index, name), 2) for name in list(FIGURES)[:6]] == list(published)
+        assert [round(table.mean(index, name), 2) for name in list(ACCURACIES)[:6]] == list(published)
 
 
 def test_every_value_of_every_architecture_is_read(contents, legacy, zipped):

@@ -8,7 +8,8 @@ import pytest
 
 from freedarts import tables
 from freedarts.architectures.correlation import correlation
-from freedarts.nasbench201 import FIGURES, SIZE
+from freedarts.nasbench201 import ACCURACIES, SIZE
+from freedarts.study import kinds
 from freedarts.study.catalogue import Catalogue
 from freedarts.study.paths import ARCHITECTURE_SCORES, CORRELATION
 from freedarts.tables.correlation import NO_ACCURACIES, NO_FILE, correlation_table
@@ -75,7 +76,7 @@ def correlate(script, table, indices: list[int], values: list[float | None]) -> 
 def test_script_joins_by_index_and_leaves_out_what_has_no_score(script, table):
     assert correlate(script, table, [15, 12, 9, 6, 3, 0, 1], [6.0, 4.0, 5.0, 3.0, 2.0, None, 9.0]) == (0, "")
     found = json.loads((table.parent / "out" / "c.json").read_text())
-    assert set(found["accuracies"]) == set(FIGURES)
+    assert set(found["accuracies"]) == set(ACCURACIES)
     cifar10 = found["accuracies"].pop("cifar10_test")
     assert (cifar10["n"], cifar10["top"], cifar10["best"]) == (5, 15.0, 15.0)
     assert cifar10["spearman"] == pytest.approx(0.9)
@@ -91,7 +92,7 @@ def test_script_names_what_is_wrong_with_the_scores(script, table):
 def test_table_with_and_without_a_benchmark():
     rng = np.random.default_rng(0)
     figures = correlation(rng.normal(size=50), rng.normal(size=50))
-    found = {"accuracies": {**dict.fromkeys(FIGURES), "cifar10_test": figures}}
+    found = {"accuracies": {**dict.fromkeys(ACCURACIES), "cifar10_test": figures}}
     made = correlation_table({("synflow", 50, 0): found, ("snip-digits", 500, 1): None})
     cifar10, cifar100, imagenet16, without = made.rows
     assert (cifar10["data set"], cifar10["ρ"], cifar10["τ"]) == ("CIFAR-10", figures["spearman"], figures["kendall"])
@@ -108,7 +109,8 @@ def test_selection_names_the_files_that_there_can_be(config):
         {"scores": ["flops"], "architectures": 50, "seeds": 1},
     ]
     cases = [("flops", 0), ("flops", 1), ("synflow", 0), ("synflow", 1)]
-    for file, pattern in ((None, ARCHITECTURE_SCORES), ("download", CORRELATION)):
+    for file, patterns in ((None, [ARCHITECTURE_SCORES]), ("download", [ARCHITECTURE_SCORES, CORRELATION])):
         config["nasbench201"]["file"] = file
-        found = Catalogue(config, ROOT).correlation_files()
-        assert found == [pattern.format(score=name, architectures=50, seed=seed) for name, seed in cases]
+        found = [path for path in kinds.files(kinds.selection(Catalogue(config, ROOT))) if "/nasbench201/" in path]
+        expected = [p.format(score=name, architectures=50, seed=seed) for p in patterns for name, seed in cases]
+        assert [path for path in found if "scores/" in path or "correlations/" in path] == expected

@@ -19,30 +19,32 @@ from tests.support import ROOT
 def test_lookup_by_string_index_and_genotype_is_the_same(table):
     for index in INDICES:
         genotype = from_index(index)
-        assert repr(table.figures(index)) == repr(table.figures(genotype.arch)) == repr(table.figures(genotype))
-        assert table.accuracy(genotype) == table.figure(index, "cifar10_test").mean
+        assert (
+            repr(table.accuracies(index)) == repr(table.accuracies(genotype.arch)) == repr(table.accuracies(genotype))
+        )
+        assert table.accuracy(genotype) == table.ranked(index, "cifar10_test").mean
         assert table.accuracy(index, "ImageNet16-120", "valid") == table.mean(index, "imagenet16_valid")
 
 
 def test_figures_are_over_the_trials_that_exist(contents, table):
     for index, trials in zip(INDICES, (1, 2, 3, 1, 1, 1), strict=True):
-        figure = table.figure(index, "cifar10_test")
+        figure = table.ranked(index, "cifar10_test")
         results = contents["arch2infos"][index]["full"]["all_results"]
         values = [t["eval_acc1es"]["ori-test@199"] for (dataset, _), t in results.items() if dataset == "cifar10"]
         assert figure.n == trials == len(values)
         assert figure.mean == pytest.approx(sum(values) / trials, rel=1e-14)
         assert figure.std is None if trials == 1 else figure.std == pytest.approx(np.std(values, ddof=1))
-        assert table.figure(index, "cifar10_valid_12").n == 2
+        assert table.ranked(index, "cifar10_valid_12").n == 2
 
 
 def test_ranks_count_from_the_best_and_ties_share_the_better_rank(tmp_path):
     accuracies = {0: 90.0, 1: 94.37, 5: 90.0, 9: 10.0}
     generated.write_legacy(tmp_path / "few.pth", generated.from_accuracies(accuracies))
     table = Table(convert(tmp_path / "few.pth", tmp_path)[1])
-    figures = {index: table.figure(index, "cifar10_test") for index in accuracies}
+    figures = {index: table.ranked(index, "cifar10_test") for index in accuracies}
     assert {index: figure.rank for index, figure in figures.items()} == {0: 2, 1: 1, 5: 2, 9: 4}
     assert {index: figure.percentile for index, figure in figures.items()} == {0: 75, 1: 100, 5: 75, 9: 25}
-    assert table.figure(0, "cifar100_test") is None
+    assert table.ranked(0, "cifar100_test") is None
     assert math.isnan(table.accuracy(0, "cifar100"))
 
 
@@ -56,7 +58,7 @@ def test_unknown_architectures_data_sets_and_figures_are_refused(table):
     with pytest.raises(InputError, match=r"allowed: cifar10 valid.*ImageNet16-120 test"):
         table.accuracy(0, "imagenet16-120")
     with pytest.raises(InputError, match="there are: cifar10_valid"):
-        table.figure(0, "cifar10")
+        table.ranked(0, "cifar10")
     with pytest.raises(InputError, match="there are: "):
         table.column("accuracy")
 
@@ -102,14 +104,14 @@ def test_isomorphic_architectures_are_found_on_request(tmp_path):
     with pytest.raises(InputError, match="is not in the table"):
         table.row(absent)
     assert table.indices[table.row(absent, isomorphic=True)] == expected[0]
-    assert table.figure(absent, "cifar10_test", isomorphic=True).mean == accuracies[expected[0]]
+    assert table.ranked(absent, "cifar10_test", isomorphic=True).mean == accuracies[expected[0]]
 
 
 def test_lookup_needs_neither_torch_nor_pandas(legacy, tmp_path):
     output = convert(legacy, tmp_path)[1]
     code = (
         "import sys; from pathlib import Path; from freedarts.nasbench201.query import Table; "
-        f"Table(Path({str(output)!r})).figures(0); print({{'torch', 'pandas'}} & set(sys.modules))"
+        f"Table(Path({str(output)!r})).accuracies(0); print({{'torch', 'pandas'}} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
@@ -128,7 +130,7 @@ def test_commands_convert_and_show(legacy, tmp_path):
     assert done.returncode == 0
     assert "6 architectures" in done.stdout
     assert "converting: 100%" in done.stderr
-    figure = Table(output).figure(11472, "imagenet16_test")
+    figure = Table(output).ranked(11472, "imagenet16_test")
     by_index, by_string = (run("freedarts", "lookup", "--table", output, a) for a in (11472, from_index(11472).arch))
     assert by_index.returncode == 0
     assert by_index.stdout == by_string.stdout
@@ -139,7 +141,7 @@ def test_commands_convert_and_show(legacy, tmp_path):
 
 def test_the_lookup_script_looks_all_seeds_up(table, tmp_path):
     for seed, content in enumerate((from_index(2).to_json(), {"space": "nasbench201", "refused": "overflow in stem"})):
-        write_json(tmp_path / f"seed{seed}.json", content)
+        write_json(tmp_path / f"seed{seed}.json", content | {"seed": seed})
     darts = ROOT / "resources" / "genotypes" / "darts-v1" / "darts-8" / "seed0.json"
     arguments = "scripts.lookup_nasbench201", "--table", table.path, "--output", tmp_path / "out.json"
     seeds = tmp_path / "seed0.json", tmp_path / "seed1.json"
@@ -149,7 +151,7 @@ def test_the_lookup_script_looks_all_seeds_up(table, tmp_path):
         assert not (tmp_path / "out.json").exists()
     assert run(*arguments, *seeds).returncode == 0
     found = read_json(tmp_path / "out.json")
-    figure = table.figure(2, "cifar100_test")
+    figure = table.ranked(2, "cifar100_test")
     assert found["seeds"]["0"]["cifar100_test"] == {**asdict(figure), "percentile": figure.percentile}
     assert (found["seeds"]["0"]["index"], found["seeds"]["1"], found["architectures"]) == (2, None, len(INDICES))
     assert found["best"]["cifar10_test"]["rank"] == 1
