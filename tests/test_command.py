@@ -67,7 +67,7 @@ def test_chain_by_the_names_of_the_configuration(call, tmp_path):
     assert call("search", *case, "--output", "scores.json") == (0, "")
     assert call("derive", "--search", "scores.json", "--output", "seed3.json") == (0, "")
     assert call("cost", "--task", "digits-nasbench201", "--output", "costs.json", "seed3.json") == (0, "")
-    assert json.loads((tmp_path / "costs.json").read_text())["3"]["parameters"] > 0
+    assert json.loads((tmp_path / "costs.json").read_text())["seeds"]["3"]["parameters"] > 0
 
 
 def test_settings_follow_the_given_configuration(call, tmp_path):
