@@ -251,7 +251,7 @@ def test_matched_without_its_search_is_not_shown(config, catalogue):
     assert without.sources() == [source for source in catalogue.sources() if source != name]
     selected = copy.deepcopy(without.config)
     selected["costs"] = [{"tasks": ["digits-nasbench201"], "supernets": [name[0]], "sources": [name[1]]}]
-    with pytest.raises(InputError, match="score 'synflow-released' on 'nasbench201' is not selected under search"):
+    with pytest.raises(InputError, match="'synflow-released' on 'nasbench201' is not selected"):
         Catalogue(selected, ROOT)
 
 

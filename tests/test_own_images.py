@@ -126,7 +126,7 @@ def test_class_with_one_image_cannot_be_split(tmp_path):
         ),
         (
             {"supernets": {"flowers-search": {"image_size": 32}}},
-            "flowers has images of 16 pixels in 10 classes, the supernet is for 32 pixels and 10 classes",
+            "the supernet is for 32 pixels and 10 classes",
         ),
         (
             {"scores": {"snip-flowers": {"settings": {"data": {"batch_size": 500}}}}},

@@ -269,7 +269,7 @@ def test_bad_settings_are_named(settings, message):
 
 def test_batch_that_does_not_fit_is_named(monkeypatch):
     score = scores.from_settings(SNIP)
-    with pytest.raises(InputError, match="digits has images of 32 pixels in 10 classes, the supernet is for 16 pixels"):
+    with pytest.raises(InputError, match=r"digits has .* 32 pixels .*, the supernet .* 16 pixels"):
         search.search("darts", SMALL["darts"], score, 0)
     network = search.build("darts", SMALL["darts"], 0)
     with pytest.raises(InputError, match="digits: images of shape \\(3, 32, 32\\), the supernet takes \\(3, 16, 16\\)"):

@@ -1,5 +1,7 @@
 """The sentences above the tables count what the rows say."""
 
+import re
+
 from freedarts.tables import Table
 from freedarts.tables.summary import in_short
 
@@ -10,6 +12,12 @@ def items(**rows: list[dict]) -> list[str]:
     text = in_short(Table(name, name, "", found) for name, found in rows.items())
     assert text.startswith("## In short\n\n- ")
     return text.removeprefix("## In short\n\n- ").removesuffix("\n").split("\n- ")
+
+
+def assert_say(lines: list[str], *patterns: str) -> None:
+    """A line for each, in this order."""
+    assert len(lines) == len(patterns)
+    assert [pattern for line, pattern in zip(lines, patterns, strict=True) if not re.search(pattern, line)] == []
 
 
 def test_nothing():
@@ -25,13 +33,13 @@ def test_searches():
             SEARCH | {"score": "c", "n": 0, "verdict": "not run: no data/imagenet", "objective, seed 0": None},
         ]
     )
-    assert found == [
-        "Supernets: 1 of 2 objectives that the release printed come out to the last digit.",
-        "Audit of 12 searches: 4 noise, 1 overflow, 7 sound.",
-        "Rounding noise, so that the selected genotypes say nothing: `a` on `darts-8` (3 of 5) and `b` on `darts-8`"
-        " (1 of 2).",
-        "Not searched, for want of images: `c` on `darts-8`.",
-    ]
+    assert_say(
+        found,
+        "1 of 2 objectives",
+        "12 searches: 4 noise, 1 overflow, 7 sound",
+        r"noise.*: `a` on `darts-8` \(3 of 5\) and `b` on `darts-8` \(1 of 2\)",
+        "Not searched.*: `c` on `darts-8`",
+    )
 
 
 def test_agreement_counts_published_sources_alone():
@@ -40,10 +48,7 @@ def test_agreement_counts_published_sources_alone():
         {"supernet": "darts-20", "source": "published-a", "entries, p": 0.05},
         {"supernet": "darts-20", "source": "random", "entries, p": 0.001},
     ]
-    assert items(stability=rows) == [
-        "Published genotypes: in 1 of 2 sets the seeds agree no more than random genotypes do (p ≥ 0.05);"
-        " in `published-a` on `darts-8` they do."
-    ]
+    assert_say(items(stability=rows), "1 of 2 sets .* no more than random .*; in `published-a` on `darts-8` they do")
 
 
 def test_correlations_costs_and_numbers():
@@ -61,9 +66,10 @@ def test_correlations_costs_and_numbers():
         ],
         lookups=[{"verdict": "reproduced"}, {"verdict": "not run; no benchmark file"}],
     )
-    assert found == [
-        "Rank correlation with the accuracy on CIFAR-10: `synflow` ρ = 0.78.",
-        "Costs: 2 of 3 rows with published parameters and multiply-adds are exact.",
-        "The 4 test errors that the paper prints: 1 reproduced, 1 partial, 2 not run.",
-        "The 2 accuracies that the release's NAS-Bench-201 notebooks print: 1 reproduced, 1 not run.",
-    ]
+    assert_say(
+        found,
+        "CIFAR-10: `synflow` ρ = 0.78",
+        "Costs: 2 of 3 rows .* exact",
+        "4 test errors .*: 1 reproduced, 1 partial, 2 not run",
+        "2 accuracies .*: 1 reproduced, 1 not run",
+    )
