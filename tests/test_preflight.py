@@ -185,7 +185,7 @@ def test_training_that_runs_out_of_memory_says_what_to_do(tmp_path, monkeypatch,
 
     monkeypatch.setattr(Steps, "take", planted)
     job = retrain.Run(GENOTYPE, "tiny", TINY_TASK, 0)
-    message = r"task tiny: protocol.batch_size: 32 images do not fit .* cpu .*; `python -m scripts.preflight`"
+    message = r"task tiny: protocol.batch_size: 32 images do not fit .* cpu .*; `freedarts preflight`"
     for room, left in ((0, set()), (50, {"progress.json", "tensorboard"})):  # at once, and in the second epoch
         folder = tmp_path / str(room)
         with pytest.raises(InputError, match=message):

@@ -44,7 +44,7 @@ def test_tables_name_the_result_that_is_wrong(script, results, pattern, content,
 
 def test_tables_name_what_is_wrong_in_their_other_inputs(script, results):
     assert_refused(call_tables(script, '{"searches": []}'), "--settings: holds ['searches'], expected the keys")
-    assert_refused(call_tables(script, **{"--numbers": "none.yaml"}), "'none.yaml'")
+    assert_refused(call_tables(script, **{"--numbers": "none.yaml"}), "none.yaml: no such file")
     write(results / "bad.yaml", "a: [")
     assert_refused(call_tables(script, **{"--objectives": "bad.yaml"}), "bad.yaml: not valid YAML")
 
