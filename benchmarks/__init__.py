@@ -1,4 +1,4 @@
-"""Performance figures, one command each; README.md lists them."""
+"""Speed and memory, one command each; README.md lists them."""
 
 from pathlib import Path
 

@@ -17,8 +17,9 @@ SETTINGS = {
     "search": lambda catalogue, given: catalogue.search_settings(given.supernet, given.score),
     "retrain": lambda catalogue, given: catalogue.training_settings(given.task),
     "preflight": lambda catalogue, given: catalogue.training_settings(given.task),
-    "cost": lambda catalogue, given: catalogue.task_settings(given.task, ("space", "network")),
+    "cost": lambda catalogue, given: catalogue.cost_settings(given.task),
 }
+NAMED = ("cost", "preflight")  # which take a task's settings, and have no other use for its name
 
 
 def main() -> None:
@@ -50,13 +51,15 @@ def _call(name: str, given: list[str]) -> None:
         settings.required = False
         settings.help += "; left out: those of the configuration"
         parser.add_argument(
-            "--configfile", nargs="+", default=[], type=Path, help="laid over config/config.yaml, as snakemake does it"
+            "--configfile", action="append", default=[], type=Path, help="laid over config/config.yaml; may be repeated"
         )
-        if name in ("cost", "preflight"):
+        if name in NAMED:
             parser.add_argument("--task", help="name of the task, in place of --settings")
     arguments = parser.parse_args(given)
     if settings and arguments.settings is None:
         arguments.settings = _settings(name, arguments)
+    elif settings and (arguments.configfile or (name in NAMED and arguments.task)):
+        parser.error("--settings leaves nothing to take from the configuration: without --configfile and --task")
     command.main(arguments)
 
 
@@ -66,11 +69,15 @@ def _settings(name: str, given: argparse.Namespace) -> str:
 
     config: dict = {}
     for path in (commands.project() / "config" / "config.yaml", *given.configfile):
-        config = _merged(config, read_yaml(path) or {})
+        overlay = read_yaml(path)
+        if not isinstance(overlay, dict):
+            raise InputError(f"{path}: holds {type(overlay).__name__}, expected a mapping")
+        config = _merged(config, overlay)
     catalogue = Catalogue(config, commands.project())
     for option in ("supernet", "score", "task"):
         if option in given and (value := getattr(given, option)) not in (entries := catalogue.config[f"{option}s"]):
-            raise InputError(f"--{option} {value!r}, without --settings; allowed: {', '.join(entries)}")
+            given_or_not = "is missing" if value is None else f"{value!r}"
+            raise InputError(f"--{option} {given_or_not}, without --settings; allowed: {', '.join(entries)}")
     return SETTINGS[name](catalogue, given)
 
 

@@ -96,4 +96,4 @@ def engine(wildcards):
 
 @planned
 def task_settings(wildcards):
-    return catalogue.task_settings(wildcards.task, ("space", "dataset", "network", "protocol"))
+    return catalogue.training_settings(wildcards.task)

@@ -20,7 +20,7 @@ rule cost:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: 10 * attempt,
     params:
-        settings=lambda wildcards: catalogue.task_settings(wildcards.task, ("space", "network")),
+        settings=lambda wildcards: catalogue.cost_settings(wildcards.task),
         code=lambda wildcards: code("cost.py", f"spaces.{space(wildcards.supernet)}"),
     shell:
         "python -m scripts.cost --settings {params.settings:q} --output {output} {input} > {log} 2>&1"

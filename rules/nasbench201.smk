@@ -38,7 +38,7 @@ rule lookup_nasbench201:
     log:
         "logs/nasbench201/{supernet}/{source}.log",
     wildcard_constraints:
-        supernet="|".join(n for n in catalogue.config["supernets"] if space(n) == "nasbench201") or "no-supernet",
+        supernet="|".join(n for n in catalogue.config["supernets"] if space(n) == nasbench201.SPACE) or "no-supernet",
     localrule: True
     conda:
         "../envs/freedarts.yaml"

@@ -193,3 +193,11 @@ def test_optional_search_on_data_that_come_with_the_packages_is_not_left_out(con
     config["search"] = [{"supernets": ["darts-8"], "scores": ["snip-digits-b8"], "seeds": 1, "optional": True}]
     config["costs"], config["retrain"] = [], []
     assert Catalogue(config, ROOT).searches() == [("darts-8", "snip-digits-b8", [0])]
+
+
+def test_options_of_an_override_are_laid_over_those_of_the_score(config):
+    entry = config["scores"]["grasp-released-digits"]
+    entry["overrides"] = {"darts-20": {"options": {"sign": "negative"}}}
+    options = build(config).score("darts-20", "grasp-released-digits")["options"]
+    assert options == entry["settings"]["options"] | {"sign": "negative"}
+    assert "product" not in build(config).score("mobilenet", "synflow-released")["options"]  # of another proxy

@@ -84,10 +84,29 @@ def test_settings_follow_the_given_configuration(call, tmp_path):
     assert json.loads(Path("scores.json").read_text())["supernet"] == "tiny"
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("- a", "mine.yaml: holds list, expected a mapping"), (None, "mine.yaml: no such file")],
+)
+def test_configuration_that_is_none_is_named(call, tmp_path, content, message):
+    if content:
+        (tmp_path / "mine.yaml").write_text(content)
+    status, text = call(
+        "search", "--supernet", "tiny", "--score", "synflow", "--seed", 0, "--output", "o", "--configfile", "mine.yaml"
+    )
+    assert (status, text) == (1, f"error: {message}")
+
+
+def test_settings_and_names_of_the_configuration_exclude_each_other(call):
+    status, text = call("cost", "--settings", "{}", "--task", "digits", "--output", "costs.json", "seed3.json")
+    assert status == 2
+    assert "without --configfile and --task" in text
+
+
 def test_task_is_asked_for(call):
     status, text = call("cost", "--output", "costs.json", "seed3.json")
     assert status == 1
-    assert "--task None" in text
+    assert "--task is missing" in text
 
 
 @pytest.mark.workflow

@@ -135,6 +135,15 @@ WRONG_SCORES = [
     ("def score(", "def scores(", "expected a function score(network, gates, images, labels)"),
     ("def score(", "def score(more, ", "expected a function score(network, gates, images, labels)"),
     ("def score(", "def score((", "not valid Python"),
+    (RETURN, f"{RETURN}\n\n\nOPTIONS = {{'step': ()}}", "OPTIONS: {'step': ()}, expected a dictionary of options"),
+    (RETURN, f"{RETURN}\n\n\nSPACES: str = 'darts'", "SPACES: 'darts', expected a tuple"),
+    (RETURN, f"{RETURN}\n\n\nMEGABYTES = '70'", "MEGABYTES: '70', expected a whole number"),
+    (RETURN, f"{RETURN}\n\n\nMEGABYTES = len(F)", "MEGABYTES: expected values written out"),
+    (
+        "labels):\n",
+        "labels, *, step=None):\n    OPTIONS\n\n\nOPTIONS = {'step': {'rate': '>0'}}\n\n\ndef rest(network):\n",
+        "OPTIONS: step: {'rate': '>0'}",
+    ),
     ("import torch\n", "import no_such_module\n", "cannot be imported (ModuleNotFoundError"),
 ]
 

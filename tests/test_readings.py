@@ -117,7 +117,7 @@ def test_verify_finds_a_verdict_that_its_results_do_not_give(script, trained, pa
     assert any(line.startswith(f"{path}: comes out differently from its ") for line in faults())
 
 
-def test_status_takes_the_reading_of_the_file(tmp_path, monkeypatch):
+def test_status_says_where_the_file_of_a_reading_is_not_what_its_results_give(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     selected = {"results": RESULTS, "searches": [], "trainings": [], "readings": READINGS, "tasks": {}}
 
@@ -126,15 +126,14 @@ def test_status_takes_the_reading_of_the_file(tmp_path, monkeypatch):
 
     reading = {"n": 3, "values": [2.4] * 3, "mean": 2.4, "std": 0.0, "tolerance": 1, "verdict": "as it says"}
     write(Path(PUBLISHED), reading | {"missing": []})
-    assert "- published: 2.40 ± 0.00 %, **as it says**; 3 missing" in said(DAGGER)
+    assert f"- published: no result, **not run**; {PUBLISHED} is out of date; 3 missing" in said(DAGGER)
     assert "- Readings of the paper's numbers: 1 of 2\n" in said(DAGGER)
     assert "- Trainings: 0 of 8\n" in said(DAGGER)
     write(Path(PUBLISHED), reading)
     assert f"- published: broken: {PUBLISHED}: no key 'missing'; 3 missing" in said(DAGGER)
-    write(Path(PUBLISHED), reading | {"missing": [], "mean": "x"})
-    assert "- published: broken: " in said(DAGGER)
 
     ((case, lookup),) = looked_up(92.0).items()
     write(Path(kinds.LOOKUP.file(case)), lookup)
-    write(Path(kinds.READING.file((SNIP["id"], "published"))), reading | {"missing": [], "std": None})
-    assert "- published: 2.40 %, **as it says**\n" in said(SNIP)
+    file = Path(kinds.READING.file((SNIP["id"], "published")))
+    write(file, reading | {"missing": [], "std": None})
+    assert f"- published: 92.00 %, **not reproduced**; {file} is out of date\n" in said(SNIP)

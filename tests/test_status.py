@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from freedarts.results import status
-from freedarts.study import kinds, run_folder
+from freedarts.study import kinds, paper, run_folder
 from tests.support import METRICS, NUMBERS, READINGS, ROOT, SEARCH_RESULT, TINY_TASK, write
 
 DAGGER, SNIP = NUMBERS["cifar10/freedarts-dagger"], NUMBERS["nasbench201/snip-cifar10-test"]
@@ -76,6 +76,17 @@ def test_status_of_all_results_needs_nothing_and_shows_the_last_epoch_not_the_be
     assert "`snakemake" not in found
     assert "2.45" in found.partition("- published")[0]  # the paper's alone
     assert "2.45" not in found.partition("- published")[2]
+
+
+def test_reading_whose_trainings_are_gone_is_out_of_date():
+    finished(2.5, 2.4, 2.5)
+    cases = [("cifar10-c38", "darts-20", "published-synflow", 1, run) for run in range(3)]
+    results = {case: json.loads(Path(FOLDER.format(case[-1]), "metrics.json").read_text()) for case in cases}
+    file = Path(kinds.READING.file((DAGGER["id"], "published")))
+    write(file, paper.reading(DAGGER, results, cases))
+    assert "**reproduced**; 3 finished" in text()
+    Path(FOLDER.format(2), "metrics.json").unlink()
+    assert f"**partial (2 of 3 runs)**; {file} is out of date; 2 finished, 1 missing" in text()
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,10 @@ def schema() -> Path:
 def parser(command: ModuleType, prog: str) -> argparse.ArgumentParser:
     """Without the options of the command; prog: how it is called."""
     return argparse.ArgumentParser(
-        prog=prog, description=command.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog=prog,
+        description=command.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
 
 

@@ -37,8 +37,8 @@ BENCHMARKS = Path("results/benchmarks")
 def render(
     template: Path, tables: Path, selected: dict, environment: list[tuple[str, str]], folder: Path | None = None
 ) -> str:
-    """selected: searches, published and trainings as in the catalogue. environment: (name, value) rows. folder: the
-    current one, as Snakemake calls it where it runs."""
+    """selected: searches, sources and trainings as in the catalogue, and ranks. environment: (name, value) rows.
+    folder: the current one, as Snakemake calls it where it runs."""
     engine = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return engine.from_string(template.read_text(encoding="utf-8")).render(
         tables=_tables(tables),

@@ -108,12 +108,12 @@ def _results(selection: dict[str, list]) -> Iterator[str]:
             yield f"- {kind.title}: {sum(Path(file).is_file() for file in files)} of {len(files)}"
 
 
-def _reading(number: dict, name: str, results: dict, cases: list) -> dict:
-    """What the file of a reading says; where there is none, what the results that there are give."""
-    case = (number["id"], name)
-    if Path(kinds.READING.file(case)).exists():
-        return read.result(kinds.READING, case)
-    return paper.reading(number, results, cases)
+def _reading(number: dict, name: str, results: dict, cases: list) -> tuple[dict, str]:
+    """What the results that there are give, and a note where the file of the reading says something else: it stays
+    while trainings are gone or made again."""
+    case, current = (number["id"], name), paper.reading(number, results, cases)
+    stale = Path(kinds.READING.file(case)).exists() and read.result(kinds.READING, case) != current
+    return current, f"; {kinds.READING.file(case)} is out of date" if stale else ""
 
 
 def _mean(reading: dict) -> str:
@@ -126,12 +126,12 @@ def _number(number: dict, readings: dict[str, list[Training]], tasks: dict[str, 
     lines = [f"### {number['id']}", "", f"Paper: {number['value']} %, {number['dataset']} {number['measure']}.", ""]
     for name, cases in readings.items():
         try:
-            reading = _reading(number, name, metrics, [found.case for found in cases])
+            reading, stale = _reading(number, name, metrics, [found.case for found in cases])
             here = _mean(reading) if reading["n"] else "no result"
         except (InputError, TypeError, ValueError) as error:
             here = f"{BROKEN}: {error}"
         else:
-            here += f", **{reading['verdict']}**" if name == "published" else ""
+            here += (f", **{reading['verdict']}**" if name == "published" else "") + stale
         lines.append(f"- {name}: {here}; {_summary(cases, tasks)}")
         lines += [f"  - {_line(found)}" for found in cases if found.text and found.state != FINISHED]
     if any(found.state != FINISHED for cases in readings.values() for found in cases):
@@ -154,13 +154,13 @@ def _lookup(number: dict, cases: list[paper.Case], command: str) -> list[str]:
         accuracies = paper.values(number, results, cases)
         if odd := [value for value in accuracies if type(value) is not float or not 0 <= value <= 100]:
             raise InputError(f"{lookup}: an accuracy is {odd[0]!r}, expected percent")
-        reading = _reading(number, "published", results, cases)
+        reading, stale = _reading(number, "published", results, cases)
         here = _mean(reading) if reading["n"] else "not in this benchmark"
     except InputError as error:
         return [*lines, f"- published: {BROKEN}: {error}", *next_]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         return [*lines, f"- published: {BROKEN}: not as lookup_nasbench201 writes it ({error!r})", *next_]
-    return [*lines, f"- published: {here}, **{reading['verdict']}**", ""]
+    return [*lines, f"- published: {here}, **{reading['verdict']}**{stale}", ""]
 
 
 def _line(found: Training) -> str:

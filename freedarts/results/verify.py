@@ -61,9 +61,11 @@ def verdicts(found: dict, base: Path) -> Iterator[tuple[str, str]]:
             cases = paper.reading_cases(numbers[number], readings, name)
             if reading != paper.reading(numbers[number], there, cases):
                 yield (path := kinds.READING.file((number, name))), f"{path}: comes out differently from its results"
+        searches, genotypes = read.searches(results["searches"]), read.genotypes(results["genotypes"])
         for (number,), judged in stated.items():
             its = {name: reading for (of, name), reading in made.items() if of == number}
-            if judged != paper.judged(numbers[number], its, judged["genotype"]):
+            genotype = paper.found_again(numbers[number], readings, searches, genotypes)
+            if judged != paper.judged(numbers[number], its, genotype):
                 yield (path := kinds.NUMBER.file((number,))), f"{path}: comes out differently from its readings"
     except (InputError, AttributeError, KeyError, TypeError, ValueError):
         return

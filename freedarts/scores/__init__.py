@@ -17,7 +17,8 @@ Imports no torch.
 import ast
 import math
 import operator
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 
 from freedarts import plugins, tasks
@@ -35,6 +36,7 @@ DATA_KEYS = {"dataset", "batch_size"}
 PROXIES = plugins.known("scores")
 PROXY = "score settings: proxy"
 BOUNDS = {">": operator.gt, ">=": operator.ge}
+BOUND = re.compile(r"(>=? -?\d+(\.\d+)?)?")
 
 
 @dataclass(frozen=True)
@@ -57,16 +59,39 @@ def signature(proxy: str) -> Signature:
     if arguments is None or len(arguments.posonlyargs + arguments.args) != 4 or arguments.vararg or arguments.kwarg:
         raise InputError(f"{proxy}: expected a function score(network, gates, images, labels), its options after a `*`")
     options = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    names = {argument.arg: default is None for argument, default in options}
+    constants = _constants(proxy, body)
+    if fault := next(_constant_faults(constants, names), None):
+        raise InputError(f"{proxy}: {fault}; docs/own-score.md says what the constants of a score are")
+    return Signature(not arguments.defaults, names, *constants.values())
+
+
+def _constants(proxy: str, body: list[ast.stmt]) -> dict[str, object]:
+    """Those of a score's file, or what stands for them."""
     constants = {"OPTIONS": {}, "SPACES": None, "MEGABYTES": 70}
     for node in body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id in constants:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if isinstance(targets[0], ast.Name) and targets[0].id in constants:
             try:
-                constants[node.targets[0].id] = ast.literal_eval(node.value)
-            except ValueError:
-                raise InputError(f"{proxy}: {node.targets[0].id}: expected values written out") from None
-    return Signature(
-        not arguments.defaults, {argument.arg: default is None for argument, default in options}, *constants.values()
-    )
+                constants[targets[0].id] = ast.literal_eval(node.value)
+            except (TypeError, ValueError):
+                raise InputError(f"{proxy}: {targets[0].id}: expected values written out") from None
+    return constants
+
+
+def _constant_faults(constants: dict[str, object], options: Iterable[str]) -> Iterator[str]:
+    allowed, spaces, megabytes = constants.values()
+    if not isinstance(allowed, dict) or set(allowed) - set(options):
+        yield f"OPTIONS: {allowed!r}, expected a dictionary of options of the function: {', '.join(options) or 'none'}"
+        return
+    for name, values in allowed.items():
+        bounds = isinstance(values, dict) and all(BOUND.fullmatch(str(bound)) for bound in values.values())
+        if not (isinstance(values, tuple) or bounds):
+            yield f"OPTIONS: {name}: {values!r}, expected a tuple of values, or bounds like '> 0', '>= 0', '' by key"
+    if spaces is not None and not isinstance(spaces, tuple):
+        yield f"SPACES: {spaces!r}, expected a tuple of names"
+    if type(megabytes) is not int or megabytes < 0:
+        yield f"MEGABYTES: {megabytes!r}, expected a whole number"
 
 
 def _option_fault(name: str, value: object, allowed: tuple | dict[str, str]) -> str | None:
@@ -143,6 +168,8 @@ class Score:
             )
         if self.data is not None:
             name = self.data["dataset"]
+            if fault := tasks.unknown(name, datasets):
+                raise InputError(f"score settings: data of {fault}")
             sample = datasets[name]
             if (sample.image_size, sample.classes) != (image_size, classes):
                 raise InputError(

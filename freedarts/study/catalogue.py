@@ -89,9 +89,14 @@ class Catalogue:
         return self.resources / "genotypes" / source / supernet / f"seed{seed}.json"
 
     def score(self, supernet: str, name: str) -> dict:
-        """The settings of a score on a supernet."""
+        """The settings of a score on a supernet. Its options are laid over each other one by one, unless another proxy
+        takes them."""
         score = self.config["scores"][name]
-        return {**score["settings"], **score.get("overrides", {}).get(supernet, {})}
+        settings, override = score["settings"], score.get("overrides", {}).get(supernet, {})
+        merged = {**settings, **override}
+        if "options" in override and "proxy" not in override:
+            merged["options"] = {**settings.get("options", {}), **override["options"]}
+        return merged
 
     def batch(self, supernet: str, score: str) -> dict:
         """The dataset and batch_size of the images that a score takes; None and 1 if it takes none."""
@@ -123,6 +128,9 @@ class Catalogue:
         if missing := [key for key in keys if key not in self.config["tasks"][task]]:
             raise InputError(f"task {task!r} cannot be trained: it has no {missing[0]}")
         return _json({key: self.config["tasks"][task][key] for key in keys})
+
+    def cost_settings(self, task: str) -> str:
+        return self.task_settings(task, ("space", "network"))
 
     def training_settings(self, task: str) -> str:
         return self.task_settings(task, ("space", "dataset", "network", "protocol"))

@@ -64,6 +64,8 @@ def _statements(tree: ast.Module) -> Iterator[ast.AST]:
     while queue:
         node = queue.pop()
         yield node
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            continue  # no job runs it
         for name in ("body", "orelse", "finalbody", "handlers", "cases"):
             queue += getattr(node, name, ())
 

@@ -34,6 +34,8 @@ def read_yaml(path: Path) -> object:
     """Raises InputError for a file that is not valid YAML."""
     try:
         return yaml.load(path.read_text(encoding="utf-8"), LOADER)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
 

@@ -8,9 +8,9 @@ Test errors in percent. `log` columns are from the training logs in the paper's 
 test set. `genotype` says whether the search, audited here, finds the published genotype from its seed. The next columns
 are errors of the last epoch here, mean ± standard deviation: of the published genotypes, and, where they were trained,
 of what is searched here and of random genotypes. `verdict`, of the n trainings of published genotypes: `reproduced`
-when n ≥ 3 and the mean is within 2 · max(standard deviation, floor) · √(1 + 1/n) of the paper's figure, with floors of
+when n ≥ 3 and the mean is within 2 · max(standard deviation, floor) · √(1 + 1/n) of the paper's number, with floors of
 0.08 (CIFAR-10), 0.25 (CIFAR-100), 0.15 and 0.10 (ImageNet, top-1 and top-5); the rule was fixed before anything was
-trained. A command makes all trainings of a figure and shows them here; config/paper.yaml those of all figures."""
+trained. A command makes all trainings of a number and shows them here; config/paper.yaml those of all numbers."""
 
 LOOKUP_NOTE = """\
 Accuracies in percent that the release's notebooks print: each of one search, looked up in the first version of the

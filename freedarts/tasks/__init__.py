@@ -63,8 +63,12 @@ def known(manifest: Path | None = None) -> dict[str, Facts]:
     """The data sets that a job can use: the built-in ones, and that of *manifest*, if it is of an image folder of the
     user's."""
     content = read_json(manifest) if manifest and not manifest.is_dir() else {}
-    own = {content["dataset"]: Facts(**content["facts"])} if "facts" in content else {}
-    return {**DATASETS, **own}
+    if "facts" not in content:
+        return dict(DATASETS)
+    try:
+        return {**DATASETS, content["dataset"]: Facts(**content["facts"])}
+    except (KeyError, TypeError):
+        raise InputError(f"{manifest}: facts: not as the rule read_images writes them") from None
 
 
 def same_classes(folder: Path, train: Iterable[str], test: Iterable[str], test_name: str) -> None:

@@ -79,20 +79,20 @@ class Checked:
         return key(*self.about.values(), str(self.run.seed), tasks.identity(self.run.data), code, *how)
 
 
-def check(run: Run, processes: int) -> Checked:
-    """Read what a run names. Raises InputError where it is not allowed or does not fit together; processes: that share
-    every batch."""
+def check(run: Run, sharing: int) -> Checked:
+    """Read what a run names. Raises InputError where it is not allowed or does not fit together; sharing: how many
+    processes share every batch."""
     settings = resolved(run.settings)
     check_seed("seed", run.search)
     if not 0 <= run.run < RUNS:
         raise InputError(f"run {run.run}; allowed: 0 to {RUNS - 1}")
     trained = genotype.read_trainable(run.genotype, settings["space"])
     protocol = Protocol(**settings["protocol"])
-    data = tasks.load(settings["dataset"], run.data, -(-run.workers // processes), protocol.color_jitter)
+    data = tasks.load(settings["dataset"], run.data, -(-run.workers // sharing), protocol.color_jitter)
     classes = settings["network"]["classes"]
     if data.classes != classes:
         raise InputError(f"task {run.task}: the network has {classes} classes, the data {data.classes}")
-    if faults := list(task_faults(settings, tasks.known(run.data), len(data.train_labels), processes)):
+    if faults := list(task_faults(settings, tasks.known(run.data), len(data.train_labels), sharing)):
         raise InputError(f"task {run.task}: {faults[0]}")
     return Checked(run, settings, trained, protocol, data)
 
@@ -156,8 +156,8 @@ def retrain(run: Run, engine: Engine, checkpoints: Path, stop: Callable[[], bool
 def _too_large(checked: Checked, device: torch.device) -> InputError:
     return InputError(
         f"task {checked.run.task}: protocol.batch_size: {checked.protocol.batch_size} images do not fit into the free"
-        f" memory of {device_name(device)}; `python -m scripts.preflight`, with the same genotype and settings, finds"
-        " how many do"
+        f" memory of {device_name(device)}; `freedarts preflight`, with the same genotype and settings, finds how many"
+        " do"
     )
 
 
