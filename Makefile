@@ -1,6 +1,6 @@
 # make tables       the environment, then results/tables.md
 # make report       the environment, then results/report.html, with the figures
-# make unit         the environment, then the tests that run no Snakemake (2 minutes)
+# make unit         the environment, then the tests without Snakemake and long trainings (2 minutes)
 # make test         the environment, then all tests but those on a real SLURM (12 minutes)
 # make slurm        a SLURM on this machine (as root, on Debian), then the tests on it
 # make check        formatters and linters
@@ -28,7 +28,7 @@ report: $(VENV)/.installed
 	snakemake results/report.html
 
 unit: $(VENV)/.installed
-	$(PYTEST) -m 'not workflow and not slurm and not slow'
+	$(PYTEST) -m 'not workflow and not long and not slurm and not slow'
 
 test: $(VENV)/.installed
 	$(PYTEST)

@@ -10,6 +10,8 @@ from freedarts import training
 from freedarts.training import Protocol
 from tests.support import final_network
 
+pytestmark = pytest.mark.long
+
 CPU = torch.device("cpu")
 
 

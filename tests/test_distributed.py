@@ -18,6 +18,8 @@ from freedarts.spaces import nasbench201
 from freedarts.training.processes import ALONE, Group
 from tests.support import TINY_TASK, Script, start_training, training_result, wait_for_checkpoints
 
+pytestmark = pytest.mark.long
+
 CPU = torch.device("cpu")
 LOSSES = training.Protocol(2, 25, 0.05, "cosine", 0.9, 0.01, 0.5, 0.0, 0.0, 0.1)  # the last batch of 60 has 10
 

@@ -11,6 +11,8 @@ from markdown_it import MarkdownIt
 
 from tests.support import ROOT
 
+pytestmark = pytest.mark.long
+
 HOUSE = ("layers", "spaces", "scores", "search", "training", "tasks")
 IMPORT_ALL = """
 import importlib, pkgutil, sys

@@ -13,6 +13,7 @@ from freedarts import spaces, training
 from freedarts.files import InputError, read_json
 from freedarts.jobs.checkpoints import Interrupted
 from freedarts.jobs.environment import Engine
+from freedarts.tasks import digits
 from freedarts.training import preflight, retrain
 from freedarts.training.protocol import Protocol
 from freedarts.training.steps import Steps
@@ -99,6 +100,7 @@ def test_nothing_is_changed():
     assert all(parameter.grad is None for parameter in network.parameters())
 
 
+@pytest.mark.long
 def test_memory_grows_with_the_batch(tmp_path):
     """In processes of their own: in one that has run before, memory that it has freed serves again."""
     peaks = []
@@ -184,9 +186,12 @@ def test_training_that_runs_out_of_memory_says_what_to_do(tmp_path, monkeypatch,
         return take(*arguments, **options)
 
     monkeypatch.setattr(Steps, "take", planted)
+    whole = digits.load()
+    few = replace(whole, train_images=whole.train_images[:96], train_labels=whole.train_labels[:96])
+    monkeypatch.setattr(digits, "load", lambda folder: few)
     job = retrain.Run(GENOTYPE, "tiny", TINY_TASK, 0)
     message = r"task tiny: protocol.batch_size: 32 images do not fit .* cpu .*; `freedarts preflight`"
-    for room, left in ((0, set()), (50, {"progress.json", "tensorboard"})):  # at once, and in the second epoch
+    for room, left in ((0, set()), (4, {"progress.json", "tensorboard"})):  # at once, and in the second epoch
         folder = tmp_path / str(room)
         with pytest.raises(InputError, match=message):
             retrain.retrain(job, CPU, folder / "checkpoints", lambda: False, folder / "out" / "metrics.json")

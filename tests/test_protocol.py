@@ -180,6 +180,7 @@ def test_without_reshuffling_every_epoch_sees_the_same_batches(config):
             assert sorted(value for batch in epoch for value in batch) == sorted(pixels.flatten().tolist())
 
 
+@pytest.mark.long
 def test_mobilenet_network_learns_digits(config):
     task = config["tasks"]["digits-mobilenet"]
     published = genotype.read(ROOT / "resources/genotypes/published-mobilenet/mobilenet/seed0.json")

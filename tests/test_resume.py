@@ -33,6 +33,8 @@ from tests.support import (
     wait_for_checkpoints,
 )
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:

@@ -46,17 +46,10 @@ def test_released_search_on_nasbench201(catalogue):
     assert found.operations == tuple(f"nor_conv_{size}" for size in operations)
 
 
-@pytest.mark.parametrize(
-    ("supernet", "score", "verdict"),
-    [
-        ("darts-8", "synflow", "sound"),
-        ("darts-8", "synflow-released", "noise"),
-        ("nasbench201", "synflow", "sound"),  # the mobilenet's is in the quick run
-    ],
-)
-def test_verdicts(catalogue, supernet, score, verdict):
-    result = search.search(*settings(catalogue, supernet, score), 1)
-    assert result["audit"]["verdict"] == verdict
+def test_result_is_sound_and_valid_json(catalogue):
+    """The verdicts on the other supernets are asserted of the quick run."""
+    result = search.search(*settings(catalogue, "nasbench201", "synflow"), 1)
+    assert result["audit"]["verdict"] == "sound"
     json.dumps(result, allow_nan=False)
 
 

@@ -45,6 +45,7 @@ def test_training_repeats_bit_for_bit(few_digits):
     assert len(first) == 3
 
 
+@pytest.mark.long
 def test_shuffled_labels_cannot_be_learnt(digits):
     protocol = replace(PROTOCOL, epochs=5, batch_size=32)
     some = replace(digits, train_images=digits.train_images[:480], train_labels=digits.train_labels[:480])

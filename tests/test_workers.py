@@ -18,7 +18,10 @@ from PIL import Image
 from freedarts.tasks import own
 from tests.support import ROOT, TINY_TASK, TRAINED_GENOTYPE, training_result, write
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems do not say who is whose child")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(sys.platform != "linux", reason="other systems do not say who is whose child"),
+]
 
 SIZE = 112  # from 97 on images are read in every epoch
 SETTINGS = TINY_TASK | {
