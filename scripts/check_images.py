@@ -28,11 +28,13 @@ def main() -> None:
 def _check(folder: Path, classes: int, total: int, each: int | None = None) -> dict:
     """Counts per class and a digest of all names and sizes; the first image of every class must open. total: of the
     images that there must be; each: in every class, where all have as many."""
-    found = folders.class_folders(folder)
-    if len(found) != classes:
-        raise InputError(f"{folder}: has {len(found)} class folders, expected {classes}; put or link the images there")
+    class_paths = folders.class_folders(folder)
+    if len(class_paths) != classes:
+        raise InputError(
+            f"{folder}: has {len(class_paths)} class folders, expected {classes}; put or link the images there"
+        )
     counts, digest = {}, hashlib.sha256()
-    for path in found:
+    for path in class_paths:
         sizes = folders.sizes(path)
         if each and len(sizes) != each:
             raise InputError(f"{path}: has {len(sizes)} images, expected {each}")

@@ -20,17 +20,17 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, help="correlation with every accuracy, JSON")
     arguments = parser.parse_args()
 
-    found = read_json(arguments.scores, ("score", "seed", "architectures", "scores"))
-    if len(found["architectures"]) != len(found["scores"]):
-        counts = f"{len(found['architectures'])} architectures and {len(found['scores'])} scores"
+    scored = read_json(arguments.scores, ("score", "seed", "architectures", "scores"))
+    if len(scored["architectures"]) != len(scored["scores"]):
+        counts = f"{len(scored['architectures'])} architectures and {len(scored['scores'])} scores"
         raise InputError(f"{arguments.scores}: {counts}; expected as many of one as of the other")
     table = Table(arguments.table)
-    scores = dict(zip(found["architectures"], found["scores"], strict=True))
+    scores = dict(zip(scored["architectures"], scored["scores"], strict=True))
     values = np.array([scores.get(index) for index in table.indices.tolist()], float)  # None becomes NaN
     if not np.isfinite(values).any():
         raise InputError(f"{arguments.scores}: none of its architectures has a score and is in {arguments.table}")
     accuracies = {name: correlation(values, table.column(name)) for name in ACCURACIES}
-    names = {key: found[key] for key in ("score", "seed")}
+    names = {key: scored[key] for key in ("score", "seed")}
     write_json(arguments.output, {**names, **table.metadata, "architectures": len(scores), "accuracies": accuracies})
 
 

@@ -19,16 +19,16 @@ def main() -> None:
     arguments = parser.parse_args()
 
     settings = parse(arguments.settings, "image_folder", schema())
-    found = folders.listing(**settings)
-    mean, std = folders.constants(Path(settings["folder"]), found, settings["image_size"], arguments.threads)
+    listing = folders.listing(**settings)
+    mean, std = folders.constants(Path(settings["folder"]), listing, settings["image_size"], arguments.threads)
     manifest = {
         "dataset": arguments.output.stem,
         "settings": settings,
-        "facts": asdict(found.facts(settings["image_size"])),
-        **{part: {name: len(paths) for name, paths in getattr(found, part).items()} for part in ("train", "test")},
+        "facts": asdict(listing.facts(settings["image_size"])),
+        **{part: {name: len(paths) for name, paths in getattr(listing, part).items()} for part in ("train", "test")},
         "mean": mean,
         "std": std,
-        "sha256": found.sha256,
+        "sha256": listing.sha256,
     }
     write_json(arguments.output, manifest)
 

@@ -36,13 +36,13 @@ def main() -> None:
     stop_with_driver()
     job = (settings, arguments.architectures, arguments.seed, arguments.data, arguments.checkpoints)
     try:
-        found = resumable(*job, lambda: signals.received)
+        scores = resumable(*job, lambda: signals.received)
     except Interrupted as interrupted:
         print(interrupted, file=sys.stderr)
         sys.exit(75)
     names = {"score": arguments.score, "seed": arguments.seed, "proxy": settings["proxy"]}
     seconds = time.perf_counter() - start  # of this call alone, if another was stopped
-    result = {**names, "architectures": list(found), "scores": finite(found), "seconds": seconds}
+    result = {**names, "architectures": list(scores), "scores": finite(scores), "seconds": seconds}
     write_json(arguments.output, {**result, "versions": versions()})
 
 

@@ -103,21 +103,21 @@ def resumable(
     about = json.dumps(settings, sort_keys=True), str(count), str(seed), tasks.identity(data)
     name = key(*about, code_digest(*modules))
     saved = Checkpoints(checkpoints / name)
-    known = saved.load() or {}
-    missing = [index for index in indices if index not in known]
-    with tqdm(total=count, initial=len(known), unit="architecture", mininterval=1) as bar:
+    done = saved.load() or {}
+    missing = [index for index in indices if index not in done]
+    with tqdm(total=count, initial=len(done), unit="architecture", mininterval=1) as bar:
         last = time.monotonic()
         for index, score in compute(settings, missing, seed, data):
-            known[index] = score
+            done[index] = score
             bar.update()
             if stop():
-                saved.save(known, len(known))
-                raise Interrupted(f"stopped after {len(known)} of {count} architectures; the same command goes on")
+                saved.save(done, len(done))
+                raise Interrupted(f"stopped after {len(done)} of {count} architectures; the same command goes on")
             if time.monotonic() - last > SAVED_EVERY:
-                saved.save(known, len(known))
+                saved.save(done, len(done))
                 last = time.monotonic()
-    saved.save(known, len(known))
-    return {index: known[index] for index in indices}
+    saved.save(done, len(done))
+    return {index: done[index] for index in indices}
 
 
 def _data_module(settings: dict) -> list[str]:

@@ -15,8 +15,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def page(path: str, arguments: argparse.Namespace) -> str:
-    """The text of *path*, which Snakemake makes in the current folder. InputError with what it says if it cannot."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", project() / "Snakefile", "--cores", "1", "--nolock"]
+    """The text of *path*, which Snakemake makes in the current folder, by the Snakefile there, if there is one.
+    InputError with what Snakemake says if it cannot."""
+    snakefile = Path("Snakefile") if Path("Snakefile").is_file() else project() / "Snakefile"
+    command = [sys.executable, "-m", "snakemake", "--snakefile", snakefile, "--cores", "1", "--nolock"]
     for option in ("configfile", "config"):
         if values := getattr(arguments, option):
             command += [f"--{option}", *values]

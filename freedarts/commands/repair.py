@@ -36,14 +36,14 @@ def main(arguments: argparse.Namespace) -> None:
     if unrecorded := add_unrecorded(finished, stated):
         print(f"{len(unrecorded)} results have no record, so that no change of settings or code makes them again:")
         print(f"  {unrecorded[0]} …; `snakemake --touch --forceall` records them as they are")
-    found = list(faults(finished))
-    if stated and not found:
-        found = list(contradictions(finished, stated, project()))
-    for _, line in found:
+    faulty = list(faults(finished))
+    if stated and not faulty:
+        faulty = list(contradictions(finished, stated, project()))
+    for _, line in faulty:
         print(line)
-    removed = [Path(name) for name in lost([job for job, _ in found], finished) if Path(name).exists()]
+    removed = [Path(name) for name in lost([job for job, _ in faulty], finished) if Path(name).exists()]
     for path in removed:
         print(f"{path}: {'would be ' if arguments.dry_run else ''}removed")
         if not arguments.dry_run:
             path.unlink()
-    print(f"{len(found)} faults, {len(removed)} files to make again" if found else "all results are whole")
+    print(f"{len(faulty)} faults, {len(removed)} files to make again" if faulty else "all results are whole")

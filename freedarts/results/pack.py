@@ -12,8 +12,8 @@ from freedarts.results.verify import damaged
 
 def pack(target: Path) -> int:
     """Returns the number of files. InputError where the results are not those of the manifest."""
-    found = manifest.read(manifest.NAME)
-    files = {**found["files"], **found["tables"]}
+    stated = manifest.read(manifest.NAME)
+    files = {**stated["files"], **stated["tables"]}
     if lines := list(damaged(files)):
         raise InputError("\n  ".join(["the results are not as the manifest says; run snakemake first", *lines]))
 

@@ -11,19 +11,19 @@ from freedarts.study import kinds, paper, run_folder
 FOLDERS = sorted({Path(kind.path).parts[1] for kind in kinds.KINDS})  # in results/
 
 
-def faults(found: dict, made: set[str], base: Path) -> Iterator[str]:
-    """A line for everything that does not match *found*, a manifest. made: files that Snakemake recorded, which may be
-    of another selection. base: the folder of the workflow."""
-    yield from damaged(found["files"])
-    known = {*found["files"], *made}
+def faults(manifest: dict, made: set[str], base: Path) -> Iterator[str]:
+    """A line for everything that does not match the *manifest*. made: files that Snakemake recorded, which may be of
+    another selection. base: the folder of the workflow."""
+    yield from damaged(manifest["files"])
+    known = {*manifest["files"], *made}
     for path in sorted(path for part in FOLDERS for path in Path("results", part).rglob("*.json")):
         if str(path) not in known and path.name != run_folder.PROGRESS:
             yield f"{path}: extra, nothing here made it"
-    for path in found["files"]:
+    for path in manifest["files"]:
         if kinds.of(path) is kinds.TRAINING:
             yield from headline(Path(path))
-    yield from (line for _, line in verdicts(found, base))
-    yield from tables(found, base)
+    yield from (line for _, line in verdicts(manifest, base))
+    yield from tables(manifest, base)
 
 
 def damaged(files: dict[str, str]) -> Iterator[str]:
@@ -47,11 +47,11 @@ def headline(path: Path) -> Iterator[str]:
         yield str(error)
 
 
-def verdicts(found: dict, base: Path) -> Iterator[tuple[str, str]]:
+def verdicts(manifest: dict, base: Path) -> Iterator[tuple[str, str]]:
     """(file, what is wrong) of the readings of the paper's numbers against what they are of, and of the numbers against
     their readings. What cannot be read is left to others."""
     try:
-        results, readings = found["settings"]["results"], found["settings"]["readings"]
+        results, readings = manifest["settings"]["results"], manifest["settings"]["readings"]
         numbers = {number["id"]: number for number in paper.read(_resource(base, "numbers"), _schema(base))}
         there = read.trainings(results["trainings"])
         there |= paper.looked_up(read.results(kinds.LOOKUP, results["lookups"]))
@@ -79,18 +79,18 @@ def _schema(base: Path) -> Path:
     return base / "config" / "schema.yaml"
 
 
-def tables(found: dict, base: Path) -> Iterator[str]:
-    """The tables, and what the paper and the release print, against *found* and what the results give now."""
+def tables(manifest: dict, base: Path) -> Iterator[str]:
+    """The tables, and what the paper and the release print, against the *manifest* and what the results give now."""
     published = {name: _resource(base, name) for name in assembly.PUBLISHED}
     for name, path in published.items():
-        if sha256(path) != found["published"].get(name):
+        if sha256(path) != manifest["published"].get(name):
             yield f"{path}: not the one that the tables were made with"
     try:
-        texts = assembly.build(found["settings"], published, _schema(base))
+        texts = assembly.build(manifest["settings"], published, _schema(base))
     except (InputError, AttributeError, KeyError, TypeError, ValueError) as error:
         yield f"the tables cannot be made again: {error}"
         return
-    for name, digest in found["tables"].items():
+    for name, digest in manifest["tables"].items():
         text = texts[Path(name).suffix]
         if sha256_of(text.encode()) != digest:
             yield f"{name}: comes out differently from these results"

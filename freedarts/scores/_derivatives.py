@@ -28,16 +28,16 @@ def hessian_product(
     On stacks in one backward pass: the slope along v is s = g . v, so ds/dgates = H v, ds/dv = g (Pearlmutter, 1994).
     """
     if not getattr(network, "takes_stacks", False):
-        value, wanted = objective(network(images, gates)), list(gates.values())
-        slopes = torch.autograd.grad(value, wanted, create_graph=True)
+        value, leaves = objective(network(images, gates)), list(gates.values())
+        slopes = torch.autograd.grad(value, leaves, create_graph=True)
         along = sum((slope * direction[group].detach()).sum() for group, slope in zip(gates, slopes, strict=True))
-        products = torch.autograd.grad(along, wanted, materialize_grads=True)
-        found = {group: slope.detach() for group, slope in zip(gates, slopes, strict=True)}
-        return found, dict(zip(gates, products, strict=True))
+        products = torch.autograd.grad(along, leaves, materialize_grads=True)
+        gradients = {group: slope.detach() for group, slope in zip(gates, slopes, strict=True)}
+        return gradients, dict(zip(gates, products, strict=True))
     direction = {group: vector.detach().clone().requires_grad_() for group, vector in direction.items()}
     stacks = {group: torch.stack([gate, direction[group]]) for group, gate in gates.items()}
     logits, tangents = network(torch.cat([images, torch.zeros_like(images)]), stacks).chunk(2)
     (outer,) = torch.autograd.grad(objective(logits), logits, create_graph=True)
-    found = torch.autograd.grad((outer * tangents).sum(), [*gates.values(), *direction.values()])
-    products, gradients = found[: len(gates)], found[len(gates) :]
+    both = torch.autograd.grad((outer * tangents).sum(), [*gates.values(), *direction.values()])
+    products, gradients = both[: len(gates)], both[len(gates) :]
     return dict(zip(gates, gradients, strict=True)), dict(zip(gates, products, strict=True))

@@ -101,14 +101,14 @@ def compute(
         labels = None if labels is None else labels.to(images.device)
         own = plugins.is_own(score.proxy)
         with contract.unchanged(score.proxy, supernet, gates) if own else nullcontext():
-            found = score.module().score(supernet, gates, images, labels, **score.arguments)
-        objective, scores = contract.check_scores(score.proxy, found, gates)
+            returned = score.module().score(supernet, gates, images, labels, **score.arguments)
+        objective, scores = contract.check_scores(score.proxy, returned, gates)
         return objective.item(), {group: matrix.detach().cpu() for group, matrix in scores.items()}
 
 
 def first_overflow(supernet: nn.Module, score: Score, images: Tensor) -> str | None:
     """Name of the first module with a non-finite output or batch variance in the score's own precision."""
-    found: list[str] = []
+    names: list[str] = []
 
     def watch(name: str, module: nn.Module):
         def hook(module: nn.Module, inputs: tuple, output: Tensor | list[Tensor]) -> None:
@@ -117,7 +117,7 @@ def first_overflow(supernet: nn.Module, score: Score, images: Tensor) -> str | N
             if finite and isinstance(module, nn.BatchNorm2d) and score.batch_norm == "train":
                 finite = inputs[0].var((0, 2, 3), unbiased=False).isfinite().all()
             if not finite:
-                found.append(name)
+                names.append(name)
 
         return module.register_forward_hook(hook)
 
@@ -129,7 +129,7 @@ def first_overflow(supernet: nn.Module, score: Score, images: Tensor) -> str | N
     finally:
         for handle in handles:
             handle.remove()
-    return found[0] if found else None
+    return names[0] if names else None
 
 
 def audit(supernet: nn.Module, score: Score, batch: Batch, seed: int, scores: dict[str, Tensor], space: str) -> dict:

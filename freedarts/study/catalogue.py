@@ -190,12 +190,12 @@ class Catalogue:
     def sources(self) -> list[tuple[str, str, list[int]]]:
         """(supernet, source, seeds) of every source that is not searched here, but for those that are matched to a
         search that is not selected."""
-        found = []
+        available = []
         for name, entry in self.config["sources"].items():
             for supernet in entry["supernets"]:
                 with suppress(InputError):
-                    found.append((supernet, name, self.seeds(supernet, name)))
-        return found
+                    available.append((supernet, name, self.seeds(supernet, name)))
+        return available
 
     def matched(self, supernet: str, source: str) -> list[str]:
         """The genotypes whose operations *source* is drawn like; none unless it is random-matched."""
@@ -249,11 +249,11 @@ class Catalogue:
 
     def _selected(self) -> dict[tuple[str, str], list[dict]]:
         """The entries that select each search."""
-        found: dict[tuple[str, str], list[dict]] = {}
+        entries: dict[tuple[str, str], list[dict]] = {}
         for entry in self.config["search"]:
             for pair in product(entry["supernets"], entry["scores"]):
-                found.setdefault(pair, []).append(entry)
-        return found
+                entries.setdefault(pair, []).append(entry)
+        return entries
 
     def benchmark_file(self) -> str:
         """The NAS-Bench-201 file or folder to convert. InputError if the configuration has none."""
@@ -296,14 +296,14 @@ class Catalogue:
     def trainings(self) -> list[tuple[str, str, str, int, int]]:
         """(task, supernet, source, seed, run) of every selected training, each once; first those of the numbers."""
         readings = self.config["readings"]
-        wanted = [case for number in self._selected_numbers for case in paper.trainings(number, readings)]
+        of_numbers = [case for number in self._selected_numbers for case in paper.trainings(number, readings)]
         cases = {
             (entry["task"], entry["supernet"], entry["source"], seed, run): None
             for entry in self.config["retrain"]
             for seed in entry.get("seeds") or self.seeds(entry["supernet"], entry["source"])
             for run in range(entry["runs"])
         }
-        return list(dict.fromkeys([*wanted, *cases]))
+        return list(dict.fromkeys([*of_numbers, *cases]))
 
 
 def _json(value: object) -> str:

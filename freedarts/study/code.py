@@ -17,17 +17,17 @@ def code_digest(*sources: str | Path, without: Collection[str] = ()) -> str:
     were not there. Modules that are chosen by name at run time must be named. Comments, docstrings and layout do not
     count."""
     excluded = {BASE.joinpath(*module.split(".")) for module in without}
-    found: dict[Path, None] = {}
+    files: dict[Path, None] = {}
     queue = [_file(source) if isinstance(source, str) else source for source in sources]
     if None in queue:
         raise ModuleNotFoundError(f"no module {sources[queue.index(None)]}")
     while queue:
         path = queue.pop()
-        if path is not None and path not in found and not excluded.intersection((path.with_suffix(""), *path.parents)):
-            found[path] = None
+        if path is not None and path not in files and not excluded.intersection((path.with_suffix(""), *path.parents)):
+            files[path] = None
             queue += _parsed(path)[1]
     digest = hashlib.sha256()
-    for path in sorted(found, key=_place):
+    for path in sorted(files, key=_place):
         digest.update(_parsed(path)[0].encode() + b"\0")
     return digest.hexdigest()[:16]
 

@@ -61,25 +61,25 @@ def is_lookup(number: dict) -> bool:
 def cases(number: dict, readings: dict[str, dict]) -> dict[str, list[Case]]:
     """{reading: what has to be trained, or looked up}. The published genotypes are trained `runs` times in all, at
     least once each; another reading's are those of its own source, searched on the same supernet."""
-    wanted = number["reproduced_by"]
+    by = number["reproduced_by"]
     if is_lookup(number):
-        return {"published": [(wanted["supernet"], wanted["source"], seed) for seed in wanted["seeds"]]}
+        return {"published": [(by["supernet"], by["source"], seed) for seed in by["seeds"]]}
     trained = {}
     for name, reading in readings.items():
-        seeds = range(reading["seeds"]) if "source" in reading else wanted["seeds"]
-        source = reading.get("source", wanted["source"])
+        seeds = range(reading["seeds"]) if "source" in reading else by["seeds"]
+        source = reading.get("source", by["source"])
         runs = reading["runs"] if "source" in reading else math.ceil(reading["runs"] / len(seeds))
-        trainings = [(wanted["task"], wanted["supernet"], source, seed, run) for run in range(runs) for seed in seeds]
+        trainings = [(by["task"], by["supernet"], source, seed, run) for run in range(runs) for seed in seeds]
         trained[name] = trainings
     return trained
 
 
 def reading_cases(number: dict, readings: dict[str, dict], name: str) -> list[Case]:
     """The same of the reading *name*. InputError if the number has none."""
-    found = cases(number, readings)
-    if name not in found:
-        raise InputError(f"{number['id']}: no reading {name!r}; there are: {', '.join(found)}")
-    return found[name]
+    by_reading = cases(number, readings)
+    if name not in by_reading:
+        raise InputError(f"{number['id']}: no reading {name!r}; there are: {', '.join(by_reading)}")
+    return by_reading[name]
 
 
 def trainings(number: dict, readings: dict[str, dict]) -> list[Training]:
@@ -89,16 +89,16 @@ def trainings(number: dict, readings: dict[str, dict]) -> list[Training]:
 
 def searched(number: dict, readings: dict[str, dict]) -> tuple[str, str]:
     """The supernet and the score whose searches should find the published genotypes."""
-    wanted = number["reproduced_by"]
-    return wanted["supernet"], wanted.get("score", readings["searched"]["source"])
+    by = number["reproduced_by"]
+    return by["supernet"], by.get("score", readings["searched"]["source"])
 
 
 def searches(numbers: Iterable[dict], readings: dict[str, dict]) -> list[tuple[str, str, list[int]]]:
     """(supernet, score, seeds) of all searches that numbers are compared with."""
-    found: dict[tuple[str, str], set[int]] = {}
+    seeds_of: dict[tuple[str, str], set[int]] = {}
     for number in numbers:
-        found.setdefault(searched(number, readings), set()).update(number["reproduced_by"]["seeds"])
-    return [(*case, sorted(seeds)) for case, seeds in found.items()]
+        seeds_of.setdefault(searched(number, readings), set()).update(number["reproduced_by"]["seeds"])
+    return [(*case, sorted(seeds)) for case, seeds in seeds_of.items()]
 
 
 def looked_up(lookups: dict[tuple[str, str], dict]) -> dict[Case, dict[str, float | None]]:
@@ -111,39 +111,40 @@ def looked_up(lookups: dict[tuple[str, str], dict]) -> dict[Case, dict[str, floa
     }
 
 
-def allowed(number: dict, found: Sequence[float]) -> float | None:
+def allowed(number: dict, measured: Sequence[float]) -> float | None:
     """How far the mean of n values may be from the published one; None if they are too few. Of errors: twice the
     standard deviation between trainings, but at least twice the floor, times sqrt(1 + 1/n), because the published error
     is itself one training."""
     tolerance = number["tolerance"]
     if is_lookup(number):
-        return tolerance["at_most"] if found else None
-    if len(found) < MINIMUM:
+        return tolerance["at_most"] if measured else None
+    if len(measured) < MINIMUM:
         return None
-    return 2 * max(statistics.stdev(found), tolerance["floor"]) * math.sqrt(1 + 1 / len(found))
+    return 2 * max(statistics.stdev(measured), tolerance["floor"]) * math.sqrt(1 + 1 / len(measured))
 
 
-def verdict(number: dict, found: Sequence[float]) -> str:
+def verdict(number: dict, measured: Sequence[float]) -> str:
     """`reproduced`, `not reproduced`, `partial` or `not run`; the rule was fixed before anything was trained."""
-    if not found:
+    if not measured:
         return NOT_RUN
-    tolerance = allowed(number, found)
+    tolerance = allowed(number, measured)
     if tolerance is None:
-        return f"partial ({len(found)} of {MINIMUM} runs)"
-    return "reproduced" if abs(statistics.fmean(found) - number["value"]) <= tolerance + ROUNDING else "not reproduced"
+        return f"partial ({len(measured)} of {MINIMUM} runs)"
+    difference = abs(statistics.fmean(measured) - number["value"])
+    return "reproduced" if difference <= tolerance + ROUNDING else "not reproduced"
 
 
 def reading(number: dict, results: dict[Case, dict], wanted: list[Case]) -> dict:
     """What the file of a reading holds, of those *wanted* that *results* has."""
-    found = values(number, results, wanted)
+    measured = values(number, results, wanted)
     best = number["measure"] == "top-1 error"
     return {
-        "n": len(found),
-        "values": found,
-        "mean": statistics.fmean(found) if found else None,
-        "std": statistics.stdev(found) if len(found) > 1 else None,
-        "tolerance": allowed(number, found),
-        "verdict": verdict(number, found),
+        "n": len(measured),
+        "values": measured,
+        "mean": statistics.fmean(measured) if measured else None,
+        "std": statistics.stdev(measured) if len(measured) > 1 else None,
+        "tolerance": allowed(number, measured),
+        "verdict": verdict(number, measured),
         "best_on_test": [results[case]["error_best"] for case in wanted if case in results] if best else None,
         "missing": [list(case) for case in wanted if case not in results],
     }

@@ -43,17 +43,17 @@ def nasbench201_table(
         printed.setdefault((of["supernet"], of["source"]), {})[of["lookup"]] = number["value"]
     rows = []
     for case, seeds in genotypes.items():
-        found = [genotype for genotype in seeds.values() if isinstance(genotype, space.Genotype)]
+        derived = [genotype for genotype in seeds.values() if isinstance(genotype, space.Genotype)]
         if {genotype.space for genotype in seeds.values()} != {space.NAME}:
             continue
         if case in printed:
             values = {key: Sample((value,)) for key, value in printed[case].items()}
-            rows.append(_row(case, found, values, "printed by the release"))
+            rows.append(_row(case, derived, values, "printed by the release"))
         if case in lookups:
             looked_up = [accuracies for accuracies in lookups[case]["seeds"].values() if accuracies]
-            rows.append(_row(case, found, _samples(looked_up), "looked up", _ranks(looked_up)))
+            rows.append(_row(case, derived, _samples(looked_up), "looked up", _ranks(looked_up)))
         elif case not in printed:
-            rows.append(_row(case, found, {}, NO_FILE))
+            rows.append(_row(case, derived, {}, NO_FILE))
     best = [lookup["best"] for lookup in lookups.values()][:1]
     if rows:
         rows.append(_row((None, "optimum"), [], _samples(best), "looked up" if best else NO_FILE, _ranks(best)))
@@ -64,17 +64,17 @@ def nasbench201_table(
 
 def _row(
     case: tuple[str | None, str],
-    found: list[space.Genotype],
+    genotypes: list[space.Genotype],
     values: dict[str, Sample | None],
     status: str,
     ranks: dict | None = None,
 ) -> dict:
-    indices = list(dict.fromkeys(str(genotype.index) for genotype in found))
+    indices = list(dict.fromkeys(str(genotype.index) for genotype in genotypes))
     return {
         "supernet": case[0],
         "source": case[1],
         "architectures": ", ".join(indices[:SHOWN]) + ", …" * (len(indices) > SHOWN) or None,
-        "n": len(found) or None,
+        "n": len(genotypes) or None,
         **{title: values.get(key) for key, title in COLUMNS.items()},
         **(ranks or {"rank": None, "percentile": None, "of": None}),
         "status": status,

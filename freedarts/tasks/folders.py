@@ -40,25 +40,25 @@ def class_folders(folder: Path) -> list[Path]:
     """The folders in *folder*, sorted; hidden ones do not count. None where there is no *folder*."""
     if not folder.is_dir():
         return []
-    found = (entry for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
-    return sorted((Path(entry) for entry in found), key=lambda path: path.name)
+    entries = (entry for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
+    return sorted((Path(entry) for entry in entries), key=lambda path: path.name)
 
 
 def files(folder: Path) -> list[os.DirEntry]:
     """The images of one class, sorted; hidden files do not count. InputError if there are none, and for what is no
     image by its name."""
-    found = sorted(filter(_is_image, os.scandir(folder)), key=lambda entry: entry.name)
-    if not found:
+    images = sorted(filter(_is_image, os.scandir(folder)), key=lambda entry: entry.name)
+    if not images:
         raise InputError(f"{folder}: is empty, expected images")
-    return found
+    return images
 
 
 def sizes(folder: Path) -> dict[str, int]:
     """Name and bytes of each of `files`. InputError for an empty one."""
-    found = {entry.name: entry.stat().st_size for entry in files(folder)}
-    if empty := [name for name, size in found.items() if not size]:
+    bytes_of = {entry.name: entry.stat().st_size for entry in files(folder)}
+    if empty := [name for name, size in bytes_of.items() if not size]:
         raise InputError(f"{folder / empty[0]}: has 0 bytes, expected an image")
-    return found
+    return bytes_of
 
 
 def listing(folder: str, test_fraction: float | None = None, split_seed: int = 0, **_) -> Listing:
@@ -98,16 +98,16 @@ def _listing(root: Path, test_fraction: float | None, split_seed: int) -> Listin
 
 
 def _part(root: Path, folder: Path, digest: hashlib._Hash) -> Part:
-    found = {}
+    part = {}
     for path in class_folders(folder):
         place = path.relative_to(root).as_posix()
         images = {f"{place}/{name}": size for name, size in sizes(path).items()}
-        found[path.name] = list(images)
+        part[path.name] = list(images)
         for image, size in images.items():
             digest.update(f"{image} {size}\n".encode())
-    if len(found) < 2:
-        raise InputError(f"{folder}: has {len(found)} class folders, expected 2 or more, each with images of its class")
-    return found
+    if len(part) < 2:
+        raise InputError(f"{folder}: has {len(part)} class folders, expected 2 or more, each with images of its class")
+    return part
 
 
 def _is_image(entry: os.DirEntry) -> bool:
@@ -155,7 +155,7 @@ def read(path: Path, size: int) -> np.ndarray:
     return np.array(fit(decode(path), size))
 
 
-def constants(root: Path, found: Listing, size: int, threads: int) -> tuple[list[float], list[float]]:
+def constants(root: Path, listed: Listing, size: int, threads: int) -> tuple[list[float], list[float]]:
     """Read every image once. Returns mean and standard deviation of the pixels to train on, a number from 0 to 1 for
     each color.
 
@@ -170,7 +170,7 @@ def constants(root: Path, found: Listing, size: int, threads: int) -> tuple[list
             return error
         return np.stack([pixels.sum(0), (pixels**2).sum(0)])  # whole numbers: exact in any order
 
-    train, test = ([image for images in part.values() for image in images] for part in (found.train, found.test))
+    train, test = ([image for images in part.values() for image in images] for part in (listed.train, listed.test))
     total, broken = np.zeros((2, 3), np.int64), []
     with ThreadPool(threads) as pool:
         for index, result in enumerate(pool.imap(sums, train + test, chunksize=16)):

@@ -34,11 +34,11 @@ def load(folder: Path, workers: int, color_jitter: bool = False) -> FolderData:
     parts = []
     for part, transform in (("train", train_transform(color_jitter)), ("val", TEST)):
         classes, counts = folders.class_folders(folder / part), stated[part]["images"]
-        found = {path.name: [f"{path.name}/{image.name}" for image in folders.files(path)] for path in classes}
-        for name in sorted(found | counts):
-            if (has := len(found.get(name, []))) != (expected := counts.get(name, 0)):
+        images = {path.name: [f"{path.name}/{image.name}" for image in folders.files(path)] for path in classes}
+        for name in sorted(images | counts):
+            if (has := len(images.get(name, []))) != (expected := counts.get(name, 0)):
                 raise InputError(
                     f"{folder / part / name}: has {has} images, expected {expected}, as when {manifest} was made"
                 )
-        parts.append(Listed(folder / part, found, transform))
+        parts.append(Listed(folder / part, images, transform))
     return FolderData(*parts, workers)

@@ -23,23 +23,23 @@ def load(manifest: Path, workers: int = 0, color_jitter: bool = False, whole: bo
     """InputError unless the folder holds what it held when the manifest was made. whole: as in freedarts.tasks.load."""
     content = read_json(manifest, ("settings", "facts", "mean", "std", "sha256"))
     settings, facts = content["settings"], Facts(**content["facts"])
-    found = folders.listing(**settings)
-    if found.sha256 != content["sha256"]:
+    listing = folders.listing(**settings)
+    if listing.sha256 != content["sha256"]:
         raise InputError(f"{settings['folder']}: has changed since {manifest} was made; run `snakemake {manifest}`")
     root, flip, constants = Path(settings["folder"]), settings.get("flip", True), (content["mean"], content["std"])
     if whole and facts.held:
-        return _hold(root, found, facts, flip, constants, workers)
+        return _hold(root, listing, facts, flip, constants, workers)
     train, test = _transforms(facts, flip, constants, color_jitter)
-    return FolderData(Listed(root, found.train, train), Listed(root, found.test, test), workers)
+    return FolderData(Listed(root, listing.train, train), Listed(root, listing.test, test), workers)
 
 
-def _hold(root: Path, found: folders.Listing, facts: Facts, flip: bool, constants: tuple, workers: int) -> Data:
+def _hold(root: Path, listing: folders.Listing, facts: Facts, flip: bool, constants: tuple, workers: int) -> Data:
     def pixels(image: str) -> Tensor:
         return torch.from_numpy(folders.read(root / image, facts.image_size)).permute(2, 0, 1)
 
     tensors = []
     with ThreadPool(max(workers, 1)) as pool:
-        for part in (found.train, found.test):
+        for part in (listing.train, listing.test):
             names = [image for name in sorted(part) for image in part[name]]
             labels = [label for label, name in enumerate(sorted(part)) for _ in part[name]]
             tensors += [torch.stack(pool.map(pixels, names)), torch.tensor(labels)]
