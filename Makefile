@@ -1,7 +1,7 @@
 # make tables       the environment, then results/tables.md
 # make report       the environment, then results/report.html, with the figures
 # make unit         the environment, then the tests without Snakemake and long trainings (2 minutes)
-# make test         the environment, then all tests but those on a real SLURM (12 minutes)
+# make test         the environment, then all tests but those on a real SLURM (15 minutes)
 # make slurm        a SLURM on this machine (as root, on Debian), then the tests on it
 # make check        formatters and linters
 # make readme       the tables into README.md and docs/tables.md, the graph of the rules to docs/rules.svg
