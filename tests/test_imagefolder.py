@@ -107,7 +107,7 @@ def bomb(path: Path) -> None:
     path.write_bytes(content[:12] + size + struct.pack(">I", zlib.crc32(size)) + content[33:])
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.long)])
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
