@@ -54,9 +54,13 @@ def write(path: Path, genotype: Genotype | Refused, seed: int | None = None) -> 
 def read_for(path: Path, space: str) -> Genotype | Refused:
     """The genotype in a file, which must be of *space*."""
     genotype = read(path)
+    _check_space(path, genotype, space)
+    return genotype
+
+
+def _check_space(path: Path, genotype: Genotype | Refused, space: str) -> None:
     if genotype.space != space:
         raise InputError(f"{path}: is a genotype of {genotype.space}, expected {space}")
-    return genotype
 
 
 def read_seeds(paths: Iterable[Path], space: str | None = None) -> dict[int, Genotype | Refused]:
@@ -64,8 +68,10 @@ def read_seeds(paths: Iterable[Path], space: str | None = None) -> dict[int, Gen
     without a seed, and for a seed that another file has too."""
     genotypes: dict[int, Genotype | Refused] = {}
     for path in paths:
-        genotype = read_for(path, space) if space else read(path)
-        space, seed = genotype.space, read_json(path).get("seed")
+        content = read_json(path, ("space",))
+        genotype, seed = parse(content, str(path)), content.get("seed")
+        space = space or genotype.space
+        _check_space(path, genotype, space)
         if type(seed) is not int:
             raise InputError(f"{path}: seed: {seed!r}; expected the number that derive, publish or sample writes")
         if seed in genotypes:

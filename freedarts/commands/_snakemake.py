@@ -14,8 +14,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake")
 
 
-def page(path: str, arguments: argparse.Namespace) -> str:
-    """The text of *path*, which Snakemake makes in the current folder, by the Snakefile there, if there is one.
+def show(path: str, arguments: argparse.Namespace) -> None:
+    """Print the text of *path*, which Snakemake makes in the current folder, by the Snakefile there, if there is one.
     InputError with what Snakemake says if it cannot."""
     snakefile = Path("Snakefile") if Path("Snakefile").is_file() else project() / "Snakefile"
     command = [sys.executable, "-m", "snakemake", "--snakefile", snakefile, "--cores", "1", "--nolock"]
@@ -25,4 +25,4 @@ def page(path: str, arguments: argparse.Namespace) -> str:
     done = subprocess.run([*command, "--", path], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode:
         raise InputError(f"{path}: could not be made\n{done.stdout.strip()}")
-    return Path(path).read_text(encoding="utf-8")
+    print(Path(path).read_text(encoding="utf-8"), end="")

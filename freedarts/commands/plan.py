@@ -3,14 +3,8 @@
 For the tables that the configuration selects; the page stays in results/plan.md.
 """
 
-import argparse
+from functools import partial
 
 from freedarts.commands import _snakemake
 
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    _snakemake.configure(parser)
-
-
-def main(arguments: argparse.Namespace) -> None:
-    print(_snakemake.page("results/plan.md", arguments), end="")
+configure, main = _snakemake.configure, partial(_snakemake.show, "results/plan.md")

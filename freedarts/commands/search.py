@@ -26,8 +26,9 @@ def configure(parser: argparse.ArgumentParser) -> argparse.Action:
 
 def main(arguments: argparse.Namespace) -> None:
     device = set_up(arguments.device, arguments.threads)
-    settings = parse(arguments.settings, "search_settings", schema(), tasks.known(arguments.data))
-    score = scores.from_settings(settings["score"], tasks.known(arguments.data))
+    datasets = tasks.known(arguments.data)
+    settings = parse(arguments.settings, "search_settings", schema(), datasets)
+    score = scores.from_settings(settings["score"], datasets)
     options = settings["supernet"]
     result = search.search(options.pop("space"), options, score, arguments.seed, device, arguments.data)
     names = {key: getattr(arguments, key) for key in ("supernet", "score", "seed")}

@@ -4,14 +4,8 @@ Of the paper's numbers, the trainings and the searches that the configuration se
 results/status.md. May be called while the workflow runs.
 """
 
-import argparse
+from functools import partial
 
 from freedarts.commands import _snakemake
 
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    _snakemake.configure(parser)
-
-
-def main(arguments: argparse.Namespace) -> None:
-    print(_snakemake.page("results/status.md", arguments), end="")
+configure, main = _snakemake.configure, partial(_snakemake.show, "results/status.md")
