@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
 from freedarts import nasbench201, plugins, tasks
-from freedarts.files import InputError
+from freedarts.files import InputError, message
 from freedarts.jobs.driver import remove_dead_lock, set_job_environment
 from freedarts.study import kinds, paths, settings
 from freedarts.study.catalogue import Catalogue
@@ -17,8 +17,6 @@ from freedarts.study.code import code_digest
 gc.freeze()  # Snakemake's modules stay: looking through them for garbage takes a fifth of a planning
 set_job_environment(BASE)
 driver = None
-if workflow.is_main_process and not workflow.dryrun and workflow.modifier.is_main_snakefile():
-    driver = remove_dead_lock(Path(".snakemake"))
 
 said = settings.typed(dict(workflow.config_settings.config))
 if workflow.modifier.skip_configfile:  # `config` of a workflow that imports this one: parts of it, as with --configfile
@@ -27,9 +25,12 @@ if workflow.modifier.skip_configfile:  # `config` of a workflow that imports thi
 else:
     update_config(config, said)
 try:
+    # A dry run writes nothing; workflow.dryrun is known when all has been read.
+    if workflow.is_main_process and not workflow.output_settings.dryrun and workflow.modifier.is_main_snakefile():
+        driver = remove_dead_lock(Path(".snakemake"))
     catalogue = Catalogue(config, HERE, Path(FOLDER, "data"))
-except InputError as error:
-    raise WorkflowError(str(error))
+except (InputError, OSError) as error:
+    raise WorkflowError(message(error))
 
 
 wildcard_constraints:
@@ -58,8 +59,8 @@ def planned(ask):
     def checked(wildcards):
         try:
             return ask(wildcards)
-        except InputError as error:
-            raise WorkflowError(str(error))
+        except (InputError, OSError) as error:
+            raise WorkflowError(message(error))
 
     return checked
 

@@ -168,9 +168,19 @@ def test_packed_file_that_was_cut_writes_nothing(packed, part):
     assert not list(Path.cwd().iterdir())
 
 
+def test_results_may_be_a_link_to_another_disk(packed, tmp_path):
+    (tmp_path / "disk").mkdir()
+    Path("results").symlink_to(tmp_path / "disk")
+    assert pack.unpack(packed) > 4
+    assert found() == []
+    assert Path("results").is_symlink()
+    assert (tmp_path / "disk" / "manifest.json").is_file()
+
+
 def test_link_in_the_way_is_not_followed(packed, tmp_path):
     (tmp_path / "outside").mkdir()
-    Path("results").symlink_to(tmp_path / "outside")
+    Path("results").mkdir()
+    Path("results/search").symlink_to(tmp_path / "outside")
     with pytest.raises(InputError, match=r"outside of results/"):
         pack.unpack(packed)
     assert not list((tmp_path / "outside").iterdir())

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from freedarts.commands import project
-from freedarts.files import InputError
+from freedarts.files import InputError, exists
 from freedarts.jobs.driver import at_work, doubt
 from freedarts.results import manifest
 from freedarts.results.records import add_unrecorded, jobs
@@ -25,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> None:
-    if not (arguments.records / "metadata").is_dir():
+    if not exists(arguments.records / "metadata"):
         raise InputError(f"{arguments.records / 'metadata'}: no such folder; run this where snakemake runs")
     if not arguments.dry_run and (others := at_work(arguments.records)):
         why = doubt(others) or "snakemake is at work here; wait for its end, or add --dry-run"
@@ -41,7 +41,7 @@ def main(arguments: argparse.Namespace) -> None:
         faulty = list(contradictions(finished, stated, project()))
     for _, line in faulty:
         print(line)
-    removed = [Path(name) for name in lost([job for job, _ in faulty], finished) if Path(name).exists()]
+    removed = [Path(name) for name in lost([job for job, _ in faulty], finished) if exists(Path(name))]
     for path in removed:
         print(f"{path}: {'would be ' if arguments.dry_run else ''}removed")
         if not arguments.dry_run:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from freedarts.commands import project
 from freedarts.results import manifest, verify
-from freedarts.results.records import jobs
+from freedarts.results.records import recorded
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -19,9 +19,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> None:
-    found, records = manifest.read(manifest.NAME), Path(".snakemake/metadata")
-    made = {name for job in jobs(records) for name in job.outputs} if records.is_dir() else set()
-    lines = list(verify.faults(found, made, project()))
+    found = manifest.read(manifest.NAME)
+    lines = list(verify.faults(found, set(recorded(Path(".snakemake/metadata"))), project()))
     if lines:
         sys.exit("\n".join([*lines, f"{len(lines)} faults; `freedarts repair && snakemake` mends results"]))
     print(f"all as in {manifest.NAME}: {len(found['files'])} results, {len(found['tables'])} tables made again")

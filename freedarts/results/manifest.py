@@ -3,7 +3,7 @@ pandas."""
 
 from pathlib import Path
 
-from freedarts.files import VERSION, InputError, read_json, sha256, sha256_of
+from freedarts.files import VERSION, InputError, exists, read_json, sha256, sha256_of
 from freedarts.study import kinds, run_folder
 from freedarts.study.code import commit
 
@@ -26,7 +26,7 @@ def make(selected: dict, published: dict[str, Path], tables: dict[str, str]) -> 
         made_by.add(", ".join(f"{name} {version}" for name, version in sorted(versions.items())))
         devices.add(result.get("device"))
         # Snakemake's measurements may be gone, and are no reason to make anything again.
-        files |= {name: sha256(Path(name)) for name in (path, *kind.companions(path)) if Path(name).is_file()}
+        files |= {name: sha256(Path(name)) for name in (path, *kind.companions(path)) if exists(Path(name))}
     at = commit()
     return {
         "format": FORMAT,

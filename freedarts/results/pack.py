@@ -5,7 +5,7 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from freedarts.files import InputError, parse_json, replace_file, sha256_of
+from freedarts.files import InputError, exists, parse_json, read_bytes, reading, replace_file, sha256_of
 from freedarts.results import manifest
 from freedarts.results.verify import damaged
 
@@ -21,7 +21,7 @@ def pack(target: Path) -> int:
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
             for name in (str(manifest.NAME), *files):
                 # A date of its own would make two packs of the same results differ.
-                archive.writestr(zipfile.ZipInfo(name), Path(name).read_bytes(), zipfile.ZIP_DEFLATED)
+                archive.writestr(zipfile.ZipInfo(name), read_bytes(Path(name)), zipfile.ZIP_DEFLATED)
 
     replace_file(target, write)
     return len(files) + 1
@@ -30,20 +30,18 @@ def pack(target: Path) -> int:
 def unpack(source: Path) -> int:
     """Place the results in the current folder. Returns the number of files that were not there."""
     try:
-        with zipfile.ZipFile(source) as archive:
+        with reading(source), source.open("rb") as file, zipfile.ZipFile(file) as archive:
             contents = _checked(archive, source)
-    except FileNotFoundError:
-        raise InputError(f"{source}: no such file") from None
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError, zlib.error) as error:
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
         raise InputError(f"{source}: not a whole zip file ({error}); is it cut short?") from None
-    # A link in the way would lead out of this folder.
+    # results/ may be a link, to another disk; one below it would lead to what is not the results'.
     for name in contents:
         inside = Path(name).resolve()
-        if not inside.is_relative_to(Path.cwd().resolve() / "results"):
+        if not inside.is_relative_to(Path("results").resolve()):
             raise InputError(f"{name}: leads to {inside} here, outside of results/")
-    new = {name: content for name, content in contents.items() if not Path(name).exists()}
+    new = {name: content for name, content in contents.items() if not exists(Path(name))}
     for name, content in contents.items():
-        if name not in new and Path(name).read_bytes() != content:
+        if name not in new and read_bytes(Path(name)) != content:
             raise InputError(f"{name}: is here already, and differs from that in {source}; move it away first")
     for name, content in new.items():
         replace_file(Path(name), lambda partial, content=content: partial.write_bytes(content))

@@ -2,10 +2,11 @@
 neither torch nor pandas."""
 
 import base64
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from freedarts.files import InputError, read_json
+from freedarts.files import InputError, exists, files_in, read_json
 from freedarts.results import manifest
 from freedarts.study import kinds
 
@@ -23,15 +24,24 @@ class Job:
     inputs: list[str]
     checksums: dict[str, str]  # of the inputs, as they were read
     outputs: list[str] = field(default_factory=list)
-    broken: dict[str, str] = field(default_factory=dict)  # outputs with a record that cannot be read, and why
+    broken: dict[str, str] = field(default_factory=dict)  # outputs with a record that is damaged, and why
+
+
+def recorded(records: Path) -> dict[str, Path]:
+    """The outputs that Snakemake recorded in *records*, each with the file that has its record."""
+    found = {}
+    for path in files_in(records):
+        parts = path.relative_to(records).parts  # a long name is spread over folders that begin with @
+        with suppress(ValueError):  # what a file system or a desktop leaves there
+            found[base64.urlsafe_b64decode("".join(part.removeprefix("@") for part in parts)).decode()] = path
+    return found
 
 
 def jobs(records: Path) -> list[Job]:
-    """The jobs in Snakemake's records, one file an output. Every rule here has a log file, which no two jobs share."""
+    """The jobs in Snakemake's records. Every rule here has a log file, which no two jobs share. OSError for a record
+    that cannot be read."""
     found, broken = {}, {}
-    for path in sorted(path for path in records.rglob("*") if path.is_file()):
-        parts = path.relative_to(records).parts  # a long name is spread over folders that begin with @
-        output = base64.b64decode("".join(part.removeprefix("@") for part in parts)).decode()
+    for output, path in recorded(records).items():
         try:
             record = read_json(path, ("log", "input", "endtime"))
         except InputError as error:  # Snakemake does not write them in one go
@@ -66,7 +76,7 @@ def add_unrecorded(finished: list[Job], stated: dict | None) -> list[str]:
     recorded = {name for job in finished for name in job.outputs}
     folders = {Path(name).parent: job.made for job in finished for name in job.outputs}
     named = {name for job in finished for name in job.inputs}
-    if manifest.NAME.is_file():
+    if exists(manifest.NAME):
         stated = stated or {"files": {}, "tables": {}}
         tables = maker(str(manifest.NAME), finished)
         digests = {**stated["files"], **stated["tables"]}

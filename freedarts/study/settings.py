@@ -11,7 +11,7 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 
 from freedarts import nasbench201, scores, spaces, tasks
-from freedarts.files import InputError, parse_json
+from freedarts.files import InputError, parse_json, read_bytes
 
 Datasets = Mapping[str, tasks.Facts]
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one of pure Python takes eight times as long
@@ -32,10 +32,9 @@ _Validator = validators.extend(
 
 def read_yaml(path: Path) -> object:
     """Raises InputError for a file that is not valid YAML."""
+    content = read_bytes(path)
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), LOADER)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+        return yaml.load(content.decode(), LOADER)
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
 
