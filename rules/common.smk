@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
 from freedarts import nasbench201, plugins, tasks
-from freedarts.files import InputError, message
+from freedarts.files import InputError, exists, message
 from freedarts.jobs.driver import remove_dead_lock, set_job_environment
 from freedarts.study import kinds, paths, settings
 from freedarts.study.catalogue import Catalogue
@@ -29,6 +29,8 @@ try:
     if workflow.is_main_process and not workflow.output_settings.dryrun and workflow.modifier.is_main_snakefile():
         driver = remove_dead_lock(Path(".snakemake"))
     catalogue = Catalogue(config, HERE, Path(FOLDER, "data"))
+    for path in kinds.files(kinds.selection(catalogue)):
+        exists(Path(FOLDER, path))  # raises for what Snakemake would take for missing, and make again
 except (InputError, OSError) as error:
     raise WorkflowError(message(error))
 
