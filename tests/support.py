@@ -210,12 +210,13 @@ class _NoAnswer(io.FileIO):
 class FailingReads(ExitStack):
     """Lets readings below *folder* fail, as nobody can be kept from reading who runs as root.
 
-    paths: what is looked at, listed or opened, in turn. From number *at* on, all readings of that path fail with errno
-    *number*; EIO comes when the content is asked for."""
+    paths: what is looked at, listed or opened, in turn. From one *at* on, a place in that list or a path, all readings
+    of this path fail with errno *number*; EIO comes when the content is asked for."""
 
-    def __init__(self, folder: Path, at: int | None = None, number: int = 0):
+    def __init__(self, folder: Path, at: int | str | None = None, number: int = 0):
         super().__init__()
-        self.paths, self._folder, self._at, self._number, self._failing = [], folder, at, number, set()
+        self.paths, self._folder, self._number = [], folder, number
+        self._at, self._failing = at, {at} if isinstance(at, str) else set()
         self._open = io.open
 
     def __enter__(self) -> list[str]:
