@@ -3,7 +3,7 @@
 in   results/search/{supernet}/{score}/seed{seed}/scores.json, results/genotypes/{supernet}/{source}/seed{seed}.json,
      results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/history.csv, every seed and run
 out  results/figures/scores/{supernet}/{score}.svg, results/figures/genotypes/{supernet}/{source}.svg
-     results/figures/agreement.svg, results/figures/curves.svg
+     results/figures/agreement.svg, results/figures/curves.svg, results/figures/replays.svg
      results/figures/ranks.svg, of scores of whole architectures, where there is a benchmark file
 """
 
@@ -124,4 +124,28 @@ rule draw_curves:
         code=code("draw_curves.py"),
     shell:
         "python -m scripts.draw_curves --settings {params.settings:q} --published {input.published} {params.folder}"
+        " --output {output} > {log} 2>&1"
+
+
+rule draw_replays:
+    input:
+        [paths.REPLAY.format(log=log) for log in catalogue.config["replays"]],
+        kept=KEPT_REPLAYS,
+    output:
+        paths.REPLAYS_FIGURE,
+    log:
+        "logs/figures/replays.log",
+    localrule: True
+    conda:
+        "../envs/freedarts.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        settings=json.dumps({"replays": list(catalogue.config["replays"])}),
+        folder=IN_FOLDER,
+        code=code("draw_replays.py"),
+    shell:
+        "python -m scripts.draw_replays --settings {params.settings:q} --kept {input.kept} {params.folder}"
         " --output {output} > {log} 2>&1"

@@ -6,6 +6,10 @@ out  results/replays/{log}/{run}.json
 """
 
 
+# What the project keeps of its own replays, which take hours: shown where none is selected.
+KEPT_REPLAYS = [shipped(f"{paths.KEPT_REPLAYS}/{path.name}") for path in sorted(BASE.glob(f"{paths.KEPT_REPLAYS}/*.json"))]
+
+
 rule replay:
     input:
         genotype=lambda wildcards: paths.GENOTYPE.format(**catalogue.logs[wildcards.log]),

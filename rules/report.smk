@@ -27,6 +27,7 @@ FIGURES = [
     *(paths.GENOTYPES_FIGURE.format(supernet=n, source=source) for n, source, _ in SOURCES),
     paths.AGREEMENT_FIGURE,
     paths.CURVES_FIGURE,
+    paths.REPLAYS_FIGURE,
     *([paths.RANKS_FIGURE] if RANKED else []),
     paths.RULES_FIGURE,
 ]

@@ -13,6 +13,7 @@ rule tables:
         numbers=shipped("resources/numbers.yaml"),
         objectives=shipped("resources/objectives.yaml"),
         costs=shipped("resources/costs.yaml"),
+        kept=KEPT_REPLAYS,
     output:
         md="results/tables.md",
         csv="results/tables.csv",
@@ -33,7 +34,7 @@ rule tables:
         code=code("tables.py", *(f"spaces.{space(supernet)}" for supernet in catalogue.config["supernets"])),
     shell:
         "python -m scripts.tables --settings {params.settings:q} --numbers {input.numbers}"
-        " --objectives {input.objectives} --published-costs {input.costs} {params.folder} --output {output.md} > {log} 2>&1"
+        " --objectives {input.objectives} --published-costs {input.costs} --kept {input.kept} {params.folder} --output {output.md} > {log} 2>&1"
 
 
 rule readme:

@@ -25,7 +25,7 @@ from freedarts import files, search, spaces
 from freedarts.nasbench201 import ACCURACIES
 from freedarts.spaces import nasbench201
 from freedarts.study import kinds, paper
-from freedarts.study.paths import ARCHITECTURE_SCORES, CORRELATION, COST, GENOTYPE, LOOKUP, SEARCH
+from freedarts.study.paths import ARCHITECTURE_SCORES, CORRELATION, COST, GENOTYPE, LOOKUP, REPLAY, SEARCH
 from freedarts.study.paths import METRICS as METRICS_PATH
 from freedarts.tables import nasbench201 as nasbench201_table
 
@@ -128,6 +128,7 @@ NAMES = {
     "seed": 0,
     "run": 0,
     "architectures": 50,
+    "log": "cifar10-dagger",
 }
 TABLE_SETTINGS = {
     "results": {
@@ -138,6 +139,8 @@ TABLE_SETTINGS = {
         "architecture_scores": [["synflow", 50, 0]],
         "correlations": [["synflow", 50, 0]],
         "trainings": [["t", "nasbench201", "synflow", 0, 0]],
+        "replays": [["cifar10-dagger"]],
+        "replay_runs": [],
         "readings": [],
         "numbers": [],
     },
@@ -157,6 +160,22 @@ METRICS_VALUE = {
     "images_per_second": 100.0,
     "hours": 0.5,
     "device": "cpu",
+}
+LOGGED = {"loss": 3.4, "top1": 10.0, "top5": 50.0}
+STEP = {"step": 0, "logged": LOGGED, "mean": LOGGED, "std": dict.fromkeys(LOGGED, 0.1), "control": LOGGED, "bound": 0.1}
+REPLAY_VALUE = {
+    "log": "cifar10-dagger",
+    "numbers": ["cifar10/freedarts-dagger"],
+    "first": {name: {**LOGGED, "logged": LOGGED, "off": 0.0, "equal": True} for name in ("float64", "float32")},
+    "first_equal": True,
+    "runs": 3,
+    "steps": 1,
+    "rows": [{**STEP, "off": 0.0, "control_off": 1.0, "within": True}],
+    "curves": {"run1": [3.4], "control": [4.4]},
+    "followed_to": 0,
+    "verdict": "followed to step 0",
+    "devices": ["cpu"],
+    "versions": {},
 }
 COUNTS = {"parameters": 10, "parameters_with_auxiliary": 12, "flops": 20, "macs": 30}
 LOOKUP_VALUE = {
@@ -363,6 +382,7 @@ def write_results(folder: Path) -> None:
         METRICS_PATH: METRICS_VALUE,
         LOOKUP: LOOKUP_VALUE,
         ARCHITECTURE_SCORES: {"architectures": [], "scores": []},
+        REPLAY: REPLAY_VALUE,
         CORRELATION: {"accuracies": dict.fromkeys(nasbench201_table.COLUMNS)},
     }
     for pattern, content in contents.items():

@@ -18,6 +18,7 @@ from freedarts.study.paths import (
     GENOTYPES_FIGURE,
     METRICS,
     RANKS_FIGURE,
+    REPLAYS_FIGURE,
     RULES_FIGURE,
     SCORES_FIGURE,
     SEARCH,
@@ -42,6 +43,7 @@ FIGURES = [
     AGREEMENT_FIGURE,
     CURVES_FIGURE,
     RANKS_FIGURE,
+    REPLAYS_FIGURE,
     RULES_FIGURE,
 ]
 XMLNS = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
@@ -309,7 +311,7 @@ def test_report_asks_for_all_tables_and_figures(tmp_path, monkeypatch, catalogue
     monkeypatch.chdir(tmp_path)
     planned = snakemake("results/report.html", "-n", "--quiet", "rules")
     jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", planned, re.MULTILINE)}
-    expected = {"tables": 1, "report": 1, "draw_agreement": 1, "draw_curves": 1, "draw_rules": 1}
+    expected = {"tables": 1, "report": 1, "draw_agreement": 1, "draw_curves": 1, "draw_replays": 1, "draw_rules": 1}
     expected |= {"draw_score": len(catalogue.searches()), "draw_source": len(catalogue.sources())}
     assert expected.items() <= jobs.items()
 

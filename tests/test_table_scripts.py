@@ -13,12 +13,13 @@ def test_tables_of_good_results(script, results):
     assert call_tables(script) == (0, "")
     rows = list(csv.DictReader((results / "out" / "tables.csv").open()))
     assert {row["table"] for row in rows} == {
-        *("paper", "numbers", "search", "nasbench201", "lookups", "correlation", "costs", "retraining", "provenance")
+        *("paper", "numbers", "search", "nasbench201", "lookups", "correlation", "costs", "retraining", "provenance"),
+        *("replays", "replayed_steps"),
     }
     assert ("retraining", "error, last epoch", "5.0") in {(row["table"], row["column"], row["value"]) for row in rows}
     text = (results / "out" / "tables.md").read_text(encoding="utf-8")
     assert text.startswith("# ")
-    assert text.count("\n## ") == 11
+    assert text.count("\n## ") == 13
 
 
 @pytest.mark.parametrize(

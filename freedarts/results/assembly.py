@@ -4,7 +4,7 @@ from pathlib import Path
 
 from freedarts import tables
 from freedarts.results import read
-from freedarts.study import kinds, paper
+from freedarts.study import kinds, paper, paths
 from freedarts.study.settings import read_yaml
 from freedarts.tables.correlation import correlation_table
 from freedarts.tables.costs import cost_table
@@ -12,16 +12,25 @@ from freedarts.tables.latex import latex
 from freedarts.tables.nasbench201 import nasbench201_table
 from freedarts.tables.numbers import lookups_table, numbers_table, paper_table
 from freedarts.tables.provenance import provenance_table
+from freedarts.tables.replays import replay_tables
 from freedarts.tables.searches import search_table
 from freedarts.tables.stability import stability_table
 from freedarts.tables.trainings import training_table
 
 PUBLISHED = ("numbers", "objectives", "costs")  # files of resources/ that the tables read
+KEPT = "kept replay "  # before the name of a log whose replay the project keeps
+
+
+def published(base: Path) -> dict[str, Path]:
+    """What the tables read beside results, by name: of the paper and its release, and replays that the project keeps,
+    because they take hours."""
+    kept = sorted((base / paths.KEPT_REPLAYS).glob("*.json"))
+    return {name: base / "resources" / f"{name}.yaml" for name in PUBLISHED} | {f"{KEPT}{p.stem}": p for p in kept}
 
 
 def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str, str]:
-    """selected: what the configuration shows (Catalogue.table_settings). published: YAML files by PUBLISHED. schema:
-    config/schema.yaml.
+    """selected: what the configuration shows (Catalogue.table_settings). published: as the function of that name gives
+    it. schema: config/schema.yaml.
 
     Returns {suffix: text}. InputError for a result that is missing or broken.
     """
@@ -43,6 +52,7 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
     )
     trained = [number for number in numbers if not paper.is_lookup(number)]
     looked_up = [number for number in numbers if paper.is_lookup(number)]
+    kept = {name.removeprefix(KEPT): path for name, path in published.items() if name.startswith(KEPT)}
     made = [
         paper_table(trained),
         numbers_table(trained, selected["tasks"]),
@@ -53,6 +63,7 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
         correlation_table(correlations),
         cost_table(costs, read_yaml(published["costs"])),
         training_table(trainings),
+        *replay_tables(read.replays(results["replays"], kept).values()),
         provenance_table(
             {
                 "searches": [result for seeds in searches.values() for result in seeds.values()],

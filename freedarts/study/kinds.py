@@ -147,7 +147,7 @@ REPLAY = Kind(
     paths.REPLAY,
     ("follow",),
     lambda catalogue: [(log,) for log in catalogue.config["replays"]],
-    keys=("log", "numbers", "first", "first_equal", "rows", "followed_to", "verdict"),
+    keys=("log", "numbers", "first", "first_equal", "rows", "curves", "followed_to", "verdict"),
 )
 READING = Kind(
     "readings",

@@ -10,12 +10,14 @@ READING = "results/numbers/{number}/{reading}.json"
 NUMBER = "results/numbers/{number}.json"
 REPLAY_RUN = "results/replays/{log}/{run}.json"
 REPLAY = "results/replays/{log}.json"
+KEPT_REPLAYS = "benchmarks/results/replays"  # of the project, below its own folder
 METRICS = "results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json"
 SCORES_FIGURE = "results/figures/scores/{supernet}/{score}.svg"
 GENOTYPES_FIGURE = "results/figures/genotypes/{supernet}/{source}.svg"
 AGREEMENT_FIGURE = "results/figures/agreement.svg"
 CURVES_FIGURE = "results/figures/curves.svg"
 RANKS_FIGURE = "results/figures/ranks.svg"
+REPLAYS_FIGURE = "results/figures/replays.svg"
 RULES_FIGURE = "results/figures/rules.svg"
 
 Training = tuple[str, str, str, int, int]  # task, supernet, source, search seed, run

@@ -63,6 +63,7 @@ def follow(log: dict, results: dict[str, dict]) -> dict:
         "runs": len(copies),
         "steps": done,
         "rows": rows,
+        "curves": {name: [round(loss, 6) for loss in results[name]["loss"]] for name in results if name not in FIRST},
         "followed_to": followed["step"] if followed and judged else None,
         "verdict": _verdict(equal, rows, followed, judged),
         "devices": sorted({result["device"] for result in results.values()}),
