@@ -6,7 +6,6 @@ from torch import Tensor, nn
 
 # Its names, and ours.
 NAMES = [
-    (r"^module\.", ""),  # of several GPUs
     (r"^stem\.", "stem0."),
     (r"\._ops\.", ".operations."),
     (r"^(cells\.\d+\.(?:preprocess\d|operations\.\d+))\.op\.", r"\1."),
