@@ -16,7 +16,8 @@ from torchvision.datasets import ImageFolder
 from freedarts.files import InputError
 from freedarts.jobs.checkpoints import StopSignals
 from freedarts.jobs.driver import end_with_parent
-from freedarts.tasks.folders import Part, decode
+from freedarts.tasks.folders import Part
+from freedarts.tasks.images import decode
 
 # A signal to all processes of a job is for the training to answer; those that read images for it read on.
 HELD_BACK = set(StopSignals.NUMBERS) if hasattr(signal, "sigwaitinfo") else set()
