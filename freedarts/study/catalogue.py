@@ -10,7 +10,7 @@ from contextlib import suppress
 from itertools import product
 from pathlib import Path
 
-from freedarts import scores, tasks
+from freedarts import scores, spaces, tasks
 from freedarts.files import InputError
 from freedarts.nasbench201 import DOWNLOAD, SPACE
 from freedarts.study import checks, kinds, paper, settings
@@ -112,7 +112,10 @@ class Catalogue:
         """InputError if the score's data do not fit the supernet."""
         options, settings = self.config["supernets"][supernet], self.score(supernet, score)
         try:
-            scores.from_settings(settings, self.datasets).check_supernet(**options, datasets=self.datasets)
+            checked = scores.from_settings(settings, self.datasets)
+            checked.check_supernet(**options, datasets=self.datasets)
+            if checked.released:
+                spaces.check_released(options["space"])
         except InputError as error:
             raise InputError(f"{score} on {supernet}: {error}") from None
         return _json({"supernet": options, "score": settings})
@@ -133,7 +136,8 @@ class Catalogue:
         return self.task_settings(task, ("space", "network"))
 
     def training_settings(self, task: str) -> str:
-        return self.task_settings(task, ("space", "dataset", "network", "protocol"))
+        draw = ["draw"] if "draw" in self.config["tasks"][task] else []
+        return self.task_settings(task, ("space", "dataset", "network", "protocol", *draw))
 
     def images(self, dataset: str) -> int:
         """How many there are of a data set."""
