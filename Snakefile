@@ -9,6 +9,7 @@
 #   results/preflight/{task}/{supernet}/{source}/seed{seed}.json
 #   results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json
 #   results/evaluate/{task}/{supernet}/{source}/seed{seed}/{name}.json
+#   results/replays/{log}/{run}.json, results/replays/{log}.json
 #   results/numbers/{number}/{reading}.json, results/numbers/{number}.json
 #   results/tables.md, results/tables.csv, results/tables.tex, results/manifest.json
 #   results/figures/scores/{supernet}/{score}.svg, results/figures/genotypes/{supernet}/{source}.svg
@@ -53,6 +54,7 @@ include: "rules/architectures.smk"
 include: "rules/preflight.smk"
 include: "rules/retrain.smk"
 include: "rules/evaluate.smk"
+include: "rules/replays.smk"
 include: "rules/numbers.smk"
 include: "rules/tables.smk"
 include: "rules/plan.smk"

@@ -28,6 +28,7 @@ def faults(catalogue: Catalogue) -> Iterator[str]:
     yield from search_faults(catalogue)
     yield from selection_faults(catalogue)
     yield from reading_faults(catalogue)
+    yield from replay_faults(catalogue)
     yield from all_number_faults(catalogue)
 
 
@@ -141,6 +142,14 @@ def reading_faults(catalogue: Catalogue) -> Iterator[str]:
         known = [*config["scores"], *([] if searched else config["sources"])]
         if "source" in reading and reading["source"] not in known:
             yield _unknown(f"readings.{name}", "score" if searched else "source", reading["source"], known)
+
+
+def replay_faults(catalogue: Catalogue) -> Iterator[str]:
+    for name in catalogue.config["replays"]:
+        if name not in catalogue.logs:
+            yield _unknown("replays", "log", name, catalogue.replayable)
+        elif why := catalogue.logs[name].get("why"):
+            yield f"replays.{name}: cannot be replayed: {why}; allowed: {', '.join(catalogue.replayable)}"
 
 
 def all_number_faults(catalogue: Catalogue) -> Iterator[str]:

@@ -147,13 +147,14 @@ _ODD = {
     "cost_settings": task_faults,
     "retrain_settings": task_faults,
     "architecture_score": architecture_score_faults,
+    "replay_settings": task_faults,
     "image_folder": lambda value, datasets: (),
 }
 
 
 def parse(text: str, definition: str, schema: Path, datasets: Datasets = tasks.DATASETS) -> dict:
     """The JSON object given as --settings; definition: search_settings, cost_settings, retrain_settings,
-    architecture_score or image_folder, in the file *schema*; datasets: those that there are.
+    replay_settings, architecture_score or image_folder, in the file *schema*; datasets: those that there are.
 
     Raises InputError with all faults in one message.
     """

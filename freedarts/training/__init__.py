@@ -147,7 +147,7 @@ class _Training:
         for inputs, labels, size in self._batches(epoch):
             rate = self.protocol.learning_rate_at(epoch, self.state.step, self.images)
             weight = self.job.group.size * len(labels) / size
-            logits, loss = self.steps.take(inputs, labels, rate, weight, whole=size == self.protocol.batch_size)
+            logits, loss, _ = self.steps.take(inputs, labels, rate, weight, whole=size == self.protocol.batch_size)
             sums.add(logits, loss, labels)
             self.state.step += 1
             if order := self._order():
