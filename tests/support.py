@@ -25,7 +25,7 @@ from freedarts import files, search, spaces
 from freedarts.nasbench201 import ACCURACIES
 from freedarts.spaces import nasbench201
 from freedarts.study import kinds, paper
-from freedarts.study.paths import ARCHITECTURE_SCORES, CORRELATION, COST, GENOTYPE, LOOKUP, REPLAY, SEARCH
+from freedarts.study.paths import ARCHITECTURE_SCORES, CORRELATION, COST, GENOTYPE, KEPT_REPLAYS, LOOKUP, REPLAY, SEARCH
 from freedarts.study.paths import METRICS as METRICS_PATH
 from freedarts.tables import nasbench201 as nasbench201_table
 
@@ -393,7 +393,8 @@ def call_tables(script, settings: str = json.dumps(TABLE_SETTINGS), **changes) -
     resources = ROOT / "resources"
     given = {"--numbers": "numbers.yaml", "--objectives": "objectives.yaml", "--published-costs": "costs.yaml"}
     given = {option: resources / name for option, name in given.items()} | {"--output": "out/tables.md"} | changes
-    return script("tables", "--settings", settings, *options(given))
+    kept = sorted((ROOT / KEPT_REPLAYS).glob("*.json"))
+    return script("tables", "--settings", settings, "--kept", *kept, *options(given))
 
 
 def judge(script, number: str, *readings: str, output: str = "out.json") -> tuple[int, str]:

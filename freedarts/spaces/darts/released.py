@@ -8,7 +8,6 @@ from freedarts.tasks import Data, released
 
 # Its names, and ours.
 NAMES = [
-    (r"^module\.", ""),  # of several GPUs
     (r"^stem\.", "stem0."),
     (r"\._ops\.", ".operations."),
     (r"^(cells\.\d+\.(?:preprocess\d|operations\.\d+))\.op\.", r"\1."),
