@@ -5,9 +5,10 @@ out  results/replays/{log}/{run}.json
      results/replays/{log}.json
 """
 
-
 # What the project keeps of its own replays, which take hours: shown where none is selected.
-KEPT_REPLAYS = [shipped(f"{paths.KEPT_REPLAYS}/{path.name}") for path in sorted(BASE.glob(f"{paths.KEPT_REPLAYS}/*.json"))]
+KEPT_REPLAYS = [
+    shipped(f"{paths.KEPT_REPLAYS}/{path.name}") for path in sorted(BASE.glob(f"{paths.KEPT_REPLAYS}/*.json"))
+]
 
 
 rule replay:
