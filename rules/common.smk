@@ -34,6 +34,9 @@ try:
 except (InputError, OSError) as error:
     raise WorkflowError(message(error))
 
+OWN = catalogue.own  # what is made of all that the configuration selects
+OWN_LOGS = OWN.replace("results", "logs", 1)
+
 
 wildcard_constraints:
     supernet="|".join(catalogue.config["supernets"]),
@@ -45,10 +48,12 @@ wildcard_constraints:
 
 
 @cache
-def code(script, *needed):
-    """Digest of a script and of the library modules that it depends on; thousands of jobs share a few of them."""
+def code(script, *needed, released=False):
+    """Digest of a script and of the library modules that it depends on; thousands of jobs share a few of them.
+    released: whether the release's names of weights or its random draws can change the result."""
     named = (module.split(".", 1) for module in needed)
-    return code_digest(BASE / "scripts" / script, *(plugins.source(kind, name) for kind, name in named))
+    sources = (plugins.source(kind, name) for kind, name in named)
+    return code_digest(BASE / "scripts" / script, *sources, released=released)
 
 
 def space(supernet):

@@ -39,6 +39,7 @@ rule evaluate:
             "evaluate.py",
             f"spaces.{space(wildcards.supernet)}",
             tasks.module(task_dataset(wildcards)),
+            released=True,
         ),
     shell:
         "python -m scripts.evaluate --weights {input.weights} --genotype {input.genotype}"

@@ -3,7 +3,7 @@
 in   results/search/{supernet}/{score}/seed{seed}/scores.json, results/genotypes/{supernet}/{source}/seed{seed}.json,
      results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/history.csv, every seed and run
 out  results/figures/scores/{supernet}/{score}.svg, results/figures/genotypes/{supernet}/{source}.svg
-     results/figures/agreement.svg, results/figures/curves.svg
+     results/figures/agreement.svg, results/figures/curves.svg, results/figures/replays.svg
      results/figures/ranks.svg, of scores of whole architectures, where there is a benchmark file
 """
 
@@ -61,9 +61,9 @@ rule draw_agreement:
     input:
         [paths.GENOTYPE.format(supernet=n, source=s, seed=seed) for n, s, seeds in SOURCES for seed in seeds],
     output:
-        paths.AGREEMENT_FIGURE,
+        f"{OWN}{paths.AGREEMENT_FIGURE}",
     log:
-        "logs/figures/agreement.log",
+        f"{OWN_LOGS}figures/agreement.log",
     localrule: True
     conda:
         "../envs/freedarts.yaml"
@@ -84,9 +84,9 @@ rule draw_ranks:
         [paths.ARCHITECTURE_SCORES.format(score=s, architectures=n, seed=i) for s, n, i in catalogue.correlations()],
         table=nasbench201.TABLE,
     output:
-        paths.RANKS_FIGURE,
+        f"{OWN}{paths.RANKS_FIGURE}",
     log:
-        "logs/figures/ranks.log",
+        f"{OWN_LOGS}figures/ranks.log",
     localrule: True
     conda:
         "../envs/freedarts.yaml"
@@ -108,9 +108,9 @@ rule draw_curves:
         [str(Path(paths.metrics_path(case)).with_name("history.csv")) for case in catalogue.trainings()],
         published=shipped("resources/curves.yaml"),
     output:
-        paths.CURVES_FIGURE,
+        f"{OWN}{paths.CURVES_FIGURE}",
     log:
-        "logs/figures/curves.log",
+        f"{OWN_LOGS}figures/curves.log",
     localrule: True
     conda:
         "../envs/freedarts.yaml"
@@ -124,4 +124,28 @@ rule draw_curves:
         code=code("draw_curves.py"),
     shell:
         "python -m scripts.draw_curves --settings {params.settings:q} --published {input.published} {params.folder}"
+        " --output {output} > {log} 2>&1"
+
+
+rule draw_replays:
+    input:
+        [paths.REPLAY.format(log=log) for log in catalogue.config["replays"]],
+        kept=KEPT_REPLAYS,
+    output:
+        f"{OWN}{paths.REPLAYS_FIGURE}",
+    log:
+        f"{OWN_LOGS}figures/replays.log",
+    localrule: True
+    conda:
+        "../envs/freedarts.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        settings=json.dumps({"replays": list(catalogue.config["replays"])}),
+        folder=IN_FOLDER,
+        code=code("draw_replays.py"),
+    shell:
+        "python -m scripts.draw_replays --settings {params.settings:q} --kept {input.kept} {params.folder}"
         " --output {output} > {log} 2>&1"

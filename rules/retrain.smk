@@ -39,6 +39,7 @@ rule retrain:
             "retrain.py",
             f"spaces.{space(wildcards.supernet)}",
             tasks.module(task_dataset(wildcards)),
+            released=catalogue.config["tasks"][wildcards.task].get("draw") == tasks.RELEASED,
         ),
     shell:  # exec: a stop signal to all processes of the job must not end a shell around the training first
         "exec python -m scripts.retrain --genotype {input.genotype} --task {wildcards.task} --run {wildcards.run} --seed {wildcards.seed}"

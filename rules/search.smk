@@ -31,6 +31,7 @@ rule search:
             f"spaces.{space(w.supernet)}",
             f"scores.{catalogue.score(w.supernet, w.score)['proxy']}",
             *(tasks.module(name) for name in [catalogue.batch(w.supernet, w.score)["dataset"]] if name),
+            released=catalogue.batch(w.supernet, w.score).get("draw") == tasks.RELEASED,
         ),
     shell:
         "python -m scripts.search --supernet {wildcards.supernet} --score {wildcards.score}"

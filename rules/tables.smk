@@ -13,13 +13,14 @@ rule tables:
         numbers=shipped("resources/numbers.yaml"),
         objectives=shipped("resources/objectives.yaml"),
         costs=shipped("resources/costs.yaml"),
+        kept=KEPT_REPLAYS,
     output:
-        md="results/tables.md",
-        csv="results/tables.csv",
-        tex="results/tables.tex",
-        manifest="results/manifest.json",
+        md=f"{OWN}tables.md",
+        csv=f"{OWN}tables.csv",
+        tex=f"{OWN}tables.tex",
+        manifest=f"{OWN}manifest.json",
     log:
-        "logs/tables.log",
+        f"{OWN_LOGS}tables.log",
     localrule: True
     conda:
         "../envs/freedarts.yaml"
@@ -33,12 +34,12 @@ rule tables:
         code=code("tables.py", *(f"spaces.{space(supernet)}" for supernet in catalogue.config["supernets"])),
     shell:
         "python -m scripts.tables --settings {params.settings:q} --numbers {input.numbers}"
-        " --objectives {input.objectives} --published-costs {input.costs} {params.folder} --output {output.md} > {log} 2>&1"
+        " --objectives {input.objectives} --published-costs {input.costs} --kept {input.kept} {params.folder} --output {output.md} > {log} 2>&1"
 
 
 rule readme:
     input:
-        tables="results/tables.md",
+        tables=f"{OWN}tables.md",
         readme=shipped("README.md"),
     output:
         "results/README.md",

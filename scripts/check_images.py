@@ -9,7 +9,7 @@ from pathlib import Path
 
 from freedarts import tasks
 from freedarts.files import InputError, run, write_json
-from freedarts.tasks import folders
+from freedarts.tasks import folders, images
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def _check(folder: Path, classes: int, total: int, each: int | None = None) -> d
         sizes = folders.sizes(path)
         if each and len(sizes) != each:
             raise InputError(f"{path}: has {len(sizes)} images, expected {each}")
-        folders.read(path / next(iter(sizes)), 1)
+        images.decode(path / next(iter(sizes)))
         counts[path.name] = len(sizes)
         for name, size in sizes.items():
             digest.update(f"{path.name}/{name} {size}\n".encode())

@@ -29,7 +29,7 @@ from freedarts import files, search, spaces
 from freedarts.nasbench201 import ACCURACIES
 from freedarts.spaces import nasbench201
 from freedarts.study import kinds, paper
-from freedarts.study.paths import ARCHITECTURE_SCORES, CORRELATION, COST, GENOTYPE, LOOKUP, SEARCH
+from freedarts.study.paths import ARCHITECTURE_SCORES, CORRELATION, COST, GENOTYPE, KEPT_REPLAYS, LOOKUP, REPLAY, SEARCH
 from freedarts.study.paths import METRICS as METRICS_PATH
 from freedarts.tables import nasbench201 as nasbench201_table
 
@@ -132,8 +132,10 @@ NAMES = {
     "seed": 0,
     "run": 0,
     "architectures": 50,
+    "log": "cifar10-dagger",
 }
 TABLE_SETTINGS = {
+    "name": None,
     "results": {
         "searches": [["nasbench201", "synflow", [0]]],
         "genotypes": [["nasbench201", "synflow", [0]]],
@@ -142,6 +144,8 @@ TABLE_SETTINGS = {
         "architecture_scores": [["synflow", 50, 0]],
         "correlations": [["synflow", 50, 0]],
         "trainings": [["t", "nasbench201", "synflow", 0, 0]],
+        "replays": [["cifar10-dagger"]],
+        "replay_runs": [],
         "readings": [],
         "numbers": [],
     },
@@ -161,6 +165,22 @@ METRICS_VALUE = {
     "images_per_second": 100.0,
     "hours": 0.5,
     "device": "cpu",
+}
+LOGGED = {"loss": 3.4, "top1": 10.0, "top5": 50.0}
+STEP = {"step": 0, "logged": LOGGED, "mean": LOGGED, "std": dict.fromkeys(LOGGED, 0.1), "control": LOGGED, "bound": 0.1}
+REPLAY_VALUE = {
+    "log": "cifar10-dagger",
+    "numbers": ["cifar10/freedarts-dagger"],
+    "first": {name: {**LOGGED, "logged": LOGGED, "off": 0.0, "equal": True} for name in ("float64", "float32")},
+    "first_equal": True,
+    "runs": 3,
+    "steps": 1,
+    "rows": [{**STEP, "off": 0.0, "control_off": 1.0, "within": True}],
+    "curves": {"run1": [3.4], "control": [4.4]},
+    "followed_to": 0,
+    "verdict": "followed to step 0",
+    "devices": ["cpu"],
+    "versions": {},
 }
 COUNTS = {"parameters": 10, "parameters_with_auxiliary": 12, "flops": 20, "macs": 30}
 LOOKUP_VALUE = {
@@ -420,6 +440,7 @@ def write_results(folder: Path) -> None:
         METRICS_PATH: METRICS_VALUE,
         LOOKUP: LOOKUP_VALUE,
         ARCHITECTURE_SCORES: {"architectures": [], "scores": []},
+        REPLAY: REPLAY_VALUE,
         CORRELATION: {"accuracies": dict.fromkeys(nasbench201_table.COLUMNS)},
     }
     for pattern, content in contents.items():
@@ -430,7 +451,8 @@ def call_tables(script, settings: str = json.dumps(TABLE_SETTINGS), **changes) -
     resources = ROOT / "resources"
     given = {"--numbers": "numbers.yaml", "--objectives": "objectives.yaml", "--published-costs": "costs.yaml"}
     given = {option: resources / name for option, name in given.items()} | {"--output": "out/tables.md"} | changes
-    return script("tables", "--settings", settings, *options(given))
+    kept = sorted((ROOT / KEPT_REPLAYS).glob("*.json"))
+    return script("tables", "--settings", settings, "--kept", *kept, *options(given))
 
 
 def judge(script, number: str, *readings: str, output: str = "out.json") -> tuple[int, str]:

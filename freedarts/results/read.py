@@ -75,6 +75,12 @@ def architecture_scores(selected: list) -> dict[tuple[str, int, int], dict[int, 
     return found
 
 
+def replays(selected: list, kept: dict[str, Path]) -> dict[str, dict]:
+    """log -> how far it was followed: here, or else as the project keeps it."""
+    here = {log: found for (log,), found in results(kinds.REPLAY, selected).items()}
+    return {log: here.get(log) or read_json(kept[log], kinds.REPLAY.keys) for log in sorted({*here, *kept})}
+
+
 def trainings(selected: list) -> dict[Training, dict]:
     """(task, supernet, source, seed, run) -> metrics.json."""
     return results(kinds.TRAINING, selected)

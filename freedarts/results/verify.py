@@ -81,7 +81,7 @@ def _schema(base: Path) -> Path:
 
 def tables(manifest: dict, base: Path) -> Iterator[str]:
     """The tables, and what the paper and the release print, against the *manifest* and what the results give now."""
-    published = {name: _resource(base, name) for name in assembly.PUBLISHED}
+    published = assembly.published(base)
     for name, path in published.items():
         if sha256(path) != manifest["published"].get(name):
             yield f"{path}: not the one that the tables were made with"

@@ -10,11 +10,11 @@ from contextlib import suppress
 from itertools import product
 from pathlib import Path
 
-from freedarts import scores, tasks
+from freedarts import scores, spaces, tasks
 from freedarts.files import InputError, exists
 from freedarts.nasbench201 import DOWNLOAD, SPACE
-from freedarts.study import checks, kinds, paper, settings
-from freedarts.study.paths import GENOTYPE, LOOKUP, READING, SEARCH, metrics_path
+from freedarts.study import checks, kinds, paper, replays, settings
+from freedarts.study.paths import GENOTYPE, LOOKUP, READING, REPLAY_RUN, SEARCH, metrics_path
 from freedarts.tasks import folders
 
 
@@ -29,11 +29,17 @@ class Catalogue:
         self.data = data
         self.config, self.resources, schema = config, base / "resources", base / "config" / "schema.yaml"
         self.numbers = {number["id"]: number for number in paper.read(self.resources / "numbers.yaml", schema)}
+        self.logs = replays.read(self.resources / "replays.yaml", schema)
         self.listings: dict[str, folders.Listing] = {}
         self.datasets = dict(tasks.DATASETS)
         faults = settings.faults(config, schema) or list(self._dataset_faults()) or list(checks.faults(self))
         if faults:
             raise InputError("the configuration is not valid\n" + "\n".join(f"  {fault}" for fault in faults))
+
+    @property
+    def own(self) -> str:
+        """Where the tables of this configuration lie, and all that is made of its selection."""
+        return f"results/{self.config['name']}/" if "name" in self.config else "results/"
 
     def _dataset_faults(self) -> Iterator[str]:
         """Lists the image folders, because all else depends on what they hold."""
@@ -112,7 +118,10 @@ class Catalogue:
         """InputError if the score's data do not fit the supernet."""
         options, settings = self.config["supernets"][supernet], self.score(supernet, score)
         try:
-            scores.from_settings(settings, self.datasets).check_supernet(**options, datasets=self.datasets)
+            checked = scores.from_settings(settings, self.datasets)
+            checked.check_supernet(**options, datasets=self.datasets)
+            if checked.released:
+                spaces.check_released(options["space"])
         except InputError as error:
             raise InputError(f"{score} on {supernet}: {error}") from None
         return _json({"supernet": options, "score": settings})
@@ -133,7 +142,39 @@ class Catalogue:
         return self.task_settings(task, ("space", "network"))
 
     def training_settings(self, task: str) -> str:
-        return self.task_settings(task, ("space", "dataset", "network", "protocol"))
+        draw = ["draw"] if "draw" in self.config["tasks"][task] else []
+        return self.task_settings(task, ("space", "dataset", "network", "protocol", *draw))
+
+    @property
+    def replayable(self) -> list[str]:
+        """The logs of the release that can be replayed."""
+        return [name for name, log in self.logs.items() if "rows" in log]
+
+    def replay(self, log: str) -> dict:
+        """steps, runs and gpus of the replay of a log, selected or not."""
+        return {"steps": 1, "runs": 3, "gpus": 0, **self.config["replays"].get(log, {})}
+
+    def log_dataset(self, log: str) -> str:
+        return self.config["tasks"][self.logs[log]["task"]]["dataset"]
+
+    def replay_steps(self, log: str, run: str) -> int:
+        return replays.steps(self.replay(log), run)
+
+    def replay_gpus(self, log: str, run: str) -> int:
+        """The first step alone takes seconds, on the CPU."""
+        return 0 if run in replays.FIRST else self.replay(log)["gpus"]
+
+    def replay_settings(self, log: str) -> str:
+        entry = self.logs[log]
+        task = json.loads(self.training_settings(entry["task"]))
+        task.pop("draw", None)  # it is the release's
+        return _json({**task, "training_seed": entry["training_seed"]})
+
+    def replay_runs(self, log: str) -> list[str]:
+        return [REPLAY_RUN.format(log=log, run=run) for run in replays.runs(self.replay(log))]
+
+    def follow_settings(self, log: str) -> str:
+        return _json({key: self.replay(log)[key] for key in ("steps", "runs")})
 
     def images(self, dataset: str) -> int:
         """How many there are of a data set."""
@@ -166,6 +207,7 @@ class Catalogue:
         """The results that the tables are made of, by their kind, and what is shown of them."""
         return _json(
             {
+                "name": self.config.get("name"),
                 "results": kinds.selection(self),
                 "searches": self.searches(),
                 "left_out": self.left_out(),

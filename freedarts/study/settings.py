@@ -91,6 +91,7 @@ def task_faults(
             yield f"dataset: {fault}"
             return
         yield from _data_faults(network, task["dataset"], datasets)
+        yield from _draw_faults(task)
         facts = datasets[task["dataset"]]
         if task["protocol"].get("color_jitter") and facts.small:
             yield f"protocol.color_jitter: true, but the images of {task['dataset']} are not transformed as ImageNet's"
@@ -103,6 +104,15 @@ def task_faults(
         if not smallest_batch:
             yield f"gpus: {processes}, but the last batch has {images % size or size} images for them"
     yield from spaces.option_faults(task["space"], network, final=True, smallest_batch=smallest_batch)
+
+
+def _draw_faults(task: dict) -> Iterator[str]:
+    try:
+        tasks.check_draw(task["dataset"], task.get("draw", tasks.OWN))
+    except InputError as error:
+        yield str(error)
+    if task.get("draw") == tasks.RELEASED and not task["protocol"].get("reshuffle", True):
+        yield "protocol.reshuffle: false, but the release's draw has an order for each epoch; allowed: true"
 
 
 def _data_faults(network: dict, dataset: str, datasets: Datasets) -> Iterator[str]:
@@ -125,6 +135,8 @@ def architecture_score_faults(score: dict, datasets: Datasets) -> Iterator[str]:
         yield from _data_faults(network, data["dataset"], datasets)
         try:
             tasks.check_batch(datasets, **data)
+            if data.get("draw") == tasks.RELEASED:
+                yield f"data.draw: {tasks.RELEASED}; allowed for searches alone"
         except InputError as error:
             yield str(error)
 
@@ -134,13 +146,14 @@ _ODD = {
     "cost_settings": task_faults,
     "retrain_settings": task_faults,
     "architecture_score": architecture_score_faults,
+    "replay_settings": task_faults,
     "image_folder": lambda value, datasets: (),
 }
 
 
 def parse(text: str, definition: str, schema: Path, datasets: Datasets = tasks.DATASETS) -> dict:
     """The JSON object given as --settings; definition: search_settings, cost_settings, retrain_settings,
-    architecture_score or image_folder, in the file *schema*; datasets: those that there are.
+    replay_settings, architecture_score or image_folder, in the file *schema*; datasets: those that there are.
 
     Raises InputError with all faults in one message.
     """

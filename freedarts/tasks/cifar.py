@@ -58,8 +58,14 @@ def augment(images: Tensor) -> Tensor:
     (N, 3, 32, 32) bytes to float32."""
     n, _, height, width = images.shape
     images, device = crop_and_flip(images), images.device
-    y, x = torch.randint(height, (n, 1), device=device), torch.randint(width, (n, 1), device=device)
-    return images.masked_fill(_span(y, height)[:, None, :, None] & _span(x, width)[:, None, None, :], 0.0)
+    return cut(images, torch.randint(height, (n,), device=device), torch.randint(width, (n,), device=device))
+
+
+def cut(images: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    """Cutout around the centres (N,) of images (N, 3, H, W)."""
+    _, _, height, width = images.shape
+    rows, columns = _span(row[:, None], height), _span(column[:, None], width)
+    return images.masked_fill(rows[:, None, :, None] & columns[:, None, None, :], 0.0)
 
 
 def crop_and_flip(images: Tensor) -> Tensor:
@@ -69,15 +75,22 @@ def crop_and_flip(images: Tensor) -> Tensor:
 
 def shift(images: Tensor, padding: int, flip: bool = True) -> Tensor:
     """Random crop with *padding*, then a random flip; shape and type stay: (N, 3, H, W)."""
+    n, device = len(images), images.device
+    top, left = torch.randint(2 * padding + 1, (2, n), device=device)
+    return moved(images, padding, top, left, torch.rand(n, device=device) < 0.5 if flip else None)
+
+
+def moved(images: Tensor, padding: int, top: Tensor, left: Tensor, flip: Tensor | None) -> Tensor:
+    """The crops of padded images from top and left (N,), then flipped where *flip* (N,) says so; shape and type stay:
+    (N, 3, H, W)."""
     n, _, height, width = images.shape
     device = images.device
     padded = F.pad(images, [padding] * 4)
-    top, left = torch.randint(2 * padding + 1, (2, n, 1), device=device)
     columns = torch.arange(width, device=device)
-    rows = top + torch.arange(height, device=device)
-    if flip:
-        columns = torch.where(torch.rand(n, 1, device=device) < 0.5, width - 1 - columns, columns)
-    columns = left + columns
+    rows = top[:, None] + torch.arange(height, device=device)
+    if flip is not None:
+        columns = torch.where(flip[:, None], width - 1 - columns, columns)
+    columns = left[:, None] + columns
     index = torch.arange(n, device=device)[:, None, None, None], torch.arange(3, device=device)[:, None, None]
     return padded[*index, rows[:, None, :, None], columns[:, None, None, :]]
 
