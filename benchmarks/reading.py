@@ -113,7 +113,7 @@ CASES = (
     Case("verify", lambda: verify.main(Namespace())),
     Case("repair", mend),
     Case("repair, a search cut in half", mend, lambda: cut(Path(SEARCH))),
-    Case("pack", lambda: pack.main(Namespace(unpack=False, file=PACKED))),
+    Case("pack", lambda: pack.main(Namespace(name=None, unpack=False, file=PACKED))),
     Case("pack --unpack", lambda: pack.main(Namespace(unpack=True, file=PACKED)), lambda: pack_to(PACKED)),
     Case("tables", make_tables),
     Case("a training that goes on", train, moving=("checkpoints", str(STOPPED.parent)), did=lambda plain, ran: True),

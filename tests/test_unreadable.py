@@ -63,7 +63,7 @@ def state(folder: Path) -> dict[Path, int]:
 COMMANDS = {
     "verify": lambda: verify.main(Namespace()),
     "repair": lambda: repair.main(Namespace(dry_run=False, records=RECORDS)),
-    "pack": lambda: pack.main(Namespace(unpack=False, file=Path("results.zip"))),
+    "pack": lambda: pack.main(Namespace(name=None, unpack=False, file=Path("results.zip"))),
 }
 
 

@@ -10,16 +10,17 @@ from freedarts.results import manifest
 from freedarts.results.verify import damaged
 
 
-def pack(target: Path) -> int:
-    """Returns the number of files. InputError where the results are not those of the manifest."""
-    stated = manifest.read(manifest.NAME)
+def pack(target: Path, source: Path = manifest.NAME) -> int:
+    """source: the manifest of the results. Returns the number of files. InputError where the results are not as it
+    says."""
+    stated = manifest.read(source)
     files = {**stated["files"], **stated["tables"]}
     if lines := list(damaged(files)):
         raise InputError("\n  ".join(["the results are not as the manifest says; run snakemake first", *lines]))
 
     def write(partial: Path) -> None:
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name in (str(manifest.NAME), *files):
+            for name in (str(source), *files):
                 # A date of its own would make two packs of the same results differ.
                 archive.writestr(zipfile.ZipInfo(name), read_bytes(Path(name)), zipfile.ZIP_DEFLATED)
 
@@ -57,16 +58,17 @@ def _checked(archive: zipfile.ZipFile, source: Path) -> dict[str, bytes]:
         if entry.is_dir() or kind not in (0, stat.S_IFREG):
             raise InputError(f"{source}: {entry.filename} is a folder, a link or a device; allowed: files")
     names = archive.namelist()
-    if str(manifest.NAME) not in names:
+    its = next((name for name in names if manifest.is_one(Path(name))), None)
+    if its is None:
         raise InputError(f"{source}: no {manifest.NAME}; expected what `freedarts pack` wrote")
-    stated = archive.read(str(manifest.NAME))
-    where = f"{source}: {manifest.NAME}"
+    stated = archive.read(its)
+    where = f"{source}: {its}"
     found = manifest.check(parse_json(stated, where, ("format",)), where)
     expected = {**found["files"], **found["tables"]}
-    if odd := sorted({*expected, str(manifest.NAME)} ^ set(names)) or sorted(n for n in names if names.count(n) > 1):
+    if odd := sorted({*expected, its} ^ set(names)) or sorted(n for n in names if names.count(n) > 1):
         raise InputError(f"{source}: {odd[0]}: not once in both the manifest and the archive")
     contents = {name: archive.read(name) for name in expected}
     for name, content in contents.items():
         if sha256_of(content) != expected[name]:
             raise InputError(f"{source}: {name}: wrong digest; expected {expected[name]}")
-    return {**contents, str(manifest.NAME): stated}
+    return {**contents, its: stated}

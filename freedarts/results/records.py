@@ -6,11 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from freedarts.files import InputError, exists, files_in, read_json
+from freedarts.files import InputError, files_in, read_json
 from freedarts.results import manifest
 from freedarts.study import kinds
 
-TABLES = "results/tables.md"
 # Downloads, and what is read from them or from the user's folders: they may be deleted to free space, and are had again
 # when something needs them. What was made from them stays.
 DATA = "data/"
@@ -62,7 +61,8 @@ def maker(name: str, finished: list[Job]) -> Job:
     if kind := next((kind for kind in kinds.KINDS if path.name in kind.beside), None):
         asked = str(path.with_name(Path(kind.path).name))
     else:
-        asked = TABLES if path == manifest.NAME or path.with_suffix(".md") == Path(TABLES) else name
+        of_tables = manifest.is_one(path) or path.with_suffix(".md").name == manifest.TABLES
+        asked = str(path.with_name(manifest.TABLES)) if of_tables else name
     job = next((job for job in finished if asked in job.outputs), None)
     if job is None:
         finished.append(job := Job(0, [], {}, [asked]))
@@ -71,19 +71,19 @@ def maker(name: str, finished: list[Job]) -> Job:
     return job
 
 
-def add_unrecorded(finished: list[Job], stated: dict | None) -> list[str]:
-    """Add to the jobs what their inputs and *stated*, the manifest, say of results. Returns those without a record."""
+def add_unrecorded(finished: list[Job], manifests: dict[Path, dict]) -> list[str]:
+    """Add to the jobs what their inputs and the *manifests* say of results, one that is broken nothing. Returns those
+    without a record."""
     recorded = {name for job in finished for name in job.outputs}
     folders = {Path(name).parent: job.made for job in finished for name in job.outputs}
     named = {name for job in finished for name in job.inputs}
-    if exists(manifest.NAME):
-        stated = stated or {"files": {}, "tables": {}}
-        tables = maker(str(manifest.NAME), finished)
+    for path, stated in manifests.items():
+        tables = maker(str(path), finished)
         digests = {**stated["files"], **stated["tables"]}
         # As if Snakemake had recorded them: it knows checksums of small inputs alone.
         tables.inputs = [*tables.inputs, *stated["files"]]
         tables.checksums = tables.checksums | {name: f"sha256:{digest}" for name, digest in digests.items()}
-        named |= {str(manifest.NAME), *digests}
+        named |= {str(path), *digests}
     unrecorded = sorted(name for name in named - recorded if _is_result(name))
     for name in unrecorded:
         job = maker(name, finished)

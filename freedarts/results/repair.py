@@ -9,7 +9,7 @@ from safetensors import SafetensorError, deserialize
 
 from freedarts.files import InputError, exists, read_bytes, read_json, sha256
 from freedarts.results import manifest
-from freedarts.results.records import DATA, TABLES, Job, maker
+from freedarts.results.records import DATA, Job, maker
 from freedarts.study import kinds, run_folder
 
 
@@ -43,7 +43,7 @@ def faults(finished: list[Job]) -> Iterator[tuple[Job, str]]:
 
 def _damage(path: Path) -> str | None:
     try:
-        if path == manifest.NAME:
+        if manifest.is_one(path):
             manifest.read(path)
         elif path.suffix == ".json":
             read_json(path)
@@ -56,16 +56,16 @@ def _damage(path: Path) -> str | None:
     return None
 
 
-def contradictions(finished: list[Job], stated: dict, base: Path) -> Iterator[tuple[Job, str]]:
-    """The same of results that are as the manifest says and still do not fit together, as `verify` finds it;
+def contradictions(finished: list[Job], path: Path, stated: dict, base: Path) -> Iterator[tuple[Job, str]]:
+    """The same of results that are as the manifest in *path* says and still do not fit together, as `verify` finds it;
     base: the folder of the workflow."""
     from freedarts.results import verify  # which imports pandas
 
-    for path in filter(exists, map(Path, stated["files"])):
-        if kinds.of(str(path)) is kinds.TRAINING:
-            yield from ((maker(str(path), finished), line) for line in verify.headline(path))
-    yield from ((maker(path, finished), line) for path, line in verify.verdicts(stated, base))
-    yield from ((maker(TABLES, finished), line) for line in verify.tables(stated, base))
+    for name in filter(lambda name: exists(Path(name)), stated["files"]):
+        if kinds.of(name) is kinds.TRAINING:
+            yield from ((maker(name, finished), line) for line in verify.headline(Path(name)))
+    yield from ((maker(name, finished), line) for name, line in verify.verdicts(stated, base))
+    yield from ((maker(str(path), finished), line) for line in verify.tables(stated, base))
 
 
 def lost(faulty: Iterable[Job], finished: list[Job]) -> list[str]:
