@@ -6,6 +6,7 @@ from freedarts import tables
 from freedarts.results import read
 from freedarts.study import kinds, paper, paths
 from freedarts.study.settings import read_yaml
+from freedarts.tables.again import again_table
 from freedarts.tables.correlation import correlation_table
 from freedarts.tables.costs import cost_table
 from freedarts.tables.latex import latex
@@ -61,6 +62,7 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
         paper_table(trained),
         numbers_table(trained, selected["tasks"]),
         search_table(searches, genotypes, read_yaml(published["objectives"]), selected["left_out"]),
+        again_table(searches, genotypes, read_yaml(published["objectives"])),
         stability_table(genotypes),
         nasbench201_table(genotypes, lookups, looked_up),
         lookups_table(looked_up, selected["benchmark"]),

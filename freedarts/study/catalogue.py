@@ -72,7 +72,8 @@ class Catalogue:
             raise InputError(f"score {source!r} on {supernet!r} is not selected under search")
         if folder := self._missing_folder(supernet, source, selected):
             raise InputError(f"score {source!r} on {supernet!r} is optional under search, and there is no {folder}")
-        return list(range(max(entry["seeds"] for entry in selected)))
+        asked = (entry["seeds"] for entry in selected)
+        return sorted({seed for seeds in asked for seed in (range(seeds) if isinstance(seeds, int) else seeds)})
 
     def _missing_folder(self, supernet: str, score: str, entries: list[dict]) -> Path | None:
         """The folder of images without which *entries*, which select a search, leave it out."""
@@ -232,12 +233,19 @@ class Catalogue:
     def sources(self) -> list[tuple[str, str, list[int]]]:
         """(supernet, source, seeds) of every source that is not searched here, but for those that are matched to a
         search that is not selected."""
-        available = []
+        available, shown = [], self._shown_supernets()
         for name, entry in self.config["sources"].items():
-            for supernet in entry["supernets"]:
+            for supernet in filter(shown.__contains__, entry["supernets"]):
                 with suppress(InputError):
                     available.append((supernet, name, self.seeds(supernet, name)))
         return available
+
+    def _shown_supernets(self) -> set[str]:
+        """All; under a name, those of the selection."""
+        if "name" not in self.config:
+            return set(self.config["supernets"])
+        lists = [n for entry in (*self.config["search"], *self.config["costs"]) for n in entry["supernets"]]
+        return {*lists, *(entry["supernet"] for entry in self.config["retrain"])}
 
     def matched(self, supernet: str, source: str) -> list[str]:
         """The genotypes whose operations *source* is drawn like; none unless it is random-matched."""
