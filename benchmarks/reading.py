@@ -32,6 +32,7 @@ import torch
 from snakemake import cli
 from tabulate import tabulate
 
+from benchmarks import ROOT
 from benchmarks.faults import METRICS, OVERLAY, SEARCH, cut, epochs, prepare, uninterrupted
 from freedarts import files
 from freedarts.commands import pack, repair, verify
@@ -39,7 +40,7 @@ from freedarts.jobs.checkpoints import Interrupted
 from freedarts.jobs.environment import Engine, set_up
 from freedarts.results import manifest
 from freedarts.results.pack import pack as pack_to
-from freedarts.study import code
+from freedarts.study import code, paths
 from freedarts.training import retrain
 from scripts import tables
 from tests.support import FailingReads
@@ -96,6 +97,7 @@ def make_tables() -> None:
     settings = json.dumps(manifest.read(manifest.NAME)["settings"])
     given = {name: f"resources/{name.rpartition('-')[2]}.yaml" for name in ("numbers", "objectives", "published-costs")}
     options = [part for name, path in given.items() for part in (f"--{name}", path)]
+    options += ["--kept", *map(str, files.files_in(Path(paths.KEPT_REPLAYS)))]
     sys.argv = ["tables", "--settings", settings, *options, "--output", "results/tables.md"]
     tables.main()
 
@@ -220,6 +222,7 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         project = prepare(Path(name).resolve() / "project", OVERLAY)
+        shutil.copytree(ROOT / paths.KEPT_REPLAYS, project / paths.KEPT_REPLAYS)  # which these commands look for
         print(f"The run takes {uninterrupted(project):.0f} s.\n", flush=True)
         stopped = call(project, Case("", stop_training))
         assert stopped.status == 0, stopped.said
