@@ -32,7 +32,6 @@ import torch
 from snakemake import cli
 from tabulate import tabulate
 
-from benchmarks import ROOT
 from benchmarks.faults import METRICS, OVERLAY, SEARCH, cut, epochs, prepare, uninterrupted
 from freedarts import files
 from freedarts.commands import pack, repair, verify
@@ -222,7 +221,6 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         project = prepare(Path(name).resolve() / "project", OVERLAY)
-        shutil.copytree(ROOT / paths.KEPT_REPLAYS, project / paths.KEPT_REPLAYS)  # which these commands look for
         print(f"The run takes {uninterrupted(project):.0f} s.\n", flush=True)
         stopped = call(project, Case("", stop_training))
         assert stopped.status == 0, stopped.said
