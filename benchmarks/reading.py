@@ -39,7 +39,7 @@ from freedarts.jobs.checkpoints import Interrupted
 from freedarts.jobs.environment import Engine, set_up
 from freedarts.results import manifest
 from freedarts.results.pack import pack as pack_to
-from freedarts.study import code
+from freedarts.study import code, paths
 from freedarts.training import retrain
 from scripts import tables
 from tests.support import FailingReads
@@ -96,6 +96,7 @@ def make_tables() -> None:
     settings = json.dumps(manifest.read(manifest.NAME)["settings"])
     given = {name: f"resources/{name.rpartition('-')[2]}.yaml" for name in ("numbers", "objectives", "published-costs")}
     options = [part for name, path in given.items() for part in (f"--{name}", path)]
+    options += ["--kept", *map(str, files.files_in(Path(paths.KEPT_REPLAYS)))]
     sys.argv = ["tables", "--settings", settings, *options, "--output", "results/tables.md"]
     tables.main()
 

@@ -29,7 +29,7 @@ def main() -> None:
         prog="freedarts",
         description="FreeDARTS, reproduced: what can be done beside the workflow, which `snakemake` runs.",
         epilog=f"commands, of which `freedarts COMMAND --help` says more:\n{listed}\n\n"
-        "Exit status: 0 done, 1 bad input or faults, 2 bad options.",
+        "Exit status: 0 done, 1 bad input, faults, or a file that cannot be read or written, 2 bad options.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=VERSION)

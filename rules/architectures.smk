@@ -9,7 +9,7 @@ out  results/nasbench201/scores/{score}/{architectures}/seed{seed}.json, of a sa
 
 rule score_architectures:
     input:
-        data=lambda wildcards: data_manifest(catalogue.architecture_dataset(wildcards.score)),
+        data=planned(lambda wildcards: data_manifest(catalogue.architecture_dataset(wildcards.score))),
     output:
         paths.ARCHITECTURE_SCORES,
     log:

@@ -29,8 +29,6 @@ try:
     if workflow.is_main_process and not workflow.output_settings.dryrun and workflow.modifier.is_main_snakefile():
         driver = remove_dead_lock(Path(".snakemake"))
     catalogue = Catalogue(config, HERE, Path(FOLDER, "data"))
-    for path in kinds.files(kinds.selection(catalogue)):
-        exists(Path(FOLDER, path))  # raises for what Snakemake would take for missing, and make again
 except (InputError, OSError) as error:
     raise WorkflowError(message(error))
 
@@ -60,11 +58,21 @@ def space(supernet):
     return catalogue.config["supernets"][supernet]["space"]
 
 
+@cache
+def look():
+    """OSError for a selected result that is there and cannot be looked at: Snakemake takes it for missing, and would make
+    it again."""
+    for path in kinds.files(kinds.selection(catalogue)):
+        exists(Path(FOLDER, path))
+
+
 def planned(ask):
-    """An input or params function whose bad input ends the planning with one message."""
+    """An input or params function whose bad input ends the planning with one message, as does a result that cannot be
+    looked at."""
 
     def checked(wildcards):
         try:
+            look()
             return ask(wildcards)
         except (InputError, OSError) as error:
             raise WorkflowError(message(error))

@@ -14,7 +14,7 @@ KEPT_REPLAYS = [
 rule replay:
     input:
         genotype=lambda wildcards: paths.GENOTYPE.format(**catalogue.logs[wildcards.log]),
-        data=lambda wildcards: data_manifest(catalogue.log_dataset(wildcards.log)),
+        data=planned(lambda wildcards: data_manifest(catalogue.log_dataset(wildcards.log))),
     output:
         paths.REPLAY_RUN,
     log:

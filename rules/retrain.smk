@@ -11,7 +11,7 @@ RUN = paths.METRICS.removesuffix("metrics.json")
 rule retrain:
     input:
         genotype=paths.GENOTYPE,
-        data=lambda wildcards: data_manifest(task_dataset(wildcards)),
+        data=planned(lambda wildcards: data_manifest(task_dataset(wildcards))),
     output:
         metrics=paths.METRICS,
         history=f"{RUN}history.csv",

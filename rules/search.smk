@@ -7,7 +7,7 @@ out  results/search/{supernet}/{score}/seed{seed}/scores.json
 
 rule search:
     input:
-        data=lambda w: data_manifest(catalogue.batch(w.supernet, w.score)["dataset"]),
+        data=planned(lambda w: data_manifest(catalogue.batch(w.supernet, w.score)["dataset"])),
     output:
         paths.SEARCH,
     log:

@@ -9,7 +9,7 @@ out  results/tables.md, results/tables.csv, results/tables.tex
 
 rule tables:
     input:
-        lambda wildcards: list(kinds.files(kinds.selection(catalogue))),
+        planned(lambda wildcards: list(kinds.files(kinds.selection(catalogue)))),
         numbers=shipped("resources/numbers.yaml"),
         objectives=shipped("resources/objectives.yaml"),
         costs=shipped("resources/costs.yaml"),

@@ -36,7 +36,7 @@ from freedarts.tables import nasbench201 as nasbench201_table
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "config" / "schema.yaml"
 
-PARTS = ("Snakefile", "rules", "scripts", "freedarts", "config", "resources", "envs", "profiles")
+PARTS = ("Snakefile", "rules", "scripts", "freedarts", "config", "resources", "envs", "profiles", KEPT_REPLAYS)
 # Times, memory and what depends on them; everything else must come out the same again.
 VOLATILE = ("seconds", "memory, MB", "images/s", "hours")
 

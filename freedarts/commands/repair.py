@@ -1,7 +1,8 @@
 """Remove lost and damaged results, to be made again.
 
 With all that was made from them; the next snakemake call makes them again. Snakemake itself does not notice a result
-that was deleted while the tables stand, and passes on a damaged one.
+that was deleted while the tables stand, and passes on a damaged one. What is there and cannot be read is not damaged:
+one line says why, the exit status is 1, and nothing is removed.
 
     freedarts repair --dry-run
     freedarts repair && snakemake         # with the --configfile and the profile of the run

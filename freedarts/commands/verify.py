@@ -2,7 +2,8 @@
 
 Against results/manifest.json in the current folder, and against that of each configuration with a name; the tables are
 made again from the results. Says what was changed, is missing or does not belong there, and which table comes out
-differently: exit status 1. What it finds broken, `freedarts repair && snakemake` makes again.
+differently: exit status 1. What it finds broken, `freedarts repair && snakemake` makes again. What cannot be read is no
+fault: one line says why, and the exit status is 1 too.
 """
 
 import argparse
