@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,8 +66,8 @@ def _digest(value: dict) -> str:
 def read_json(path: Path, required: tuple[str, ...] = ()) -> dict:
     """Read one JSON object and check that it holds the *required* keys.
 
-    Raises InputError for a file that is missing, cut short, not an object, without a required key, or changed since
-    write_json wrote it.
+    Raises InputError for a file that is missing, cut short, not an object, without a required key or with one twice,
+    or changed since write_json wrote it.
     """
     try:
         content = path.read_bytes()
@@ -85,12 +86,23 @@ def _refuse_constant(name: str) -> float:
     raise _NotFiniteError(name)
 
 
+def _unique(pairs: list[tuple[str, object]]) -> dict:
+    """One of two equal keys would be gone without a word."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        (twice, _), *_ = Counter(key for key, _ in pairs).most_common(1)
+        raise InputError(f"has the key {twice!r} twice")
+    return value
+
+
 def parse_json(
     content: bytes, where: str, required: tuple[str, ...] = (), constant: Callable[[str], float] = _refuse_constant
 ) -> dict:
     """The same of the *content* of a file. constant: what makes numbers of NaN and Infinity."""
     try:
-        value = json.loads(content.decode(), parse_constant=constant)
+        value = json.loads(content.decode(), parse_constant=constant, object_pairs_hook=_unique)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: not valid JSON ({error}); is it cut short?") from None
     except _NotFiniteError as error:

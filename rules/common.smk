@@ -21,12 +21,14 @@ if workflow.is_main_process and not workflow.dryrun and workflow.modifier.is_mai
     driver = remove_dead_lock(Path(".snakemake"))
 
 said = settings.typed(dict(workflow.config_settings.config))
-if workflow.modifier.skip_configfile:  # `config` of a workflow that imports this one: parts of it, as with --configfile
-    changes, config = config, settings.read_yaml(HERE / "config" / "config.yaml")
-    update_config(config, changes)
-else:
-    update_config(config, said)
 try:
+    for path in workflow.configfiles:  # once more: Snakemake takes the last of two equal keys
+        settings.check_config(Path(path), foreign=not workflow.modifier.is_main_snakefile())
+    if workflow.modifier.skip_configfile:  # `config` of a workflow that imports this one: parts, as with --configfile
+        changes, config = config, settings.read_yaml(HERE / "config" / "config.yaml")
+        update_config(config, changes)
+    else:
+        update_config(config, said)
     catalogue = Catalogue(config, HERE, Path(FOLDER, "data"))
 except InputError as error:
     raise WorkflowError(str(error))
