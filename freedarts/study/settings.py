@@ -87,7 +87,7 @@ def _check_keys(mapping: yaml.MappingNode, loader: yaml.Loader, foreign: bool, w
             raise InputError(f"{where}: the key {key.value} twice, in lines {other.start_mark.line + 1} and {line}")
         if not foreign and key.tag not in (STRING, MERGE):
             read = loader.construct_object(key, deep=True)
-            raise InputError(f"{where}, line {line}: the key {key.value} is read as {read!r}, which is no name; quote it")
+            raise InputError(f"{where}, line {line}: the key {key.value} is read as {read!r}, no name; quote it")
 
 
 def _check_number(scalar: yaml.ScalarNode, loader: yaml.Loader, where: str) -> None:
