@@ -5,9 +5,10 @@ out  results/replays/{log}/{run}.json
      results/replays/{log}.json
 """
 
-
 # What the project keeps of its own replays, which take hours: shown where none is selected.
-KEPT_REPLAYS = [shipped(f"{paths.KEPT_REPLAYS}/{path.name}") for path in sorted(BASE.glob(f"{paths.KEPT_REPLAYS}/*.json"))]
+KEPT_REPLAYS = [
+    shipped(f"{paths.KEPT_REPLAYS}/{path.name}") for path in sorted(BASE.glob(f"{paths.KEPT_REPLAYS}/*.json"))
+]
 
 
 rule replay:
@@ -42,9 +43,9 @@ rule replay:
             released=True,
         ),
     shell:  # exec: as of retrain
-        "exec python -m scripts.replay --log {wildcards.log} --genotype {input.genotype} --run {wildcards.run} --steps {params.steps}"
-        " --settings {params.settings:q} --data {input.data} --gpus {params.gpus} --threads {threads} {params.checkpoints}"
-        " --output {output} > {log} 2>&1"
+        "exec python -m scripts.replay --log {wildcards.log} --genotype {input.genotype:q} --run {wildcards.run} --steps {params.steps}"
+        " --settings {params.settings:q} --data {input.data:q} --gpus {params.gpus} --threads {threads} {params.checkpoints}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule follow:
@@ -69,5 +70,5 @@ rule follow:
         folder=IN_FOLDER,
         code=code("follow.py"),
     shell:
-        "python -m scripts.follow --log {wildcards.log} --logs {input.logs} --settings {params.settings:q}"
-        " {params.folder} --output {output} > {log} 2>&1"
+        "python -m scripts.follow --log {wildcards.log} --logs {input.logs:q} --settings {params.settings:q}"
+        " {params.folder} --output {output:q} > {log:q} 2>&1"

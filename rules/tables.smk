@@ -33,8 +33,8 @@ rule tables:
         folder=IN_FOLDER,
         code=code("tables.py", *(f"spaces.{space(supernet)}" for supernet in catalogue.config["supernets"])),
     shell:
-        "python -m scripts.tables --settings {params.settings:q} --numbers {input.numbers}"
-        " --objectives {input.objectives} --published-costs {input.costs} --kept {input.kept} {params.folder} --output {output.md} > {log} 2>&1"
+        "python -m scripts.tables --settings {params.settings:q} --numbers {input.numbers:q}"
+        " --objectives {input.objectives:q} --published-costs {input.costs:q} --kept {input.kept:q} {params.folder} --output {output.md:q} > {log:q} 2>&1"
 
 
 rule readme:
@@ -55,4 +55,4 @@ rule readme:
     params:
         code=code("readme.py"),
     shell:
-        "python -m scripts.readme --tables {input.tables} --readme {input.readme} --output {output} > {log} 2>&1"
+        "python -m scripts.readme --tables {input.tables:q} --readme {input.readme:q} --output {output:q} > {log:q} 2>&1"
