@@ -33,6 +33,9 @@ try:
 except InputError as error:
     raise WorkflowError(str(error))
 
+OWN = catalogue.own  # what is made of all that the configuration selects
+OWN_LOGS = OWN.replace("results", "logs", 1)
+
 
 wildcard_constraints:
     supernet="|".join(catalogue.config["supernets"]),

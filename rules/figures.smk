@@ -61,9 +61,9 @@ rule draw_agreement:
     input:
         [paths.GENOTYPE.format(supernet=n, source=s, seed=seed) for n, s, seeds in SOURCES for seed in seeds],
     output:
-        paths.AGREEMENT_FIGURE,
+        f"{OWN}{paths.AGREEMENT_FIGURE}",
     log:
-        "logs/figures/agreement.log",
+        f"{OWN_LOGS}figures/agreement.log",
     localrule: True
     conda:
         "../envs/freedarts.yaml"
@@ -84,9 +84,9 @@ rule draw_ranks:
         [paths.ARCHITECTURE_SCORES.format(score=s, architectures=n, seed=i) for s, n, i in catalogue.correlations()],
         table=nasbench201.TABLE,
     output:
-        paths.RANKS_FIGURE,
+        f"{OWN}{paths.RANKS_FIGURE}",
     log:
-        "logs/figures/ranks.log",
+        f"{OWN_LOGS}figures/ranks.log",
     localrule: True
     conda:
         "../envs/freedarts.yaml"
@@ -108,9 +108,9 @@ rule draw_curves:
         [str(Path(paths.metrics_path(case)).with_name("history.csv")) for case in catalogue.trainings()],
         published=shipped("resources/curves.yaml"),
     output:
-        paths.CURVES_FIGURE,
+        f"{OWN}{paths.CURVES_FIGURE}",
     log:
-        "logs/figures/curves.log",
+        f"{OWN_LOGS}figures/curves.log",
     localrule: True
     conda:
         "../envs/freedarts.yaml"
@@ -132,9 +132,9 @@ rule draw_replays:
         [paths.REPLAY.format(log=log) for log in catalogue.config["replays"]],
         kept=KEPT_REPLAYS,
     output:
-        paths.REPLAYS_FIGURE,
+        f"{OWN}{paths.REPLAYS_FIGURE}",
     log:
-        "logs/figures/replays.log",
+        f"{OWN_LOGS}figures/replays.log",
     localrule: True
     conda:
         "../envs/freedarts.yaml"

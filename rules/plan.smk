@@ -25,9 +25,9 @@ NESTED = (
 
 rule plan:
     output:
-        "results/plan.md",
+        f"{OWN}plan.md",
     log:
-        "logs/plan.log",
+        f"{OWN_LOGS}plan.log",
     localrule: True
     conda:
         "../envs/freedarts.yaml"
@@ -37,7 +37,7 @@ rule plan:
         runtime=10,
     params:
         now=time.time(),  # differs from the last time, so that Snakemake makes it again
-        target=f"{FOLDER}results/tables.md",
+        target=f"{FOLDER}{OWN}tables.md",
         nested=verbatim(NESTED),
         settings=catalogue.plan_settings(),
         folder=IN_FOLDER,
@@ -52,9 +52,9 @@ rule plan:
 
 rule status:
     output:
-        "results/status.md",
+        f"{OWN}status.md",
     log:
-        "logs/status.log",
+        f"{OWN_LOGS}status.log",
     localrule: True
     conda:
         "../envs/freedarts.yaml"

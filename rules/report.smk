@@ -18,6 +18,7 @@ REPORT = json.dumps(
         "sources": catalogue.sources(),
         "trainings": catalogue.trainings(),
         "ranks": RANKED,
+        "own": OWN,
         "configuration": CONFIGURATION,
     },
     sort_keys=True,
@@ -25,11 +26,11 @@ REPORT = json.dumps(
 FIGURES = [
     *(paths.SCORES_FIGURE.format(supernet=n, score=score) for n, score, _ in catalogue.searches()),
     *(paths.GENOTYPES_FIGURE.format(supernet=n, source=source) for n, source, _ in SOURCES),
-    paths.AGREEMENT_FIGURE,
-    paths.CURVES_FIGURE,
-    paths.REPLAYS_FIGURE,
-    *([paths.RANKS_FIGURE] if RANKED else []),
-    paths.RULES_FIGURE,
+    f"{OWN}{paths.AGREEMENT_FIGURE}",
+    f"{OWN}{paths.CURVES_FIGURE}",
+    f"{OWN}{paths.REPLAYS_FIGURE}",
+    *([f"{OWN}{paths.RANKS_FIGURE}"] if RANKED else []),
+    f"{OWN}{paths.RULES_FIGURE}",
 ]
 
 
@@ -38,10 +39,10 @@ rule draw_rules:
         snakefile=shipped("Snakefile"),
         rules=[shipped(f"rules/{path.name}") for path in sorted(BASE.glob("rules/*.smk"))],
     output:
-        figure=paths.RULES_FIGURE,
-        graph=paths.RULES_FIGURE.replace(".svg", ".dot"),
+        figure=f"{OWN}{paths.RULES_FIGURE}",
+        graph=f"{OWN}{paths.RULES_FIGURE}".replace(".svg", ".dot"),
     log:
-        "logs/figures/rules.log",
+        f"{OWN_LOGS}figures/rules.log",
     localrule: True
     conda:
         "../envs/freedarts.yaml"
@@ -51,7 +52,7 @@ rule draw_rules:
         runtime=5,
     params:
         nested=verbatim(NESTED),
-        target=f"{FOLDER}results/report.html",
+        target=f"{FOLDER}{OWN}report.html",
         configuration=CONFIGURATION,
         code=code("draw_rules.py"),
     shell:
@@ -61,13 +62,13 @@ rule draw_rules:
 
 rule report:
     input:
-        "results/tables.md",
+        f"{OWN}tables.md",
         FIGURES,
         template=shipped("freedarts/report/template.html"),
     output:
-        "results/report.html",
+        f"{OWN}report.html",
     log:
-        "logs/report.log",
+        f"{OWN_LOGS}report.log",
     localrule: True
     conda:
         "../envs/freedarts.yaml"
@@ -89,9 +90,9 @@ use rule report as report_so_far with:
     input:
         template=shipped("freedarts/report/template.html"),
     output:
-        "results/report-so-far.html",
+        f"{OWN}report-so-far.html",
     log:
-        "logs/report-so-far.log",
+        f"{OWN_LOGS}report-so-far.log",
     params:
         settings=REPORT,
         folder=IN_FOLDER,

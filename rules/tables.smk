@@ -15,12 +15,12 @@ rule tables:
         costs=shipped("resources/costs.yaml"),
         kept=KEPT_REPLAYS,
     output:
-        md="results/tables.md",
-        csv="results/tables.csv",
-        tex="results/tables.tex",
-        manifest="results/manifest.json",
+        md=f"{OWN}tables.md",
+        csv=f"{OWN}tables.csv",
+        tex=f"{OWN}tables.tex",
+        manifest=f"{OWN}manifest.json",
     log:
-        "logs/tables.log",
+        f"{OWN_LOGS}tables.log",
     localrule: True
     conda:
         "../envs/freedarts.yaml"
@@ -39,7 +39,7 @@ rule tables:
 
 rule readme:
     input:
-        tables="results/tables.md",
+        tables=f"{OWN}tables.md",
         readme=shipped("README.md"),
     output:
         "results/README.md",

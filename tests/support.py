@@ -131,6 +131,7 @@ NAMES = {
     "log": "cifar10-dagger",
 }
 TABLE_SETTINGS = {
+    "name": None,
     "results": {
         "searches": [["nasbench201", "synflow", [0]]],
         "genotypes": [["nasbench201", "synflow", [0]]],

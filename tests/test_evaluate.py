@@ -21,6 +21,7 @@ NETWORK = {"channels": 4, "cells": 5, "stem_kind": "cifar", "image_size": 32, "c
 SETTINGS = {"space": "darts", "dataset": "digits", "network": NETWORK, "protocol": TINY_TASK["protocol"]}
 
 
+@pytest.mark.long
 def test_another_process_gets_the_same_errors_to_the_last_digit(script, tmp_path):
     run = tmp_path / "run"
     run.mkdir()

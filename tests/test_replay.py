@@ -46,6 +46,7 @@ def small(config, monkeypatch):
     return Replay(GENOTYPE, chosen, "run1", 4)
 
 
+@pytest.mark.long
 def test_a_replay_goes_on_where_it_was_stopped(small, tmp_path):
     whole = replay(small, CPU)
     orders = iter([False, True])
@@ -60,6 +61,7 @@ def test_a_replay_goes_on_where_it_was_stopped(small, tmp_path):
     assert max(folder.glob("step*.pt")).name == "step000000005.pt"
 
 
+@pytest.mark.long
 def test_copies_part_and_the_control_is_another_training(small):
     names = ("run1", "run2", "control")
     ours = {name: replay(replace(small, run=name), CPU) for name in names}

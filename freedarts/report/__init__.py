@@ -38,17 +38,18 @@ BENCHMARKS = Path("results/benchmarks")
 def render(
     template: Path, tables: Path, selected: dict, environment: list[tuple[str, str]], folder: Path | None = None
 ) -> str:
-    """selected: searches, sources and trainings as in the catalogue, and ranks. environment: (name, value) rows.
+    """selected: searches, sources, trainings and own as in the catalogue, and ranks. environment: (name, value) rows.
     folder: the current one, as Snakemake calls it where it runs."""
+    own = selected["own"]
     engine = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return engine.from_string(template.read_text(encoding="utf-8")).render(
         tables=_tables(tables),
         figures=_figures(selected),
-        curves=_figure("Learning curves", CURVES_FIGURE, "curves"),
-        replays=_figure("Replays of published trainings", REPLAYS_FIGURE, "replays"),
-        rules=_figure("Rules of the workflow", RULES_FIGURE, "rules"),
-        ranks=_figure("Rank correlation", RANKS_FIGURE, "ranks") if selected["ranks"] else None,
-        agreement=_figure("Agreement between seeds", AGREEMENT_FIGURE, "agreement"),
+        curves=_figure("Learning curves", own + CURVES_FIGURE, "curves"),
+        replays=_figure("Replays of published trainings", own + REPLAYS_FIGURE, "replays"),
+        rules=_figure("Rules of the workflow", own + RULES_FIGURE, "rules"),
+        ranks=_figure("Rank correlation", own + RANKS_FIGURE, "ranks") if selected["ranks"] else None,
+        agreement=_figure("Agreement between seeds", own + AGREEMENT_FIGURE, "agreement"),
         searches=[_search_row(*case) for case in selected["searches"]],
         trainings=[_training_row(*case) for case in selected["trainings"]],
         environment=environment,

@@ -29,8 +29,9 @@ def published(base: Path) -> dict[str, Path]:
 
 
 def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str, str]:
-    """selected: what the configuration shows (Catalogue.table_settings). published: as the function of that name gives
-    it. schema: config/schema.yaml.
+    """selected: what the configuration shows (Catalogue.table_settings); if it has a name, no table without a row and
+    no number of the paper that it does not select. published: as the function of that name gives it. schema:
+    config/schema.yaml.
 
     Returns {suffix: text}. InputError for a result that is missing or broken.
     """
@@ -42,8 +43,11 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
     lookups = read.results(kinds.LOOKUP, results["lookups"])
     correlations = read.correlations(results["architecture_scores"], selected["benchmark"])
     trainings = read.trainings(results["trainings"])
+    name = selected["name"]
+    chosen = {number for (number,) in results["numbers"]}
+    entries = paper.read(published["numbers"], schema)
     numbers = _numbers(
-        paper.read(published["numbers"], schema),
+        [entry for entry in entries if name is None or entry["id"] in chosen],
         read.results(kinds.NUMBER, results["numbers"]),
         readings=selected["readings"],
         results=trainings | paper.looked_up(lookups),
@@ -71,7 +75,8 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
             }
         ),
     ]
-    return {".csv": tables.csv(made), ".tex": latex(made), ".md": tables.markdown(made)}
+    made = [table for table in made if table.rows or name is None]
+    return {".csv": tables.csv(made), ".tex": latex(made), ".md": tables.markdown(made, name)}
 
 
 def _numbers(entries: list[dict], made: dict[tuple, dict], **there: dict) -> list[dict]:

@@ -36,6 +36,11 @@ class Catalogue:
         if faults:
             raise InputError("the configuration is not valid\n" + "\n".join(f"  {fault}" for fault in faults))
 
+    @property
+    def own(self) -> str:
+        """Where the tables of this configuration lie, and all that is made of its selection."""
+        return f"results/{self.config['name']}/" if "name" in self.config else "results/"
+
     def _dataset_faults(self) -> Iterator[str]:
         """Lists the image folders, because all else depends on what they hold."""
         for name, entry in self.config["datasets"].items():
@@ -202,6 +207,7 @@ class Catalogue:
         """The results that the tables are made of, by their kind, and what is shown of them."""
         return _json(
             {
+                "name": self.config.get("name"),
                 "results": kinds.selection(self),
                 "searches": self.searches(),
                 "left_out": self.left_out(),

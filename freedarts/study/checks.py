@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from freedarts import scores
 from freedarts.files import InputError
 from freedarts.nasbench201 import TABLE
-from freedarts.study import paper, settings
+from freedarts.study import paper, paths, settings
 
 if TYPE_CHECKING:
     from freedarts.study.catalogue import Catalogue
@@ -21,6 +21,7 @@ NO_FILE = "nasbench201.file: null; allowed: path of a NAS-Bench-201 file, or `do
 
 def faults(catalogue: Catalogue) -> Iterator[str]:
     """All of the following."""
+    yield from name_faults(catalogue)
     yield from entry_faults(catalogue)
     yield from source_faults(catalogue)
     yield from file_faults(catalogue)
@@ -30,6 +31,11 @@ def faults(catalogue: Catalogue) -> Iterator[str]:
     yield from reading_faults(catalogue)
     yield from replay_faults(catalogue)
     yield from all_number_faults(catalogue)
+
+
+def name_faults(catalogue: Catalogue) -> Iterator[str]:
+    if (name := catalogue.config.get("name")) in paths.FOLDERS:
+        yield f"name: {name!r} is a folder of results/ already; allowed: any but {', '.join(paths.FOLDERS)}"
 
 
 def entry_faults(catalogue: Catalogue) -> Iterator[str]:
