@@ -6,6 +6,7 @@ from pathlib import Path
 
 from freedarts import tasks
 from freedarts.files import InputError, run, write_json
+from freedarts.tasks import cifar
 
 
 def main() -> None:
@@ -16,9 +17,10 @@ def main() -> None:
     )
     arguments = parser.parse_args()
 
-    folder = arguments.output.with_suffix("")
+    folder, source = arguments.output.with_suffix(""), tasks.source(arguments.dataset)
+    cifar.check_place(source, folder)
     try:
-        tasks.source(arguments.dataset)(folder, download=True)
+        source(folder, download=True)
     except (OSError, RuntimeError) as error:
         raise InputError(f"{arguments.dataset} could not be downloaded to {folder} ({error})") from None
     files = sorted(path for path in folder.rglob("*") if path.is_file())

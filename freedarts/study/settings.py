@@ -5,6 +5,7 @@ Imports no torch: everything is checked before any job starts, and once more by 
 
 import json
 import math
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -25,6 +26,7 @@ def _number(checker, value: object) -> bool:
 
 STRING, MERGE, *NUMBERS = (f"tag:yaml.org,2002:{name}" for name in ("str", "merge", "int", "float"))
 MISREAD = re.compile(r"[-+]?(0[0-7_]+$|[0-9_]+:)")  # to the base 8 (010 is 8) and 60 (1:30 is 90)
+PATHS = ("file", "folder", "proxy", "space")  # keys whose values may be paths
 
 
 # JSON Schema takes 5.0 for an integer and Python's NaN for a number; range(5.0) and a rate of NaN fail much later.
@@ -111,6 +113,17 @@ def typed(value: object) -> object:
         return value
     plain = read is None or (isinstance(read, (bool, int, float)) and not MISREAD.match(value))
     return read if plain else value
+
+
+def expanded(value: object, key: object = None) -> object:
+    """*value*, of the configuration, with ~ and environment variables filled in where a path is none as it stands."""
+    if isinstance(value, dict):
+        return {name: expanded(each, name) for name, each in value.items()}
+    if isinstance(value, list):
+        return [expanded(each) for each in value]
+    if key in PATHS and isinstance(value, str) and not os.path.exists(value):
+        return os.path.expanduser(os.path.expandvars(value))
+    return value
 
 
 def faults(value: object, schema: Path, definition: str | None = None) -> list[str]:
