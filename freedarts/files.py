@@ -14,9 +14,18 @@ VERSION = "0.1.0"  # of the project
 class InputError(ValueError):
     """Bad input. The message names the file or option, the place in it, the value and what is allowed."""
 
+    def __str__(self) -> str:
+        return escaped(super().__str__())
+
+
+def escaped(text: str) -> str:
+    """With `\\udce9` for a byte of a file's name that is not UTF-8, which no stream or file would take."""
+    return text.encode(errors="backslashreplace").decode()
+
 
 def run(main: Callable[[], None]) -> None:
     """Run a script: exit 0 when done, 1 with one line on bad input, or on a file that cannot be read or written."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # as that of stderr is
     try:
         main()
     except (InputError, OSError) as error:
@@ -38,7 +47,7 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    replace_file(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+    replace_file(path, lambda partial: partial.write_text(escaped(text), encoding="utf-8"))
 
 
 def sha256(path: Path) -> str:
@@ -126,7 +135,7 @@ def _other_version(result: dict) -> str:
 
 def parse_settings(text: str, keys: tuple[str, ...]) -> dict:
     """The JSON object given as --settings, which must hold exactly *keys*."""
-    value = parse_json(text.encode(), "--settings")
+    value = parse_json(os.fsencode(text), "--settings")
     if set(value) != set(keys):
         raise InputError(f"--settings: holds {sorted(value)}, expected the keys {sorted(keys)}")
     return value

@@ -7,10 +7,13 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.io import contains_wildcard
 
+from freedarts.files import escaped
+
 # Relative, so that a project that moves, or a clone with results copied in, runs nothing again.
 HERE = Path(os.path.relpath(BASE))
-if {*"{}"} & {*str(BASE)}:
-    raise WorkflowError(f"snakefile: {BASE}: Snakemake takes braces for wildcards; allowed: a path without")
+if {*"{}"} & {*str(BASE)} or escaped(str(HERE)) != str(HERE):
+    why = "Snakemake takes braces for wildcards and writes UTF-8; allowed: a path in UTF-8 without braces"
+    raise WorkflowError(f"snakefile: {escaped(str(BASE))}: {why}")
 # What lies below the working folder in a project of its own: with the `prefix` of a workflow that imports this one, below
 # that. Snakemake moves outputs and inputs there; jobs that look results up are told.
 moved = workflow.modifier.path_modifier.replace_prefix

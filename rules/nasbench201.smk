@@ -8,10 +8,11 @@ out  data/nasbench201/architectures.parquet, data/nasbench201/trials.parquet
 
 
 def benchmark_input(file):
-    """A file of the user's lies where it is, with a prefix too. Snakemake has no input with braces in its path."""
+    """A file of the user's lies where it is, with a prefix too. Snakemake has no input with braces in its path, or not in
+    UTF-8."""
     if file == nasbench201.DOWNLOAD:
         return file
-    return [] if contains_wildcard(file) else local(file)
+    return [] if contains_wildcard(file) or escaped(file) != file else local(file)
 
 
 rule convert_nasbench201:

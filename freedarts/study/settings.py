@@ -109,7 +109,7 @@ def typed(value: object) -> object:
         return value
     try:
         read = yaml.load(value, LOADER)
-    except yaml.YAMLError:
+    except (UnicodeEncodeError, yaml.YAMLError):
         return value
     plain = read is None or (isinstance(read, (bool, int, float)) and not MISREAD.match(value))
     return read if plain else value
@@ -228,7 +228,7 @@ def parse(text: str, definition: str, schema: Path, datasets: Datasets = tasks.D
 
     Raises InputError with all faults in one message.
     """
-    value = parse_json(text.encode(), "--settings", constant=float)  # so that a message can say where one stands
+    value = parse_json(os.fsencode(text), "--settings", constant=float)  # so that a message can say where one stands
     if found := faults(value, schema, definition) or list(_ODD[definition](value, datasets)):
         raise InputError("\n  ".join(["--settings are not valid", *found]))
     return value
