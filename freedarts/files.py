@@ -5,7 +5,8 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 VERSION = "0.1.0"  # of the project
@@ -29,7 +30,56 @@ def run(main: Callable[[], None]) -> None:
     try:
         main()
     except (InputError, OSError) as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {message(error)}")
+
+
+def message(error: InputError | OSError) -> str:
+    """One that begins with the file, of an OSError too."""
+    if isinstance(error, OSError) and error.filename and not error.filename2:
+        return escaped(f"{error.filename}: {error.strerror}")
+    return str(error)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Around what reads *path*: InputError where there is none; OSError, with its name, where it is there and cannot be
+    read. That is for want of a permission, or of a disk or a server that answers: what is damaged is removed and made
+    again, and this may be whole."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"{path}: no such file") from None
+    except IsADirectoryError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except OSError as error:
+        raise OSError(error.errno, f"cannot be read ({error.strerror or error})", str(path)) from None
+
+
+def exists(path: Path) -> bool:
+    """Path.exists takes some of what it cannot look at for missing, and newer Pythons all of it."""
+    try:
+        with reading(path):
+            path.stat()
+    except InputError:
+        return False
+    return True
+
+
+def files_in(folder: Path) -> list[Path]:
+    """All below *folder*, sorted. Path.glob passes over folders that it cannot list."""
+
+    def stop(error: OSError) -> None:
+        with reading(Path(error.filename)):
+            raise error
+
+    if not exists(folder):
+        return []
+    return sorted(Path(place, name) for place, _, names in os.walk(folder, onerror=stop) for name in names)
+
+
+def read_bytes(path: Path) -> bytes:
+    with reading(path):
+        return path.read_bytes()
 
 
 def replace_file(path: Path, write: Callable[[Path], None]) -> None:
@@ -51,7 +101,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with reading(path), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -76,15 +126,9 @@ def read_json(path: Path, required: tuple[str, ...] = ()) -> dict:
     """Read one JSON object and check that it holds the *required* keys.
 
     Raises InputError for a file that is missing, cut short, not an object, without a required key or with one twice,
-    or changed since write_json wrote it.
+    or changed since write_json wrote it; OSError for one that cannot be read.
     """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    return parse_json(content, str(path), required)
+    return parse_json(read_bytes(path), str(path), required)
 
 
 class _NotFiniteError(Exception):

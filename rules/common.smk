@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
 from freedarts import nasbench201, plugins, tasks
-from freedarts.files import InputError
+from freedarts.files import InputError, exists, message
 from freedarts.jobs.driver import remove_dead_lock, set_job_environment
 from freedarts.study import kinds, paths, settings
 from freedarts.study.catalogue import Catalogue
@@ -17,11 +17,12 @@ from freedarts.study.code import code_digest
 gc.freeze()  # Snakemake's modules stay: looking through them for garbage takes a fifth of a planning
 set_job_environment(BASE)
 driver = None
-if workflow.is_main_process and not workflow.dryrun and workflow.modifier.is_main_snakefile():
-    driver = remove_dead_lock(Path(".snakemake"))
 
 said = settings.typed(dict(workflow.config_settings.config))
 try:
+    # A dry run writes nothing; workflow.dryrun is known when all has been read.
+    if workflow.is_main_process and not workflow.output_settings.dryrun and workflow.modifier.is_main_snakefile():
+        driver = remove_dead_lock(Path(".snakemake"))
     for path in workflow.configfiles:  # once more: Snakemake takes the last of two equal keys
         settings.check_config(Path(path), foreign=not workflow.modifier.is_main_snakefile())
     if workflow.modifier.skip_configfile:  # `config` of a workflow that imports this one: parts, as with --configfile
@@ -30,8 +31,10 @@ try:
     else:
         update_config(config, said)
     catalogue = Catalogue(config, HERE, Path(FOLDER, "data"))
-except InputError as error:
-    raise WorkflowError(str(error))
+    for path in kinds.files(kinds.selection(catalogue)):
+        exists(Path(FOLDER, path))  # raises for what Snakemake would take for missing, and make again
+except (InputError, OSError) as error:
+    raise WorkflowError(message(error))
 
 OWN = catalogue.own  # what is made of all that the configuration selects
 OWN_LOGS = OWN.replace("results", "logs", 1)
@@ -65,8 +68,8 @@ def planned(ask):
     def checked(wildcards):
         try:
             return ask(wildcards)
-        except InputError as error:
-            raise WorkflowError(str(error))
+        except (InputError, OSError) as error:
+            raise WorkflowError(message(error))
 
     return checked
 

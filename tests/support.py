@@ -1,7 +1,10 @@
 """What several test modules share: copies of the project, trainings of seconds, small networks, results."""
 
+import builtins
 import csv
+import errno
 import importlib
+import io
 import json
 import multiprocessing
 import os
@@ -12,10 +15,11 @@ import struct
 import subprocess
 import sys
 import time
-from contextlib import chdir
+from contextlib import ExitStack, chdir
 from copy import deepcopy
 from multiprocessing.connection import Connection
 from pathlib import Path
+from unittest import mock
 
 import torch
 from safetensors.torch import load_file
@@ -212,6 +216,59 @@ def assert_refused(done: tuple[int, str], message: str) -> None:
     assert len(said.splitlines()) == 1 + said.count("\n  ")
     assert not Path("out").exists()
     assert not Path("checkpoints").exists()
+
+
+class _NoAnswer(io.FileIO):
+    """A file of a disk that fails."""
+
+    def readinto(self, *_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    readall = readinto
+
+
+class FailingReads(ExitStack):
+    """Lets readings below *folder* fail, as nobody can be kept from reading who runs as root.
+
+    paths: what is looked at, listed or opened, in turn. From one *at* on, a place in that list or a path, all readings
+    of this path fail with errno *number*; EIO comes when the content is asked for."""
+
+    def __init__(self, folder: Path, at: int | str | None = None, number: int = 0):
+        super().__init__()
+        self.paths, self._folder, self._number = [], folder, number
+        self._at, self._failing = at, {at} if isinstance(at, str) else set()
+        self._open = io.open
+
+    def __enter__(self) -> list[str]:
+        for name in ("stat", "listdir", "scandir"):
+            self.enter_context(mock.patch.object(os, name, self._guarded(getattr(os, name))))
+        for module in (io, builtins):
+            self.enter_context(mock.patch.object(module, "open", self._opened))
+        return self.paths
+
+    def _fails(self, path: object) -> bool:
+        if isinstance(path, int) or not Path(os.path.abspath(path or "")).is_relative_to(self._folder):
+            return False
+        self.paths.append(os.path.relpath(path, self._folder))
+        if len(self.paths) - 1 == self._at:
+            self._failing.add(self.paths[-1])
+        return self.paths[-1] in self._failing
+
+    def _guarded(self, function):
+        def call(path=".", *rest, **options):
+            if self._fails(path):
+                raise OSError(self._number, os.strerror(self._number), path)
+            return function(path, *rest, **options)
+
+        return call
+
+    def _opened(self, path, mode="r", *rest, **options):
+        if "r" not in mode or "+" in mode or not self._fails(path):
+            return self._open(path, mode, *rest, **options)
+        if self._number != errno.EIO:
+            raise OSError(self._number, os.strerror(self._number), path)
+        file = io.BufferedReader(_NoAnswer(path))
+        return file if "b" in mode else io.TextIOWrapper(file)
 
 
 def copy_project(target: Path) -> Path:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from freedarts import tasks
-from freedarts.files import InputError
+from freedarts.files import InputError, read_json
 from freedarts.tasks import cifar
 from tests.support import write
 
@@ -68,6 +68,27 @@ def test_scores_see_the_second_half_without_cutout(images, monkeypatch):
     for image, label in zip(inputs, chosen.tolist(), strict=True):
         inside = cifar.normalise(images[label][None])[0, :, 4:28, 4:28]  # the crop cannot reach it, cutout would
         assert torch.equal(image[:, 4:28, 4:28], inside)
+
+
+def test_stray_files_are_not_in_the_manifest(script, tmp_path, monkeypatch):
+    """A training goes on from checkpoints whose name depends on it."""
+
+    class Source:
+        base_folder, train_list, test_list = "batches", [("b", "md5"), ("a", "md5")], [("c", "md5")]
+
+        def __init__(self, folder, download):
+            for name in "abc":
+                write(folder / self.base_folder / name, name)
+
+    monkeypatch.setattr(tasks, "source", lambda dataset: Source)
+    output = tmp_path / "cifar10.json"
+    assert script("download", "--dataset", "cifar10", "--output", output) == (0, "")
+    identity = tasks.identity(output)
+    assert list(read_json(output)["sha256"]) == ["batches/a", "batches/b", "batches/c"]
+    for stray in (".DS_Store", "batches/.DS_Store", "archive.tar.gz"):
+        write(tmp_path / "cifar10" / stray, "")
+    assert script("download", "--dataset", "cifar10", "--output", output) == (0, "")
+    assert tasks.identity(output) == identity
 
 
 @pytest.mark.parametrize("dataset", tasks.DOWNLOADED)

@@ -13,7 +13,7 @@ from freedarts.results.records import Job, add_unrecorded
 from freedarts.results.repair import faults
 from freedarts.study import kinds
 from freedarts.study.paths import COST, METRICS, SEARCH
-from tests.support import NAMES, ROOT, call_tables, write
+from tests.support import NAMES, ROOT, TABLE_SETTINGS, call_tables, write
 
 SEARCHED, TRAINED, COUNTED = (pattern.format(**NAMES) for pattern in (SEARCH, METRICS, COST))
 
@@ -82,7 +82,7 @@ def test_repair_takes_what_the_manifest_says(made):
     stated["files"] |= {str(measured): sha256(measured), "/elsewhere": "0", "results/../elsewhere": "0"}
     training = Job(1.0, [], {}, [TRAINED, history])
     jobs = [training, Job(2.0, [TRAINED], {}, ["results/tables.md", str(manifest.NAME)])]
-    unrecorded = add_unrecorded(jobs, stated)
+    unrecorded = add_unrecorded(jobs, {manifest.NAME: stated})
     assert SEARCHED in unrecorded
     assert not {TRAINED, str(measured), "/elsewhere", "results/../elsewhere"} & set(unrecorded)
     assert not list(faults(jobs))
@@ -102,6 +102,40 @@ def packed(made, tmp_path_factory, monkeypatch) -> Path:
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     monkeypatch.chdir(elsewhere)
     return file
+
+
+@pytest.fixture
+def named(made, script) -> Path:
+    """Beside the tables those of a configuration with a name."""
+    settings = json.dumps({**TABLE_SETTINGS, "name": "mine"})
+    assert call_tables(script, settings, **{"--output": "results/mine/tables.md"}) == (0, "")
+    return manifest.of("mine")
+
+
+def test_manifests_of_named_configurations_are_found(named):
+    write(Path("results/retrain/manifest.json"), {})
+    assert manifest.there() == [manifest.NAME, named]
+    assert list(verify.faults(manifest.read(named), set(), ROOT)) == []
+
+
+def test_tables_of_a_named_configuration_are_packed(named, tmp_path_factory, monkeypatch):
+    file = tmp_path_factory.mktemp("packed") / "mine.zip"
+    pack.pack(file, named)
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    pack.unpack(file)
+    assert manifest.there() == [named]
+    assert list(verify.faults(manifest.read(named), set(), ROOT)) == []
+
+
+def test_faults_of_named_tables_are_theirs(named):
+    finished = []
+    add_unrecorded(finished, {path: manifest.read(path) for path in manifest.there()})
+    tables = named.with_name("tables.csv")
+    tables.write_text("forged")
+    ((job, line),) = faults(finished)
+    assert line == f"{tables}: changed since it was made"
+    names = ("manifest.json", "tables.md", "tables.csv", "tables.tex")
+    assert set(job.outputs) == {str(named.with_name(name)) for name in names}
 
 
 def repack(file: Path, change) -> None:
@@ -168,9 +202,19 @@ def test_packed_file_that_was_cut_writes_nothing(packed, part):
     assert not list(Path.cwd().iterdir())
 
 
+def test_results_may_be_a_link_to_another_disk(packed, tmp_path):
+    (tmp_path / "disk").mkdir()
+    Path("results").symlink_to(tmp_path / "disk")
+    assert pack.unpack(packed) > 4
+    assert found() == []
+    assert Path("results").is_symlink()
+    assert (tmp_path / "disk" / "manifest.json").is_file()
+
+
 def test_link_in_the_way_is_not_followed(packed, tmp_path):
     (tmp_path / "outside").mkdir()
-    Path("results").symlink_to(tmp_path / "outside")
+    Path("results").mkdir()
+    Path("results/search").symlink_to(tmp_path / "outside")
     with pytest.raises(InputError, match=r"outside of results/"):
         pack.unpack(packed)
     assert not list((tmp_path / "outside").iterdir())

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from freedarts.files import InputError
+from freedarts.files import InputError, reading
 from freedarts.nasbench201 import ACCURACIES, COSTS
 from freedarts.spaces.nasbench201 import EDGES, Genotype, from_index, parse_arch
 
@@ -51,14 +51,14 @@ class Table:
     """The architectures of a table file, by architecture string, benchmark index, or Genotype.
 
     indices: the benchmark indices (N,), ascending; archs: their strings; metadata: `source` and `source_sha256`.
-    Raises InputError for a file that is missing, damaged, or no such table.
+    Raises InputError for a file that is missing, damaged, or no such table; OSError for one that cannot be read.
     """
 
     def __init__(self, path: Path):
+        with reading(path), path.open("rb"):  # pyarrow has one error for what cannot be read and what is damaged
+            pass
         try:
             table = pq.ParquetFile(path, memory_map=True).read()
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such file") from None
         except (OSError, ValueError) as error:  # pyarrow's own errors are among them
             raise InputError(f"{path}: not a Parquet table ({str(error).splitlines()[0]}); is it cut short?") from None
         columns = ["index", "arch", *COSTS, *(name + part for name in ACCURACIES for part in ("", "_std", "_n"))]

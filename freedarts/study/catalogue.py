@@ -11,7 +11,7 @@ from itertools import product
 from pathlib import Path
 
 from freedarts import scores, spaces, tasks
-from freedarts.files import InputError
+from freedarts.files import InputError, exists
 from freedarts.nasbench201 import DOWNLOAD, SPACE
 from freedarts.study import checks, kinds, paper, replays, settings
 from freedarts.study.paths import GENOTYPE, LOOKUP, READING, REPLAY_RUN, SEARCH, metrics_path
@@ -78,7 +78,7 @@ class Catalogue:
         """The folder of images without which *entries*, which select a search, leave it out."""
         dataset = self.batch(supernet, score)["dataset"]
         folder = self.data / dataset if dataset in tasks.IN_DATA else None
-        return folder if folder and not folder.is_dir() and all(entry.get("optional") for entry in entries) else None
+        return folder if folder and not exists(folder) and all(entry.get("optional") for entry in entries) else None
 
     def resource(self, supernet: str, source: str, seed: int) -> Path:
         """The file with a published genotype. InputError if there is none."""

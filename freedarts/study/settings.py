@@ -14,7 +14,7 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 
 from freedarts import nasbench201, scores, spaces, tasks
-from freedarts.files import InputError, parse_json
+from freedarts.files import InputError, parse_json, read_bytes
 
 Datasets = Mapping[str, tasks.Facts]
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one of pure Python takes eight times as long
@@ -41,8 +41,9 @@ _Validator = validators.extend(
 def read_yaml(path: Path, foreign: bool = False) -> object:
     """Raises InputError for a file that is not valid YAML, has a key twice, of which readers of YAML take the last, or,
     unless it is *foreign*, has a name or number that YAML 1.1 reads as something else than it looks like."""
+    content = read_bytes(path)
     try:
-        loader = LOADER(path.read_text(encoding="utf-8"))
+        loader = LOADER(content.decode())
         root = loader.get_single_node()
         for node in _nodes(root):
             if isinstance(node, yaml.MappingNode):
@@ -50,15 +51,13 @@ def read_yaml(path: Path, foreign: bool = False) -> object:
             elif isinstance(node, yaml.ScalarNode) and not foreign:
                 _check_number(node, loader, str(path))
         return root and loader.construct_document(root)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
 
 
 def check_config(path: Path, foreign: bool = False) -> None:
     """The same of a file that Snakemake has read, as JSON or else as YAML."""
-    content = path.read_bytes()
+    content = read_bytes(path)
     try:
         json.loads(content.decode())
     except ValueError:

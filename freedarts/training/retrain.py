@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 from tqdm import tqdm
 
@@ -170,7 +170,8 @@ def _write_beside(output: Path, checked: Checked, network: nn.Module, history: l
     write_text(output.with_name("history.csv"), "\n".join([header, *rows]) + "\n")
     write_json(output.with_name("protocol.json"), checked.settings)
     state = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
-    replace_file(output.with_name("weights.safetensors"), lambda file: save_file(state, file, checked.about))
+    # Not save_file, whose file nobody else may read.
+    replace_file(output.with_name("weights.safetensors"), lambda file: file.write_bytes(save(state, checked.about)))
 
 
 def _metrics(checked: Checked, engine: Engine, network: nn.Module, history: list[dict], peak_mb: float) -> dict:
