@@ -124,9 +124,9 @@ def named(made, script) -> Path:
 
 
 def test_manifests_of_named_configurations_are_found(named):
+    assert list(verify.faults(manifest.read(named), set(), ROOT)) == []
     write(Path("results/retrain/manifest.json"), {})
     assert manifest.there() == [manifest.NAME, named]
-    assert list(verify.faults(manifest.read(named), set(), ROOT)) == []
 
 
 def test_tables_of_a_named_configuration_are_packed(named, tmp_path_factory, monkeypatch):
