@@ -26,7 +26,7 @@ rule score_architectures:
         runtime=lambda wildcards, attempt: (10 + int(wildcards.architectures) // 20) * attempt,
     params:
         settings=lambda wildcards: catalogue.architecture_score_settings(wildcards.score),
-        data=lambda wildcards, input: f"--data {input.data}" if input.data else "",
+        data=lambda wildcards, input: option("--data", input.data),
         checkpoints=CHECKPOINTS,
         code=lambda wildcards: code(
             "score_architectures.py",
@@ -35,7 +35,7 @@ rule score_architectures:
         ),
     shell:
         "exec python -m scripts.score_architectures --score {wildcards.score} --architectures {wildcards.architectures}"
-        " --seed {wildcards.seed} --settings {params.settings:q} {params.data} {params.checkpoints} --output {output} > {log} 2>&1"
+        " --seed {wildcards.seed} --settings {params.settings:q} {params.data} {params.checkpoints} --output {output:q} > {log:q} 2>&1"
 
 
 rule correlate:
@@ -59,4 +59,4 @@ rule correlate:
     params:
         code=code("correlate.py"),
     shell:
-        "python -m scripts.correlate --scores {input.scores} --table {input.table} --output {output} > {log} 2>&1"
+        "python -m scripts.correlate --scores {input.scores:q} --table {input.table:q} --output {output:q} > {log:q} 2>&1"

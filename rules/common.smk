@@ -19,15 +19,17 @@ set_job_environment(BASE)
 driver = None
 
 said = settings.typed(dict(workflow.config_settings.config))
-if workflow.modifier.skip_configfile:  # `config` of a workflow that imports this one: parts of it, as with --configfile
-    changes, config = config, settings.read_yaml(HERE / "config" / "config.yaml")
-    update_config(config, changes)
-else:
-    update_config(config, said)
 try:
     # A dry run writes nothing; workflow.dryrun is known when all has been read.
     if workflow.is_main_process and not workflow.output_settings.dryrun and workflow.modifier.is_main_snakefile():
         driver = remove_dead_lock(Path(".snakemake"))
+    for path in workflow.configfiles:  # once more: Snakemake takes the last of two equal keys
+        settings.check_config(Path(path), foreign=not workflow.modifier.is_main_snakefile())
+    if workflow.modifier.skip_configfile:  # `config` of a workflow that imports this one: parts, as with --configfile
+        changes, config = config, settings.read_yaml(HERE / "config" / "config.yaml")
+        update_config(config, changes)
+    else:
+        update_config(config, said)
     catalogue = Catalogue(config, HERE, Path(FOLDER, "data"))
 except (InputError, OSError) as error:
     raise WorkflowError(message(error))

@@ -31,7 +31,7 @@ rule draw_score:
         code=lambda wildcards: code("draw_score.py", f"spaces.{space(wildcards.supernet)}"),
     shell:
         "python -m scripts.draw_score --title '{wildcards.supernet}, {wildcards.score}'"
-        " --genotypes {output.genotypes} --output {output.scores} {input} > {log} 2>&1"
+        " --genotypes {output.genotypes:q} --output {output.scores:q} {input:q} > {log:q} 2>&1"
 
 
 rule draw_source:
@@ -53,8 +53,8 @@ rule draw_source:
     params:
         code=lambda wildcards: code("draw_source.py", f"spaces.{space(wildcards.supernet)}"),
     shell:
-        "python -m scripts.draw_source --title '{wildcards.supernet}, {wildcards.source}' --output {output} {input}"
-        " > {log} 2>&1"
+        "python -m scripts.draw_source --title '{wildcards.supernet}, {wildcards.source}' --output {output:q} {input:q}"
+        " > {log:q} 2>&1"
 
 
 rule draw_agreement:
@@ -76,7 +76,7 @@ rule draw_agreement:
         folder=IN_FOLDER,
         code=code("draw_agreement.py", *(f"spaces.{space(supernet)}" for supernet in catalogue.config["supernets"])),
     shell:
-        "python -m scripts.draw_agreement --settings {params.settings:q} {params.folder} --output {output} > {log} 2>&1"
+        "python -m scripts.draw_agreement --settings {params.settings:q} {params.folder} --output {output:q} > {log:q} 2>&1"
 
 
 rule draw_ranks:
@@ -99,8 +99,8 @@ rule draw_ranks:
         folder=IN_FOLDER,
         code=code("draw_ranks.py"),
     shell:
-        "python -m scripts.draw_ranks --settings {params.settings:q} --table {input.table} {params.folder}"
-        " --output {output} > {log} 2>&1"
+        "python -m scripts.draw_ranks --settings {params.settings:q} --table {input.table:q} {params.folder}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule draw_curves:
@@ -123,8 +123,8 @@ rule draw_curves:
         folder=IN_FOLDER,
         code=code("draw_curves.py"),
     shell:
-        "python -m scripts.draw_curves --settings {params.settings:q} --published {input.published} {params.folder}"
-        " --output {output} > {log} 2>&1"
+        "python -m scripts.draw_curves --settings {params.settings:q} --published {input.published:q} {params.folder}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule draw_replays:
@@ -147,5 +147,5 @@ rule draw_replays:
         folder=IN_FOLDER,
         code=code("draw_replays.py"),
     shell:
-        "python -m scripts.draw_replays --settings {params.settings:q} --kept {input.kept} {params.folder}"
-        " --output {output} > {log} 2>&1"
+        "python -m scripts.draw_replays --settings {params.settings:q} --kept {input.kept:q} {params.folder}"
+        " --output {output:q} > {log:q} 2>&1"

@@ -43,9 +43,9 @@ rule replay:
             released=True,
         ),
     shell:  # exec: as of retrain
-        "exec python -m scripts.replay --log {wildcards.log} --genotype {input.genotype} --run {wildcards.run} --steps {params.steps}"
-        " --settings {params.settings:q} --data {input.data} --gpus {params.gpus} --threads {threads} {params.checkpoints}"
-        " --output {output} > {log} 2>&1"
+        "exec python -m scripts.replay --log {wildcards.log} --genotype {input.genotype:q} --run {wildcards.run} --steps {params.steps}"
+        " --settings {params.settings:q} --data {input.data:q} --gpus {params.gpus} --threads {threads} {params.checkpoints}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule follow:
@@ -70,5 +70,5 @@ rule follow:
         folder=IN_FOLDER,
         code=code("follow.py"),
     shell:
-        "python -m scripts.follow --log {wildcards.log} --logs {input.logs} --settings {params.settings:q}"
-        " {params.folder} --output {output} > {log} 2>&1"
+        "python -m scripts.follow --log {wildcards.log} --logs {input.logs:q} --settings {params.settings:q}"
+        " {params.folder} --output {output:q} > {log:q} 2>&1"

@@ -51,13 +51,13 @@ rule draw_rules:
         mem_mb=500,
         runtime=5,
     params:
-        nested=NESTED,
+        nested=verbatim(NESTED),
         target=f"{FOLDER}{OWN}report.html",
         configuration=CONFIGURATION,
         code=code("draw_rules.py"),
     shell:
-        "({params.nested} --rulegraph dot -- {params.target} > {output.graph}"
-        " && python -m scripts.draw_rules --graph {output.graph} --output {output.figure}) 2> {log}"
+        "({params.nested} --rulegraph dot -- {params.target:q} > {output.graph:q}"
+        " && python -m scripts.draw_rules --graph {output.graph:q} --output {output.figure:q}) 2> {log:q}"
 
 
 rule report:
@@ -82,8 +82,8 @@ rule report:
         tables=lambda wildcards, output: Path(output[0]).with_name("tables.md"),
         code=code("report.py"),
     shell:
-        "python -m scripts.report --settings {params.settings:q} --tables {params.tables} --template {input.template}"
-        " {params.folder} --output {output} > {log} 2>&1"
+        "python -m scripts.report --settings {params.settings:q} --tables {params.tables:q} --template {input.template:q}"
+        " {params.folder} --output {output:q} > {log:q} 2>&1"
 
 
 use rule report as report_so_far with:

@@ -33,7 +33,7 @@ rule retrain:
         settings=task_settings,
         gpus=gpus,  # not the resource: a profile may ask for it in another form
         engine=engine,
-        data=lambda wildcards, input: f"--data {input.data}" if input.data else "",
+        data=lambda wildcards, input: option("--data", input.data),
         checkpoints=CHECKPOINTS,
         code=lambda wildcards: code(
             "retrain.py",
@@ -42,7 +42,7 @@ rule retrain:
             released=catalogue.config["tasks"][wildcards.task].get("draw") == tasks.RELEASED,
         ),
     shell:  # exec: a stop signal to all processes of the job must not end a shell around the training first
-        "exec python -m scripts.retrain --genotype {input.genotype} --task {wildcards.task} --run {wildcards.run} --seed {wildcards.seed}"
+        "exec python -m scripts.retrain --genotype {input.genotype:q} --task {wildcards.task} --run {wildcards.run} --seed {wildcards.seed}"
         " --settings {params.settings:q} {params.data} --gpus {params.gpus} {params.engine}"
         " --workers {threads} {params.checkpoints}"
-        " --output {output.metrics} > {log} 2>&1"
+        " --output {output.metrics:q} > {log:q} 2>&1"

@@ -25,7 +25,7 @@ rule search:
         // 2,
     params:
         settings=planned(lambda w: catalogue.search_settings(w.supernet, w.score)),
-        data=lambda wildcards, input: f"--data {input.data}" if input.data else "",
+        data=lambda wildcards, input: option("--data", input.data),
         code=lambda w: code(
             "search.py",
             f"spaces.{space(w.supernet)}",
@@ -35,4 +35,4 @@ rule search:
         ),
     shell:
         "python -m scripts.search --supernet {wildcards.supernet} --score {wildcards.score}"
-        " --seed {wildcards.seed} --settings {params.settings:q} {params.data} --output {output} > {log} 2>&1"
+        " --seed {wildcards.seed} --settings {params.settings:q} {params.data} --output {output:q} > {log:q} 2>&1"

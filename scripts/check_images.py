@@ -5,6 +5,7 @@ The folder lies, or is linked to, beside the manifest: for data/imagenet.json, d
 
 import argparse
 import hashlib
+import os
 from pathlib import Path
 
 from freedarts import tasks
@@ -41,7 +42,7 @@ def _check(folder: Path, classes: int, total: int, each: int | None = None) -> d
         images.decode(path / next(iter(sizes)))
         counts[path.name] = len(sizes)
         for name, size in sizes.items():
-            digest.update(f"{path.name}/{name} {size}\n".encode())
+            digest.update(os.fsencode(f"{path.name}/{name} {size}\n"))
     if (count := sum(counts.values())) != total:
         fewest = min(counts, key=counts.get)
         raise InputError(f"{folder}: has {count} images, expected {total}; fewest, {counts[fewest]}, in {fewest}/")

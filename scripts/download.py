@@ -5,6 +5,7 @@ from pathlib import Path
 
 from freedarts import tasks
 from freedarts.files import InputError, run, sha256, write_json
+from freedarts.tasks import cifar
 
 
 def main() -> None:
@@ -16,6 +17,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     folder, source = arguments.output.with_suffix(""), tasks.source(arguments.dataset)
+    cifar.check_place(source, folder)
     try:
         source(folder, download=True)
     except (OSError, RuntimeError) as error:

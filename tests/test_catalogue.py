@@ -217,3 +217,25 @@ def test_options_of_an_override_are_laid_over_those_of_the_score(config):
     options = build(config).score("darts-20", "grasp-released-digits")["options"]
     assert options == entry["settings"]["options"] | {"sign": "negative"}
     assert "product" not in build(config).score("mobilenet", "synflow-released")["options"]  # of another proxy
+
+
+def test_home_and_variables_are_filled_in_where_a_path_is_none_as_it_stands(config, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SPACES", str(ROOT / "examples"))
+    monkeypatch.chdir(tmp_path)
+    for name in ("home.pth", "$HOME.py"):
+        (tmp_path / name).touch()
+    (tmp_path / "$HOME.py").write_bytes((ROOT / "examples" / "chain.py").read_bytes())
+    chain = {"channels": 8, "image_size": 32, "classes": 10}
+    config["nasbench201"]["file"] = "~/home.pth"
+    config["supernets"] |= {
+        "chain": chain | {"space": "${SPACES}/chain.py"},
+        "dollar": chain | {"space": "$HOME.py"},  # a file of this name
+    }
+    catalogue = build(config)
+    assert catalogue.benchmark_file() == str(tmp_path / "home.pth")
+    spaces = [catalogue.config["supernets"][name]["space"] for name in ("chain", "dollar", "darts-8")]
+    assert spaces == [str(ROOT / "examples" / "chain.py"), "$HOME.py", "darts"]
+    config["nasbench201"]["file"] = "$NOWHERE/a.pth"
+    with pytest.raises(InputError, match=r"nasbench201.file: no file or folder '\$NOWHERE/a.pth'"):
+        build(config)

@@ -95,3 +95,14 @@ def test_stray_files_are_not_in_the_manifest(script, tmp_path, monkeypatch):
 def test_missing_files_are_named(dataset, tmp_path):
     with pytest.raises(InputError, match=f"{tmp_path}.*missing or damaged"):
         tasks.load(dataset, tmp_path)
+
+
+@pytest.mark.parametrize("lies", ["cifar-10-python/cifar-10-batches-py", "."])
+def test_files_in_another_folder_are_named_and_not_downloaded_again(lies, script, tmp_path):
+    folder = tmp_path / "cifar10"
+    write(folder / lies / "data_batch_1", "")
+    message = f"{(folder / lies)}: holds data_batch_1 of CIFAR10; move its files to {folder / 'cifar-10-batches-py'}"
+    done = script("download", "--dataset", "cifar10", "--output", tmp_path / "cifar10.json")
+    assert done == (1, f"error: {message}")
+    with pytest.raises(InputError, match=f"^{message}$"):
+        tasks.load("cifar10", tmp_path / "cifar10.json")

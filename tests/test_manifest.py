@@ -9,7 +9,7 @@ import pytest
 
 from freedarts.files import InputError, sha256
 from freedarts.results import assembly, manifest, pack, verify
-from freedarts.results.records import Job, add_unrecorded
+from freedarts.results.records import Job, add_unrecorded, stale
 from freedarts.results.repair import faults
 from freedarts.study import kinds
 from freedarts.study.paths import COST, METRICS, SEARCH
@@ -36,6 +36,17 @@ def test_whole_results_match(made):
     assert {SEARCHED, TRAINED, COUNTED} < set(stated["files"])
     assert set(stated["tables"]) == {f"results/tables.{suffix}" for suffix in ("md", "csv", "tex")}
     assert set(stated["published"]) == set(assembly.published(ROOT)) > {"numbers", "objectives", "costs"}
+
+
+def test_tables_of_another_selection_are_told_apart(made):
+    tables = made / "results/tables.md"
+    assert stale(made, tables, TABLE_SETTINGS) is None
+    assert stale(made, tables, TABLE_SETTINGS | {"readings": {}}) == "it shows another selection"
+    more = TABLE_SETTINGS["results"] | {"searches": [["nasbench201", "synflow", [0, 9]]]}
+    missing = "results/search/nasbench201/synflow/seed9/scores.json"
+    assert stale(made, tables, TABLE_SETTINGS | {"results": more}) == f"{missing} is not there"
+    tables.with_name("manifest.json").unlink()
+    assert stale(made, tables, TABLE_SETTINGS | {"readings": {}}) is None
 
 
 def test_changed_missing_and_extra_results_are_listed(made):

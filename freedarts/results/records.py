@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from freedarts.files import InputError, files_in, read_json
+from freedarts.files import InputError, exists, files_in, read_json
 from freedarts.results import manifest
 from freedarts.study import kinds
 
@@ -34,6 +34,18 @@ def recorded(records: Path) -> dict[str, Path]:
         with suppress(ValueError):  # what a file system or a desktop leaves there
             found[base64.urlsafe_b64decode("".join(part.removeprefix("@") for part in parts)).decode()] = path
     return found
+
+
+def stale(folder: Path, tables: Path, selected: dict) -> str | None:
+    """Why *tables* are not those of what is *selected* (Catalogue.table_settings); None if they may be. folder: that
+    results/ lies in."""
+    missing = next((name for name in kinds.files(selected["results"]) if not exists(folder / name)), None)
+    if missing:
+        return f"{missing} is not there"
+    with suppress(InputError):
+        if manifest.read(tables.with_name(manifest.NAME.name))["settings"] != selected:
+            return "it shows another selection"
+    return None
 
 
 def jobs(records: Path) -> list[Job]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from freedarts.files import InputError, exists, message, read_json
+from freedarts.files import InputError, escaped, exists, message, read_json
 from freedarts.results import read
 from freedarts.results.plan import amount
 from freedarts.study import kinds, paper, paths, run_folder
@@ -240,4 +240,4 @@ def command(configfiles: list[str], overrides: list[str]) -> str:
     parts = ["snakemake"]
     parts += ["--configfile", *configfiles] if configfiles else []
     parts += ["--config", *overrides] if overrides else []
-    return shlex.join([*parts, "--"] if len(parts) > 1 else parts)
+    return escaped(shlex.join([*parts, "--"] if len(parts) > 1 else parts))

@@ -26,8 +26,8 @@ class Catalogue:
     """
 
     def __init__(self, config: dict, base: Path, data: Path = Path("data")):
-        self.data = data
-        self.config, self.resources, schema = config, base / "resources", base / "config" / "schema.yaml"
+        self.data, self.config = data, settings.expanded(config)
+        self.resources, schema = base / "resources", base / "config" / "schema.yaml"
         self.numbers = {number["id"]: number for number in paper.read(self.resources / "numbers.yaml", schema)}
         self.logs = replays.read(self.resources / "replays.yaml", schema)
         self.listings: dict[str, folders.Listing] = {}

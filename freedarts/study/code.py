@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import subprocess
+import sys
 from collections.abc import Collection, Iterator
 from functools import cache
 from pathlib import Path
@@ -95,12 +96,19 @@ def _file(module: str) -> Path | None:
 
 
 def commit() -> str | None:
-    """The commit of the code, with a + if files differ from it; None outside a git checkout."""
+    """The commit of the code, with a + if files differ from it; None outside a git checkout, and where git fails, which
+    a line says."""
+    own = f"safe.directory={BASE.resolve()}"  # also of another user's: its code runs anyway
     try:
         head, changed = (
-            subprocess.run(["git", "-C", BASE, *command], capture_output=True, text=True, check=True).stdout.strip()
+            subprocess.run(
+                ["git", "-c", own, "-C", BASE, *command], capture_output=True, text=True, check=True
+            ).stdout.strip()
             for command in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
         )
-    except (OSError, subprocess.CalledProcessError):
+    except (OSError, subprocess.CalledProcessError) as error:
+        if (BASE / ".git").exists():
+            reason = getattr(error, "stderr", None) or str(error)
+            print(f"{BASE}: the commit is not known: {' '.join(reason.split())}", file=sys.stderr)
         return None
     return head + "+" * bool(changed)

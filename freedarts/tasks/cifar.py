@@ -25,6 +25,7 @@ def load(dataset_class: type, folder: Path, classes: int) -> Data:
     try:
         train, test = (dataset_class(folder, train=part) for part in (True, False))
     except RuntimeError as error:
+        check_place(dataset_class, folder)
         raise InputError(f"{folder}: {dataset_class.__name__} is missing or damaged ({error})") from None
 
     def tensors(part) -> tuple[Tensor, Tensor]:
@@ -39,6 +40,15 @@ def load(dataset_class: type, folder: Path, classes: int) -> Data:
         score=crop_and_flip,
         score_from=len(train.targets) // 2,
     )
+
+
+def check_place(dataset_class: type, folder: Path) -> None:
+    """Raise InputError if the files lie elsewhere in *folder* than torchvision, which would load them from the network
+    once more, looks for them."""
+    expected, (first, _) = folder / dataset_class.base_folder, dataset_class.train_list[0]
+    elsewhere = next((path.parent for path in sorted(folder.rglob(first)) if path.is_file()), expected)
+    if elsewhere != expected and not expected.exists():
+        raise InputError(f"{elsewhere}: holds {first} of {dataset_class.__name__}; move its files to {expected}")
 
 
 def normalise(images: Tensor, mean: tuple[float, ...] = MEAN, std: tuple[float, ...] = STD) -> Tensor:

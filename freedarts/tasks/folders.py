@@ -109,7 +109,7 @@ def _part(root: Path, folder: Path, digest: hashlib._Hash) -> Part:
         images = {f"{place}/{name}": size for name, size in sizes(path).items()}
         part[path.name] = list(images)
         for image, size in images.items():
-            digest.update(f"{image} {size}\n".encode())
+            digest.update(os.fsencode(f"{image} {size}\n"))
     if len(part) < 2:
         raise InputError(f"{folder}: has {len(part)} class folders, expected 2 or more, each with images of its class")
     return part
@@ -140,7 +140,7 @@ def _drawn(folder: Path, images: list[str], fraction: float, seed: int) -> set[s
     if len(images) < 2:
         raise InputError(f"{folder}: has 1 image, expected at least 2, to train and to test on")
     count = min(max(1, round(len(images) * fraction)), len(images) - 1)
-    return set(sorted(images, key=lambda image: hashlib.sha256(f"{seed} {image}".encode()).digest())[:count])
+    return set(sorted(images, key=lambda image: hashlib.sha256(os.fsencode(f"{seed} {image}")).digest())[:count])
 
 
 def constants(root: Path, listed: Listing, size: int, threads: int) -> tuple[list[float], list[float]]:
