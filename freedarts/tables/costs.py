@@ -29,11 +29,12 @@ def cost_table(costs: dict[tuple[str, str, str], dict[int, dict | None]], publis
     return Table("costs", "Parameters and multiply-adds", NOTE, rows, formats)
 
 
-def exact(costs: dict[tuple[str, str, str], dict[int, dict | None]], published: dict) -> set[tuple]:
-    """(task, supernet, source, seed) of the networks whose counts here are the published ones. Arguments as above."""
-    entries = [((*(entry[key] for key in KEYS),), entry) for entry in published["genotypes"]]
-    seeds = ((case, entry["seed"], costs.get(case, {}).get(entry["seed"]), entry) for case, entry in entries)
-    return {(*case, seed) for case, seed, ours, theirs in seeds if _check(ours, theirs) == "exact"}
+def exact(case: tuple[str, str, str], seeds: list[int], costs: dict[tuple, dict], published: dict) -> bool:
+    """Whether there are published counts of these networks, and all are ours. case: task, supernet, source; the rest as
+    above."""
+    printed = [entry for entry in published["genotypes"] if tuple(entry[key] for key in KEYS) == case]
+    checks = [_check(costs.get(case, {}).get(each["seed"]), each) for each in printed if each["seed"] in seeds]
+    return bool(checks) and set(checks) == {"exact"}
 
 
 def _columns(count: str) -> tuple[str, str]:

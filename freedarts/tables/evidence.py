@@ -16,7 +16,7 @@ def reached(
     replays: log -> contents of results/replays/. minimum: of trainings, for a verdict.
 
     judged: so many trainings. trained k of n: fewer. followed to step k, first step equal: of the replay of its log.
-    costs exact: the networks of all genotypes that were trained for it have the published parameters and multiply-adds.
+    costs exact: the networks that may have been trained for it have all parameters and multiply-adds that are published.
     Else nothing is known but what the paper prints."""
     trained = number["readings"]["published"]["n"]
     if trained:
@@ -28,5 +28,4 @@ def reached(
         return RUNGS[2]
     by = number["reproduced_by"]
     case = tuple(by[key] for key in counted.KEYS)
-    checked = counted.exact(costs, published)
-    return RUNGS[1] if all((*case, seed) in checked for seed in by["seeds"]) else RUNGS[0]
+    return RUNGS[1] if counted.exact(case, by["seeds"], costs, published) else RUNGS[0]
