@@ -1,6 +1,8 @@
 """Lookup, and the commands."""
 
 import math
+import re
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict
@@ -8,7 +10,9 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
+from freedarts.__main__ import main
 from freedarts.files import InputError, read_json, write_json
+from freedarts.nasbench201 import TABLE
 from freedarts.nasbench201.query import Table, canonical
 from freedarts.spaces.nasbench201 import EDGES, Genotype, from_index
 from tests.nasbench201 import file as generated
@@ -71,7 +75,7 @@ def test_the_best_is_the_best_of_each_figure(contents, table):
 
 def test_files_that_are_no_table_are_refused(legacy, tmp_path):
     trials, output = convert(legacy, tmp_path)
-    with pytest.raises(InputError, match="no column 'arch'"):
+    with pytest.raises(InputError, match="no column 'cifar10_valid'"):
         Table(trials)
     output.write_bytes(output.read_bytes()[:-100])
     with pytest.raises(InputError, match="not a Parquet table"):
@@ -137,6 +141,25 @@ def test_commands_convert_and_show(legacy, tmp_path):
     line = next(line for line in by_index.stdout.splitlines() if line.startswith("imagenet16_test"))
     rank = f"{figure.rank} of 6 {figure.percentile:.2f}"
     assert line.split() == f"imagenet16_test {figure.mean:.2f} – 1 {rank}".split()
+
+
+def test_command_shows_what_is_part_of_the_package(table, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+
+    def look(*arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["freedarts", "lookup", *arguments])
+        main()
+        return capsys.readouterr().out
+
+    assert look("6818").splitlines()[1] == "version v1_1, accuracies.npz"
+    assert re.search(r"^cifar10_test +92.24 +– +– +\d+ of 15625", look("--version", "v1_0", "6818"), re.MULTILINE)
+    wrong = {"'2'; allowed: v1_1": ("--version", "2"), "--version v1_0": ("--table", str(table.path))}
+    for message, options in wrong.items():
+        with pytest.raises(SystemExit, match=f"^error: .*{message}"):
+            look("--version", "v1_0", *options, "6818")
+    (tmp_path / TABLE).parent.mkdir(parents=True)
+    shutil.copy(table.path, TABLE)
+    assert look("2").splitlines()[1] == f"version {table.version}"
 
 
 def test_the_lookup_script_looks_all_seeds_up(table, tmp_path):
