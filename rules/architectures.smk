@@ -1,7 +1,7 @@
 """Scores of whole architectures of NAS-Bench-201, and their rank correlation with the true accuracies.
 
 in   nothing but the configuration; data/{dataset}.json, where a score uses data that are downloaded
-     data/nasbench201/architectures.parquet, for the correlations
+     data/nasbench201/architectures.parquet, for the correlations, if the configuration names a benchmark file
 out  results/nasbench201/scores/{score}/{architectures}/seed{seed}.json, of a sample with so many architectures
      results/nasbench201/correlations/{score}/{architectures}/seed{seed}.json
 """
@@ -41,7 +41,7 @@ rule score_architectures:
 rule correlate:
     input:
         scores=paths.ARCHITECTURE_SCORES,
-        table=nasbench201.TABLE,
+        table=BENCHMARK,
     output:
         paths.CORRELATION,
     log:
@@ -57,6 +57,7 @@ rule correlate:
         mem_mb=500,
         runtime=5,
     params:
+        table=benchmark_option,
         code=code("correlate.py"),
     shell:
-        "python -m scripts.correlate --scores {input.scores} --table {input.table} --output {output} > {log} 2>&1"
+        "python -m scripts.correlate --scores {input.scores} {params.table} --output {output} > {log} 2>&1"

@@ -4,7 +4,7 @@ in   results/search/{supernet}/{score}/seed{seed}/scores.json, results/genotypes
      results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/history.csv, every seed and run
 out  results/figures/scores/{supernet}/{score}.svg, results/figures/genotypes/{supernet}/{source}.svg
      results/figures/agreement.svg, results/figures/curves.svg
-     results/figures/ranks.svg, of scores of whole architectures, where there is a benchmark file
+     results/figures/ranks.svg, of scores of whole architectures
 """
 
 import json
@@ -82,7 +82,7 @@ rule draw_agreement:
 rule draw_ranks:
     input:
         [paths.ARCHITECTURE_SCORES.format(score=s, architectures=n, seed=i) for s, n, i in catalogue.correlations()],
-        table=nasbench201.TABLE,
+        table=BENCHMARK,
     output:
         paths.RANKS_FIGURE,
     log:
@@ -96,10 +96,11 @@ rule draw_ranks:
         runtime=5,
     params:
         settings=json.dumps({"correlations": catalogue.correlations()}),
+        table=benchmark_option,
         folder=IN_FOLDER,
         code=code("draw_ranks.py"),
     shell:
-        "python -m scripts.draw_ranks --settings {params.settings:q} --table {input.table} {params.folder}"
+        "python -m scripts.draw_ranks --settings {params.settings:q} {params.table} {params.folder}"
         " --output {output} > {log} 2>&1"
 
 

@@ -1,10 +1,17 @@
-"""NAS-Bench-201: convert the benchmark once, then look up the genotypes of a source.
+"""NAS-Bench-201: look up the genotypes of a source, in the accuracies that are part of the package, or in the file of
+the benchmark, which is converted once.
 
 in   the benchmark file, if the configuration names one (nasbench201: file)
      results/genotypes/{supernet}/{source}/seed{seed}.json, every seed
 out  data/nasbench201/architectures.parquet, data/nasbench201/trials.parquet
      results/nasbench201/{supernet}/{source}.json
 """
+
+BENCHMARK = [nasbench201.TABLE] if catalogue.has_benchmark else []
+
+
+def benchmark_option(wildcards, input):
+    return f"--table {input.table}" if input.table else ""
 
 
 rule convert_nasbench201:
@@ -32,7 +39,7 @@ rule convert_nasbench201:
 rule lookup_nasbench201:
     input:
         genotypes=genotypes,
-        table=nasbench201.TABLE,
+        table=BENCHMARK,
     output:
         paths.LOOKUP,
     log:
@@ -47,6 +54,7 @@ rule lookup_nasbench201:
         mem_mb=500,
         runtime=5,
     params:
+        table=benchmark_option,
         code=code("lookup_nasbench201.py", "spaces.nasbench201"),
     shell:
-        "python -m scripts.lookup_nasbench201 --table {input.table} --output {output} {input.genotypes} > {log} 2>&1"
+        "python -m scripts.lookup_nasbench201 {params.table} --output {output} {input.genotypes} > {log} 2>&1"

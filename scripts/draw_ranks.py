@@ -15,7 +15,7 @@ from freedarts.results import read
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", required=True, help="JSON: correlations, [score, architectures, seed] each")
-    parser.add_argument("--table", required=True, type=Path, help="what convert_nasbench201 made")
+    parser.add_argument("--table", type=Path, help="what convert_nasbench201 made (default: the package's accuracies)")
     parser.add_argument("--output", required=True, type=Path, help="the figure, SVG")
     arguments = parse_in_folder(parser)
     table = Table(arguments.table)

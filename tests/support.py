@@ -144,7 +144,6 @@ TABLE_SETTINGS = {
     "searches": [["nasbench201", "synflow", [0]]],
     "left_out": [],
     "sources": [],
-    "benchmark": True,
     "readings": {"published": {"runs": 3}, "searched": {"source": "synflow", "seeds": 5, "runs": 1}},
     "tasks": {"t": {"trainable": True}},
 }
@@ -160,8 +159,9 @@ METRICS_VALUE = {
 }
 COUNTS = {"parameters": 10, "parameters_with_auxiliary": 12, "flops": 20, "macs": 30}
 LOOKUP_VALUE = {
+    "version": "v1_1",
     "best": dict.fromkeys(nasbench201_table.COLUMNS),
-    "seeds": {"0": {"index": 5, **dict.fromkeys(nasbench201_table.COLUMNS)}},
+    "seeds": {"0": {"index": 5, "accuracies": {"v1_1": dict.fromkeys(nasbench201_table.COLUMNS)}}},
 }
 
 
@@ -387,6 +387,7 @@ def judge(script, number: str, *readings: str, output: str = "out.json") -> tupl
     return script("number", *given, "--output", output)
 
 
-def looked_up(mean: float | None) -> dict:
-    figures = dict.fromkeys(ACCURACIES) | {"cifar10_test": mean and {"mean": mean}}
-    return {("nasbench201", "notebook-snip"): {"best": {}, "seeds": {4: {"index": 6818} | figures}}}
+def looked_up(mean: float | None, version: str = "v1_0", column: str = "cifar10_test") -> dict:
+    accuracies = dict.fromkeys(ACCURACIES) | {column: mean and {"mean": mean}}
+    seeds = {4: {"index": 6818, "accuracies": {version: accuracies}}}
+    return {("nasbench201", "notebook-snip"): {"version": "v1_1", "best": {}, "seeds": seeds}}

@@ -64,12 +64,12 @@ def test_correlations_costs_and_numbers():
             {"verdict": "not run; `snakemake --config 'numbers=[x]'`"},
             {"verdict": "not run; `snakemake --config 'numbers=[y]'`"},
         ],
-        lookups=[{"verdict": "reproduced"}, {"verdict": "not run; no benchmark file"}],
+        lookups=[{"verdict": "reproduced"}, {"verdict": "needs the v1_0 file"}],
     )
     assert_say(
         found,
         "CIFAR-10: `synflow` ρ = 0.78",
         "Costs: 2 of 3 rows .* exact",
         "4 test errors .*: 1 reproduced, 1 partial, 2 not run",
-        "2 accuracies .*: 1 reproduced, 1 not run",
+        "2 accuracies .*: 1 reproduced, 1 needs the v1_0 file",
     )

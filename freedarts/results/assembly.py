@@ -31,7 +31,7 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
     genotypes = _shown(all_genotypes, [*selected["searches"], *selected["sources"]])
     costs = read.costs(results["costs"])
     lookups = read.results(kinds.LOOKUP, results["lookups"])
-    correlations = read.correlations(results["architecture_scores"], selected["benchmark"])
+    correlations = read.results(kinds.CORRELATION, results["correlations"])
     trainings = read.trainings(results["trainings"])
     numbers = _numbers(
         paper.read(published["numbers"], schema),
@@ -49,7 +49,7 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
         search_table(searches, genotypes, read_yaml(published["objectives"]), selected["left_out"]),
         stability_table(genotypes),
         nasbench201_table(genotypes, lookups, looked_up),
-        lookups_table(looked_up, selected["benchmark"]),
+        lookups_table(looked_up),
         correlation_table(correlations),
         cost_table(costs, read_yaml(published["costs"])),
         training_table(trainings),

@@ -146,7 +146,7 @@ def _lookup(number: dict, cases: list[paper.Case], command: str) -> list[str]:
     if not Path(lookup).exists():
         return [
             *lines,
-            f"- published: no result, **{paper.NOT_RUN}**; not looked up (docs/nasbench201.md)",
+            f"- published: no result, **{paper.NOT_RUN}**; not looked up",
             *next_,
         ]
     try:
@@ -155,7 +155,7 @@ def _lookup(number: dict, cases: list[paper.Case], command: str) -> list[str]:
         if odd := [value for value in accuracies if type(value) is not float or not 0 <= value <= 100]:
             raise InputError(f"{lookup}: an accuracy is {odd[0]!r}, expected percent")
         reading, stale = _reading(number, "published", results, cases)
-        here = _mean(reading) if reading["n"] else "not in this benchmark"
+        here = f"{_mean(reading)} ({reading['version']})" if reading["n"] else "not in this benchmark"
     except InputError as error:
         return [*lines, f"- published: {BROKEN}: {error}", *next_]
     except (AttributeError, KeyError, TypeError, ValueError) as error:

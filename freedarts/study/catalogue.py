@@ -170,7 +170,6 @@ class Catalogue:
                 "searches": self.searches(),
                 "left_out": self.left_out(),
                 "sources": self.sources(),
-                "benchmark": self.has_benchmark,
                 "readings": self.config["readings"],
                 "tasks": {name: {"trainable": "protocol" in task} for name, task in self.config["tasks"].items()},
             }
@@ -264,13 +263,11 @@ class Catalogue:
 
     @property
     def has_benchmark(self) -> bool:
-        """Whether there is, or will be, a NAS-Bench-201 file."""
+        """Whether there is, or will be, a NAS-Bench-201 file, in place of the accuracies in the package."""
         return self.config["nasbench201"]["file"] is not None
 
     def lookups(self) -> list[tuple[str, str]]:
-        """(supernet, source) of all NAS-Bench-201 genotypes; none without a benchmark file to look them up in."""
-        if not self.has_benchmark:
-            return []
+        """(supernet, source) of all NAS-Bench-201 genotypes."""
         selected = [*self.searches(), *self.sources()]
         return [(n, source) for n, source, _ in selected if self.config["supernets"][n]["space"] == SPACE]
 

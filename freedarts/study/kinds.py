@@ -95,7 +95,7 @@ LOOKUP = Kind(
     paths.LOOKUP,
     ("lookup_nasbench201",),
     lambda catalogue: catalogue.lookups(),
-    keys=("best", "seeds"),
+    keys=("version", "best", "seeds"),
 )
 ARCHITECTURE_SCORES = Kind(
     "architecture_scores",
@@ -110,7 +110,7 @@ CORRELATION = Kind(
     "Rank correlations",
     paths.CORRELATION,
     ("correlate",),
-    lambda catalogue: catalogue.correlations() if catalogue.has_benchmark else [],
+    lambda catalogue: catalogue.correlations(),
     keys=("accuracies",),
 )
 TRAINING = Kind(
@@ -138,7 +138,7 @@ READING = Kind(
     paths.READING,
     ("reading",),
     lambda catalogue: catalogue.number_readings(),
-    keys=("n", "values", "mean", "std", "tolerance", "verdict", "missing"),
+    keys=("n", "values", "mean", "std", "tolerance", "version", "verdict", "missing"),
 )
 NUMBER = Kind(
     "numbers",

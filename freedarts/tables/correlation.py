@@ -1,7 +1,6 @@
 """The table of scores of whole architectures against their accuracy."""
 
 from freedarts.tables import Table
-from freedarts.tables.nasbench201 import NO_FILE
 
 DATASETS = {"cifar10_test": "CIFAR-10", "cifar100_test": "CIFAR-100", "imagenet16_test": "ImageNet16-120"}
 NO_ACCURACIES = "not in the benchmark file"
@@ -27,14 +26,11 @@ highest one of the sample. A score is worth its name if it beats `parameters` an
 select scores."""
 
 
-def correlation_table(correlations: dict[tuple[str, int, int], dict | None]) -> Table:
-    """correlations: (score, architectures, seed) -> what correlate wrote; None without a benchmark file."""
+def correlation_table(correlations: dict[tuple[str, int, int], dict]) -> Table:
+    """correlations: (score, architectures, seed) -> what correlate wrote."""
     rows = []
     for (score, count, seed), found in correlations.items():
         case = {"score": score, "architectures": count, "seed": seed}
-        if found is None:
-            rows.append({**case, "data set": None, **dict.fromkeys(COLUMNS), "status": NO_FILE})
-            continue
         for column, dataset in DATASETS.items():
             correlation = found["accuracies"][column]
             values = {title: correlation and correlation[key] for title, key in COLUMNS.items()}

@@ -121,6 +121,17 @@ def test_lookup_needs_neither_torch_nor_pandas(legacy, tmp_path):
     assert done.stdout == "set()\n"
 
 
+def test_look_up_job_imports_no_more_than_it_needs(tmp_path):
+    write_json(tmp_path / "seed0.json", from_index(2).to_json() | {"seed": 0})
+    code = (
+        f"import sys; sys.argv[1:] = ['--output', {str(tmp_path / 'out.json')!r}, {str(tmp_path / 'seed0.json')!r}]; "
+        "from scripts.lookup_nasbench201 import main; main(); "
+        "print({'torch', 'pandas', 'pyarrow', 'scipy', 'yaml'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
 def run(module: str, *arguments: object) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-m", module, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True
@@ -174,8 +185,11 @@ def test_the_lookup_script_looks_all_seeds_up(table, tmp_path):
         assert not (tmp_path / "out.json").exists()
     assert run(*arguments, *seeds).returncode == 0
     found = read_json(tmp_path / "out.json")
-    figure = table.ranked(2, "cifar100_test")
-    assert found["seeds"]["0"]["cifar100_test"] == {**asdict(figure), "percentile": figure.percentile}
+    for each in (table, Table(), Table(version="v1_0")):
+        figure = each.ranked(2, "cifar100_test")
+        shown = found["seeds"]["0"]["accuracies"][each.version]["cifar100_test"]
+        assert shown == {**asdict(figure), "percentile": figure.percentile}
+    assert found["version"] == table.version
     assert (found["seeds"]["0"]["index"], found["seeds"]["1"], found["architectures"]) == (2, None, len(INDICES))
     assert found["best"]["cifar10_test"]["rank"] == 1
     assert found["source_sha256"] == table.metadata["source_sha256"]
