@@ -17,7 +17,7 @@ def _json(accuracies: dict[str, Accuracy | None]) -> dict[str, dict | None]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--table", type=Path, help="what convert_nasbench201 made (default: the package's accuracies)")
-    parser.add_argument("--output", required=True, type=Path, help="accuracies of every seed and the best ones, JSON")
+    parser.add_argument("--output", required=True, type=Path, help="accuracies by seed, and those of all, JSON")
     parser.add_argument("genotypes", nargs="+", type=Path, help="JSON, with their seeds")
     arguments = parser.parse_args()
 
@@ -29,9 +29,9 @@ def main() -> None:
         else {"index": found.index, "accuracies": {v: _json(each.accuracies(found)) for v, each in tables.items()}}
         for seed, found in genotype.read_seeds(arguments.genotypes, "nasbench201").items()
     }
-    best = _json({name: table.best(name) for name in ACCURACIES})
+    distribution = {name: (found := table.distribution(name)) and _json(found) for name in ACCURACIES}
     about = {"version": table.version, **table.metadata, "architectures": len(table)}
-    write_json(arguments.output, {**about, "best": best, "seeds": seeds})
+    write_json(arguments.output, {**about, "distribution": distribution, "seeds": seeds})
 
 
 if __name__ == "__main__":

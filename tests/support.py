@@ -160,7 +160,7 @@ METRICS_VALUE = {
 COUNTS = {"parameters": 10, "parameters_with_auxiliary": 12, "flops": 20, "macs": 30}
 LOOKUP_VALUE = {
     "version": "v1_1",
-    "best": dict.fromkeys(nasbench201_table.COLUMNS),
+    "distribution": dict.fromkeys(nasbench201_table.COLUMNS),
     "seeds": {"0": {"index": 5, "accuracies": {"v1_1": dict.fromkeys(nasbench201_table.COLUMNS)}}},
 }
 
@@ -390,4 +390,4 @@ def judge(script, number: str, *readings: str, output: str = "out.json") -> tupl
 def looked_up(mean: float | None, version: str = "v1_0", column: str = "cifar10_test") -> dict:
     accuracies = dict.fromkeys(ACCURACIES) | {column: mean and {"mean": mean}}
     seeds = {4: {"index": 6818, "accuracies": {version: accuracies}}}
-    return {("nasbench201", "notebook-snip"): {"version": "v1_1", "best": {}, "seeds": seeds}}
+    return {("nasbench201", "notebook-snip"): {"version": "v1_1", "distribution": {}, "seeds": seeds}}

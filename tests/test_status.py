@@ -163,7 +163,7 @@ def test_status_of_a_number_that_is_looked_up():
     assert "- published: no result, **not run**; not looked up\n" in missing
     assert command in missing
     path = Path("results/nasbench201/nasbench201/notebook-snip.json")
-    lookup = {"version": "v1_1", "best": {}}
+    lookup = {"version": "v1_1", "distribution": {}}
     for accuracies, text in (
         ({"v1_0": {"cifar10_test": {"mean": 92.24}}}, "92.24 % (v1_0), **reproduced**"),
         ({"v1_0": {"cifar10_test": {"mean": 92.25}}}, "92.25 % (v1_0), **not reproduced**"),

@@ -29,7 +29,7 @@ def test_tables_of_good_results(script, results):
         (SEARCH, {"space": "nasbench201"}, "no key 'proxy', 'objective', 'audit'"),
         (GENOTYPE, {"space": "nasbench201", "arch": "|"}, "arch: '|' is not of the form"),
         (COST, "[]", "holds a list, expected an object"),
-        (LOOKUP, {"version": "v1_1", "best": {}}, "no key 'seeds'"),
+        (LOOKUP, {"version": "v1_1", "distribution": {}}, "no key 'seeds'"),
         (CORRELATION, {}, "no key 'accuracies'"),
         (METRICS, {"error_last": 5.0}, "no key 'error_best'"),
     ],

@@ -19,6 +19,8 @@ from freedarts.spaces.nasbench201 import EDGES, Genotype, from_index, parse_arch
 
 PARTS = ("", "_std", "_n")  # of an accuracy's columns
 COLUMNS = (*COSTS, *(name + part for name in ACCURACIES for part in PARTS))
+DRAWS = 10
+DISTRIBUTION = ("mean", "lower quartile", "median", "upper quartile", f"best of {DRAWS}", "best")
 SAME, MOST = 1e-3, 0.99  # percent, and the part of the architectures that tells a version
 
 
@@ -64,7 +66,7 @@ class Table:
             self.indices, self._columns, self.metadata = _parquet(path)
             self.version = _version(self) or self.metadata.get("source", path.name)
         self._rows = {index: row for row, index in enumerate(self.indices.tolist())}
-        self._ranks: dict[str, tuple[np.ndarray, int]] = {}
+        self._sorted: dict[str, np.ndarray] = {}
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -113,28 +115,41 @@ class Table:
 
     def ranked(self, arch: str | int | Genotype, name: str, isomorphic: bool = False) -> Accuracy | None:
         """One accuracy of an architecture, with its rank; None where the source has no trial. name: see ACCURACIES."""
-        if name not in ACCURACIES:
-            raise InputError(f"no accuracy {name!r}; there are: {', '.join(ACCURACIES)}")
         row = self.row(arch, isomorphic)
+        ordered = self._ordered(name)
         mean, std, n = (float(self.column(name + part)[row]) for part in PARTS)
         if math.isnan(mean):
             return None
-        if name not in self._ranks:
-            values = self.column(name)
-            ordered = np.sort(values[~np.isnan(values)])
-            self._ranks[name] = len(ordered) - np.searchsorted(ordered, values, side="right") + 1, len(ordered)
-        ranks, count = self._ranks[name]
-        trials = None if math.isnan(n) else int(n)
-        return Accuracy(mean, std if n > 1 else None, trials, int(ranks[row]), count, self.version)
+        return self._placed(ordered, mean, std if n > 1 else None, None if math.isnan(n) else int(n))
 
     def accuracies(self, arch: str | int | Genotype, isomorphic: bool = False) -> dict[str, Accuracy | None]:
         """All accuracies of an architecture, by their names in ACCURACIES."""
         return {name: self.ranked(arch, name, isomorphic) for name in ACCURACIES}
 
-    def best(self, name: str) -> Accuracy | None:
-        """The highest value of one accuracy in the table; None where the source has no trial of it."""
-        column = self.column(name)
-        return None if np.isnan(column).all() else self.ranked(int(self.indices[np.nanargmax(column)]), name)
+    def distribution(self, name: str) -> dict[str, Accuracy] | None:
+        """What random search draws from, of one accuracy: `mean`, `lower quartile`, `median` and `upper quartile` of
+        the architectures in the table, `best of 10`, the expected highest of ten that are drawn, and `best`. None where
+        the source has no trial of it."""
+        ordered = self._ordered(name)
+        if not len(ordered):
+            return None
+        quartiles = np.quantile(ordered, (0.25, 0.5, 0.75))
+        highest = np.diff(np.linspace(0, 1, len(ordered) + 1) ** DRAWS) @ ordered
+        values = (ordered.mean(), *quartiles, highest, ordered[-1])
+        return {key: self._placed(ordered, float(value)) for key, value in zip(DISTRIBUTION, values, strict=True)}
+
+    def _ordered(self, name: str) -> np.ndarray:
+        """The values of one accuracy that there are, ascending."""
+        if name not in ACCURACIES:
+            raise InputError(f"no accuracy {name!r}; there are: {', '.join(ACCURACIES)}")
+        if name not in self._sorted:
+            values = self.column(name)
+            self._sorted[name] = np.sort(values[~np.isnan(values)])
+        return self._sorted[name]
+
+    def _placed(self, ordered: np.ndarray, value: float, std: float | None = None, n: int | None = None) -> Accuracy:
+        rank = len(ordered) - int(np.searchsorted(ordered, value, side="right")) + 1
+        return Accuracy(value, std, n, rank, len(ordered), self.version)
 
     def costs(self, arch: str | int | Genotype, isomorphic: bool = False) -> dict[str, float]:
         """params and flops (millions) and latency (seconds) of the network for CIFAR-10; NaN where unknown."""

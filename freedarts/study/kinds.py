@@ -95,7 +95,7 @@ LOOKUP = Kind(
     paths.LOOKUP,
     ("lookup_nasbench201",),
     lambda catalogue: catalogue.lookups(),
-    keys=("version", "best", "seeds"),
+    keys=("version", "distribution", "seeds"),
 )
 ARCHITECTURE_SCORES = Kind(
     "architecture_scores",

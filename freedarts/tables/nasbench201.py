@@ -15,6 +15,15 @@ COLUMNS = {
     "imagenet16_test": "IN16 test",
 }
 RANKED = "cifar10_test"
+# Of all architectures: row -> key in what lookup_nasbench201 wrote.
+DISTRIBUTION = {
+    "all: mean": "mean",
+    "all: lower quartile": "lower quartile",
+    "all: median": "median",
+    "all: upper quartile": "upper quartile",
+    "all: best of 10": "best of 10",
+    "optimum": "best",
+}
 SHOWN = 5  # architectures of a row
 LOOKED_UP = "looked up"
 
@@ -25,8 +34,9 @@ deviation over the n search seeds; `version` is that of the benchmark. `rank` (1
 of the `of` architectures in the benchmark are not better) are of the CIFAR-10 test accuracy. C10 valid is after
 training on half of the training images, C10 test after training on all of them; C100 and IN16 (ImageNet16-120) valid
 and test are two halves of one set that was held out. A `notebook` is one search that the release shows; `random`,
-`random-matched` (to the operations of another source) and `largest` are baselines without a score. The optimum is of
-each column alone. docs/nasbench201.md says what the versions are."""
+`random-matched` (to the operations of another source) and `largest` are baselines without a score. The last rows are of
+all architectures, each column alone: what one that is drawn at random has on average and at its quartiles, what the
+best of ten that are drawn has on average, and the optimum. docs/nasbench201.md says what the versions are."""
 
 
 def nasbench201_table(
@@ -54,8 +64,9 @@ def nasbench201_table(
             looked_up = [seed["accuracies"][version] for seed in lookups[case]["seeds"].values() if seed]
             rows.append(_row(case, derived, _samples(looked_up), (version, LOOKED_UP), _ranks(looked_up)))
     for lookup in list(lookups.values())[:1]:
-        best = [lookup["best"]]
-        rows.append(_row((None, "optimum"), [], _samples(best), (lookup["version"], LOOKED_UP), _ranks(best)))
+        for name, key in DISTRIBUTION.items():
+            value = {column: of and of[key] for column, of in lookup["distribution"].items()}
+            rows.append(_row((None, name), [], _samples([value]), (lookup["version"], LOOKED_UP), _ranks([value])))
     formats = {title: lambda sample: sample.text(2) for title in COLUMNS.values()}
     formats |= {"n": str, "rank": lambda sample: sample.text(0), "percentile": lambda sample: sample.text(2), "of": str}
     return Table("nasbench201", "NAS-Bench-201", NOTE, rows, formats)

@@ -4,7 +4,7 @@ from freedarts import genotype, tables
 from freedarts.genotype import Refused
 from freedarts.spaces.nasbench201 import from_index
 from freedarts.study import paper
-from freedarts.tables.nasbench201 import COLUMNS, nasbench201_table
+from freedarts.tables.nasbench201 import COLUMNS, DISTRIBUTION, nasbench201_table
 from tests.support import ROOT, SCHEMA
 
 PUBLISHED = list(filter(paper.is_lookup, paper.read(ROOT / "resources" / "numbers.yaml", SCHEMA)))
@@ -29,8 +29,9 @@ def lookup(*pairs: tuple[float, int]) -> dict:
         str(seed): {"index": 5, "accuracies": {**other, "v1_1": {**empty, "cifar10_test": figure(*pair)}}}
         for seed, pair in enumerate(pairs)
     }
-    best = {**empty, "cifar10_test": figure(94.0, 1)}
-    return {"version": "v1_1", "best": best, "seeds": {**seeds, "9": None}}
+    distribution = {key: figure(94.0 - rank, rank) for rank, key in enumerate(reversed(DISTRIBUTION.values()), 1)}
+    distribution = {**empty, "cifar10_test": distribution}
+    return {"version": "v1_1", "distribution": distribution, "seeds": {**seeds, "9": None}}
 
 
 def test_what_the_release_prints_stands_beside_what_is_looked_up():
@@ -39,7 +40,7 @@ def test_what_the_release_prints_stands_beside_what_is_looked_up():
         ("synflow", "5, 7", 2, "v1_1", "looked up"),
         ("notebook-snip", "6818", 1, "v1_0", "printed by the release"),
         ("notebook-snip", "6818", 1, "v1_1", "looked up"),
-        ("optimum", None, None, "v1_1", "looked up"),
+        *((name, None, None, "v1_1", "looked up") for name in DISTRIBUTION),
     ]
     assert [rows[1][column].values for column in COLUMNS.values()] == [
         (value,) for value in (88.91, 92.24, 67.18, 68.12, 38.87, 39.63)
@@ -49,13 +50,14 @@ def test_what_the_release_prints_stands_beside_what_is_looked_up():
 def test_accuracies_are_over_seeds():
     lookups = {case: lookup((90.0, 20), (92.0, 10)) for case in list(GENOTYPES)[:2]}
     table = nasbench201_table(GENOTYPES, lookups, PUBLISHED)
-    synflow, printed, snip, optimum = table.rows
+    synflow, printed, snip, *_, best_of_10, optimum = table.rows
     assert synflow["C10 test"].values == snip["C10 test"].values == (90.0, 92.0)
     assert synflow["rank"].values == (20, 10)
     assert synflow["percentile"].values == (81.0, 91.0)
     assert (synflow["C10 valid"], synflow["of"]) == (None, 100)
     assert (printed["C10 test"].values, printed["rank"]) == ((92.24,), None)
-    assert (optimum["C10 test"].values, optimum["percentile"].values) == ((94.0,), (100.0,))
+    assert (optimum["C10 test"].values, optimum["percentile"].values) == ((93.0,), (100.0,))
+    assert (best_of_10["source"], best_of_10["C10 test"].values, best_of_10["of"]) == ("all: best of 10", (92.0,), 100)
     text = table.markdown()
     assert "91.00 ± 1.41" in text
     assert "15 ± 7" in text
