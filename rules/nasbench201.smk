@@ -8,6 +8,7 @@ out  data/nasbench201/architectures.parquet, data/nasbench201/trials.parquet
 """
 
 BENCHMARK = [nasbench201.TABLE] if catalogue.has_benchmark else []
+ON_NASBENCH201 = "|".join(n for n in catalogue.config["supernets"] if space(n) == nasbench201.SPACE) or "no-supernet"
 
 
 def benchmark_option(wildcards, input):
@@ -45,7 +46,7 @@ rule lookup_nasbench201:
     log:
         "logs/nasbench201/{supernet}/{source}.log",
     wildcard_constraints:
-        supernet="|".join(n for n in catalogue.config["supernets"] if space(n) == nasbench201.SPACE) or "no-supernet",
+        supernet=ON_NASBENCH201,
     localrule: True
     conda:
         "../envs/freedarts.yaml"

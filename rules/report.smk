@@ -11,13 +11,13 @@ import json
 import time
 
 CONFIGURATION = hashlib.sha256(json.dumps(catalogue.config, sort_keys=True).encode()).hexdigest()
-RANKED = bool(catalogue.correlations())
+SCATTERED = bool(catalogue.correlations() or catalogue.rankings())
 REPORT = json.dumps(
     {
         "searches": catalogue.searches(),
         "sources": catalogue.sources(),
         "trainings": catalogue.trainings(),
-        "ranks": RANKED,
+        "scatter": SCATTERED,
         "configuration": CONFIGURATION,
     },
     sort_keys=True,
@@ -27,7 +27,7 @@ FIGURES = [
     *(paths.GENOTYPES_FIGURE.format(supernet=n, source=source) for n, source, _ in SOURCES),
     paths.AGREEMENT_FIGURE,
     paths.CURVES_FIGURE,
-    *([paths.RANKS_FIGURE] if RANKED else []),
+    *([paths.SCATTER_FIGURE] if SCATTERED else []),
     paths.RULES_FIGURE,
 ]
 

@@ -25,7 +25,7 @@ from freedarts import files, search, spaces
 from freedarts.nasbench201 import ACCURACIES
 from freedarts.spaces import nasbench201
 from freedarts.study import kinds, paper
-from freedarts.study.paths import ARCHITECTURE_SCORES, CORRELATION, COST, GENOTYPE, LOOKUP, SEARCH
+from freedarts.study.paths import ARCHITECTURE_SCORES, CORRELATION, COST, GENOTYPE, LOOKUP, RANKING, SEARCH
 from freedarts.study.paths import METRICS as METRICS_PATH
 from freedarts.tables import nasbench201 as nasbench201_table
 
@@ -137,6 +137,7 @@ TABLE_SETTINGS = {
         "lookups": [["nasbench201", "synflow"]],
         "architecture_scores": [["synflow", 50, 0]],
         "correlations": [["synflow", 50, 0]],
+        "rankings": [["nasbench201", "synflow"]],
         "trainings": [["t", "nasbench201", "synflow", 0, 0]],
         "readings": [],
         "numbers": [],
@@ -363,7 +364,8 @@ def write_results(folder: Path) -> None:
         METRICS_PATH: METRICS_VALUE,
         LOOKUP: LOOKUP_VALUE,
         ARCHITECTURE_SCORES: {"architectures": [], "scores": []},
-        CORRELATION: {"accuracies": dict.fromkeys(nasbench201_table.COLUMNS)},
+        CORRELATION: {"version": "v1_1", "accuracies": dict.fromkeys(nasbench201_table.COLUMNS)},
+        RANKING: {"version": "v1_1", "architectures": 15625, "seeds": {"0": None}},
     }
     for pattern, content in contents.items():
         write(folder / pattern.format(**NAMES), content)

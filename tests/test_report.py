@@ -17,8 +17,8 @@ from freedarts.study.paths import (
     CURVES_FIGURE,
     GENOTYPES_FIGURE,
     METRICS,
-    RANKS_FIGURE,
     RULES_FIGURE,
+    SCATTER_FIGURE,
     SCORES_FIGURE,
     SEARCH,
 )
@@ -30,7 +30,7 @@ SETTINGS = {
     "searches": [["nasbench201", "a", [0, 1]], ["darts-8", "a", [0]]],
     "sources": [["darts-8", "p", [0]]],
     "trainings": [["t", "nasbench201", "a", 0, 0]],
-    "ranks": True,
+    "scatter": True,
     "configuration": "0123abcd",
 }
 FIGURES = [
@@ -41,7 +41,7 @@ FIGURES = [
     GENOTYPES_FIGURE.format(supernet="darts-8", source="p"),
     AGREEMENT_FIGURE,
     CURVES_FIGURE,
-    RANKS_FIGURE,
+    SCATTER_FIGURE,
     RULES_FIGURE,
 ]
 XMLNS = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
@@ -289,9 +289,9 @@ def test_report_of_real_figures_is_whole(script, results):
     assert "nor_conv_3x3" in found.text
 
 
-def test_ranks_are_shown_only_where_there_are_accuracies(script, results):
+def test_scatter_plot_is_shown_only_where_there_is_one(script, results):
     assert "Scores and accuracies" in page(script).text
-    report(script, **{"--settings": json.dumps(SETTINGS | {"ranks": False})})
+    report(script, **{"--settings": json.dumps(SETTINGS | {"scatter": False})})
     found = Page(Path("out/report.html").read_text(encoding="utf-8"))
     assert "Scores and accuracies" not in found.text
     assert found.tags.count("svg") == len(FIGURES) - 1

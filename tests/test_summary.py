@@ -2,7 +2,7 @@
 
 import re
 
-from freedarts.tables import Table
+from freedarts.tables import Sample, Table
 from freedarts.tables.summary import in_short
 
 SEARCH = {"supernet": "darts-8", "score": "a", "n": 5, "printed": None, "objective, seed 0": 1.0, "verdict": "5 sound"}
@@ -54,8 +54,11 @@ def test_agreement_counts_published_sources_alone():
 def test_correlations_costs_and_numbers():
     found = items(
         correlation=[
-            {"score": "synflow", "data set": "CIFAR-10", "ρ": 0.7784},
-            {"score": "synflow", "data set": None, "ρ": None},
+            {"score": "synflow", "rates": "architectures", "data set": "CIFAR-10", "ρ": Sample((0.7784,))},
+            {"score": "flops", "rates": "architectures", "data set": "CIFAR-10", "ρ": Sample((0.7506,))},
+            {"score": "flops", "rates": "architectures", "data set": "CIFAR-100", "ρ": Sample((0.1,))},
+            {"score": "none", "rates": "architectures", "data set": "CIFAR-10", "ρ": None},
+            {"score": "synflow", "rates": "operations of n", "data set": "CIFAR-10", "ρ": Sample((0.5, 0.7))},
         ],
         costs=[{"check": check} for check in ("exact", "exact", "flops +3", None, "not recomputable", "no genotype")],
         numbers=[
@@ -68,7 +71,8 @@ def test_correlations_costs_and_numbers():
     )
     assert_say(
         found,
-        "CIFAR-10: `synflow` ρ = 0.78",
+        "scores of architectures with the test accuracy on CIFAR-10: `synflow` 0.78 and `flops` 0.75",
+        "scores of operations with the test accuracy on CIFAR-10: `synflow` 0.60",
         "Costs: 2 of 3 rows .* exact",
         "4 test errors .*: 1 reproduced, 1 partial, 2 not run",
         "2 accuracies .*: 1 reproduced, 1 needs the v1_0 file",

@@ -30,7 +30,7 @@ def test_tables_of_good_results(script, results):
         (GENOTYPE, {"space": "nasbench201", "arch": "|"}, "arch: '|' is not of the form"),
         (COST, "[]", "holds a list, expected an object"),
         (LOOKUP, {"version": "v1_1", "distribution": {}}, "no key 'seeds'"),
-        (CORRELATION, {}, "no key 'accuracies'"),
+        (CORRELATION, {}, "no key 'version', 'accuracies'"),
         (METRICS, {"error_last": 5.0}, "no key 'error_best'"),
     ],
 )

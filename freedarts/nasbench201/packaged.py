@@ -2,8 +2,10 @@
 
 accuracies.npz   the accuracies in VERSIONS, in sixths of an image that was classified correctly: with one to three
                  trials that loses nothing. docs/nasbench201.md says where they come from.
+synflow.npz      the scores that freedarts/architectures/synflow.py computes in minutes, for SYNFLOW_SEED and the
+                 benchmark's own NETWORK
 
-`freedarts tabulate` makes it again.
+`freedarts tabulate` makes them again.
 """
 
 import csv
@@ -18,8 +20,13 @@ from freedarts.files import InputError, replace_file
 from freedarts.nasbench201 import SIZE, VERSIONS
 from freedarts.spaces.nasbench201 import from_index
 
-ACCURACIES = Path(__file__).with_name("accuracies.npz")
-SHA256 = {"accuracies.npz": "ef51b4e143cf96f6d1a42f3da4f78e90e5d1105ca801525daafd5e11a61ca98e"}
+ACCURACIES, SYNFLOW = (Path(__file__).with_name(f"{name}.npz") for name in ("accuracies", "synflow"))
+SHA256 = {
+    "accuracies.npz": "ef51b4e143cf96f6d1a42f3da4f78e90e5d1105ca801525daafd5e11a61ca98e",
+    "synflow.npz": "dce417858799ab1d1325d30447d0629289c1457a10f49cfb0560034c610ddd08",
+}
+NETWORK = {"channels": 16, "cells_per_stage": 5, "image_size": 32, "classes": 10}
+SYNFLOW_SEED = 0
 
 # Evaluated on so many images.
 IMAGES = {
@@ -42,6 +49,11 @@ def accuracies(version: str) -> dict[str, np.ndarray]:
         raise InputError(f"NAS-Bench-201 version {version!r}; allowed: {', '.join(VERSIONS)}")
     table = _read(ACCURACIES)
     return {name: table[_column(version, name)] / SIXTHS[name] for name in VERSIONS[version]}
+
+
+def synflow() -> np.ndarray:
+    """SynFlow of all architectures, float64 (15625,)."""
+    return _read(SYNFLOW)["scores"]
 
 
 def _column(version: str, name: str) -> str:

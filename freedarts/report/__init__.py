@@ -23,8 +23,8 @@ from freedarts.study.paths import (
     AGREEMENT_FIGURE,
     CURVES_FIGURE,
     GENOTYPES_FIGURE,
-    RANKS_FIGURE,
     RULES_FIGURE,
+    SCATTER_FIGURE,
     SCORES_FIGURE,
     SEARCH,
     metrics_path,
@@ -37,15 +37,15 @@ BENCHMARKS = Path("results/benchmarks")
 def render(
     template: Path, tables: Path, selected: dict, environment: list[tuple[str, str]], folder: Path | None = None
 ) -> str:
-    """selected: searches, sources and trainings as in the catalogue, and ranks. environment: (name, value) rows.
-    folder: the current one, as Snakemake calls it where it runs."""
+    """selected: searches, sources and trainings as in the catalogue, and whether there is a scatter plot. environment:
+    (name, value) rows. folder: the current one, as Snakemake calls it where it runs."""
     engine = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return engine.from_string(template.read_text(encoding="utf-8")).render(
         tables=_tables(tables),
         figures=_figures(selected),
         curves=_figure("Learning curves", CURVES_FIGURE, "curves"),
         rules=_figure("Rules of the workflow", RULES_FIGURE, "rules"),
-        ranks=_figure("Rank correlation", RANKS_FIGURE, "ranks") if selected["ranks"] else None,
+        scatter=_figure("Scores and accuracies", SCATTER_FIGURE, "scatter") if selected["scatter"] else None,
         agreement=_figure("Agreement between seeds", AGREEMENT_FIGURE, "agreement"),
         searches=[_search_row(*case) for case in selected["searches"]],
         trainings=[_training_row(*case) for case in selected["trainings"]],

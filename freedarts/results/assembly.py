@@ -32,6 +32,7 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
     costs = read.costs(results["costs"])
     lookups = read.results(kinds.LOOKUP, results["lookups"])
     correlations = read.results(kinds.CORRELATION, results["correlations"])
+    rankings = read.results(kinds.RANKING, results["rankings"])
     trainings = read.trainings(results["trainings"])
     numbers = _numbers(
         paper.read(published["numbers"], schema),
@@ -50,7 +51,7 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
         stability_table(genotypes),
         nasbench201_table(genotypes, lookups, looked_up),
         lookups_table(looked_up),
-        correlation_table(correlations),
+        correlation_table(correlations, rankings),
         cost_table(costs, read_yaml(published["costs"])),
         training_table(trainings),
         provenance_table(

@@ -268,8 +268,15 @@ class Catalogue:
 
     def lookups(self) -> list[tuple[str, str]]:
         """(supernet, source) of all NAS-Bench-201 genotypes."""
-        selected = [*self.searches(), *self.sources()]
-        return [(n, source) for n, source, _ in selected if self.config["supernets"][n]["space"] == SPACE]
+        return [(supernet, source) for supernet, source, _ in self.on_nasbench201([*self.searches(), *self.sources()])]
+
+    def rankings(self) -> list[tuple[str, str]]:
+        """(supernet, score) of all searches on NAS-Bench-201."""
+        return [(supernet, score) for supernet, score, _ in self.on_nasbench201(self.searches())]
+
+    def on_nasbench201(self, cases: list[tuple[str, str, list[int]]]) -> list[tuple[str, str, list[int]]]:
+        """Of searches or sources those on supernets of this space."""
+        return [case for case in cases if self.config["supernets"][case[0]]["space"] == SPACE]
 
     def correlations(self) -> list[tuple[str, int, int]]:
         """(architecture score, architectures, seed) of every selected sample, each once."""

@@ -111,7 +111,15 @@ CORRELATION = Kind(
     paths.CORRELATION,
     ("correlate",),
     lambda catalogue: catalogue.correlations(),
-    keys=("accuracies",),
+    keys=("version", "accuracies"),
+)
+RANKING = Kind(
+    "rankings",
+    "Rank correlations of searches",
+    paths.RANKING,
+    ("correlate_search",),
+    lambda catalogue: catalogue.rankings(),
+    keys=("version", "architectures", "seeds"),
 )
 TRAINING = Kind(
     "trainings",
@@ -149,7 +157,7 @@ NUMBER = Kind(
     keys=("id", "value", "verdict", "genotype", "readings"),
 )
 
-KINDS = (SEARCH, GENOTYPE, COST, LOOKUP, ARCHITECTURE_SCORES, CORRELATION, TRAINING, READING, NUMBER)
+KINDS = (SEARCH, GENOTYPE, COST, LOOKUP, ARCHITECTURE_SCORES, CORRELATION, RANKING, TRAINING, READING, NUMBER)
 
 
 def selection(catalogue: Catalogue) -> dict[str, list]:

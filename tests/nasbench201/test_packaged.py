@@ -1,5 +1,6 @@
-"""The accuracies that are part of the package."""
+"""The tables that are part of the package."""
 
+import argparse
 import csv
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 
 from freedarts import nasbench201
+from freedarts.architectures import scores, synflow
+from freedarts.commands import tabulate
 from freedarts.files import InputError, sha256
 from freedarts.nasbench201 import ACCURACIES, SPLITS, VERSIONS, packaged
 from freedarts.nasbench201.query import Table
@@ -100,13 +103,32 @@ def test_the_table_comes_out_of_its_public_values_again(tmp_path):
     with np.load(output) as made, np.load(packaged.ACCURACIES) as there:
         assert made.files == there.files
         assert all((made[name] == there[name]).all() for name in made.files)
-    assert packaged.ACCURACIES.stat().st_size < 600_000
+    assert packaged.ACCURACIES.stat().st_size + packaged.SYNFLOW.stat().st_size < 600_000
 
 
 def test_the_public_values_are_those_at_hand(shared):
     columns = packaged.read_csv(shared / "nb201" / "accuracies.csv")
     with np.load(packaged.ACCURACIES) as there:
         assert all((columns[name] == there[name]).all() for name in there.files)
+
+
+def test_synflow_is_what_is_computed(monkeypatch):
+    """The table is taken for its own seed and network, and only as long as it is of this code."""
+    indices = scores.sample(12, 0)
+    computed = dict(synflow.scores(indices, packaged.SYNFLOW_SEED, packaged.NETWORK))
+    taken = dict(scores.tabulated(indices, packaged.SYNFLOW_SEED, packaged.NETWORK))
+    assert taken == pytest.approx(computed, rel=1e-9)
+    assert scores.tabulated(indices, 1, packaged.NETWORK) is None
+    assert scores.tabulated(indices, packaged.SYNFLOW_SEED, packaged.NETWORK | {"channels": 8}) is None
+    monkeypatch.setattr(packaged, "synflow", lambda: 1.001 * packaged._read(packaged.SYNFLOW)["scores"])
+    assert scores.tabulated(indices, packaged.SYNFLOW_SEED, packaged.NETWORK) is None
+
+
+def test_command_computes_synflow_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(tabulate, "SIZE", 3)
+    tabulate.main(argparse.Namespace(accuracies=None, synflow=True, output=tmp_path / "synflow.npz"))
+    with np.load(tmp_path / "synflow.npz") as made:
+        assert made["scores"] == pytest.approx(packaged.synflow()[:3], rel=1e-9)
 
 
 @pytest.mark.parametrize(
