@@ -35,6 +35,7 @@ rule score_architectures:
             "score_architectures.py",
             "spaces.nasbench201",
             *(tasks.module(name) for name in [catalogue.architecture_dataset(wildcards.score)] if name),
+            *catalogue.architecture_code(wildcards.score),
         ),
     shell:
         "exec python -m scripts.score_architectures --score {wildcards.score} --architectures {wildcards.architectures}"

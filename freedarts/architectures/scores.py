@@ -5,10 +5,12 @@ parameters, flops   counted; multiply-adds of convolutions and of the linear lay
 synflow             sum of |w * dR/dw| over the weights, w positive, batch norm left out, an image of ones, float64
 snip, grasp         sums of |w * dL/dw| and of -w * (H g) over the weights; L, the cross-entropy of a batch, has the
                     gradient g and the Hessian H; batch norm with the batch's statistics; float32
+a file of the user  what it gives the gates of the architecture's operations, summed (docs/own-score.md)
 
 The weights are those of convolutions and of the linear layer, as PyTorch draws them for the seed.
 """
 
+import importlib
 import json
 import math
 import random
@@ -21,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from freedarts import costs, tasks
+from freedarts import costs, plugins, tasks
 from freedarts.architectures import synflow
 from freedarts.files import InputError
 from freedarts.jobs.checkpoints import Checkpoints, Interrupted, key
@@ -32,6 +34,7 @@ from freedarts.spaces.nasbench201.networks import Network
 from freedarts.study.code import code_digest
 
 SAVED_EVERY = 2  # seconds
+ON_GATES = "freedarts.architectures.gates"  # by name: what it imports is no code of the other scores
 COMPARED = range(0, SIZE, 3_000)  # architectures, with the table of SynFlow
 
 Scores = Iterator[tuple[int, float]]  # benchmark index and score
@@ -100,6 +103,8 @@ def compute(settings: dict, indices: list[int], seed: int, manifest: Path | None
             return counts(indices, proxy, options)
         case "synflow":
             return tabulated(indices, seed, options) or synflow.scores(indices, seed, options)
+    if plugins.is_own(proxy):
+        return importlib.import_module(ON_GATES).scores(settings, indices, seed, manifest)
     return on_batch({"snip": snip, "grasp": grasp}[proxy], indices, seed, options, settings["data"], manifest)
 
 
@@ -113,6 +118,8 @@ def resumable(
     """
     indices = sample(count, seed)
     modules = [f"freedarts.{name}" for name in ("architectures.scores", *_data_module(settings))]
+    if plugins.is_own(settings["proxy"]):
+        modules += [ON_GATES, plugins.source("scores", settings["proxy"])]
     about = json.dumps(settings, sort_keys=True), str(count), str(seed), tasks.identity(data)
     name = key(*about, code_digest(*modules))
     saved = Checkpoints(checkpoints / name)

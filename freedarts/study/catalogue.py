@@ -10,7 +10,7 @@ from contextlib import suppress
 from itertools import product
 from pathlib import Path
 
-from freedarts import scores, tasks
+from freedarts import plugins, scores, tasks
 from freedarts.files import InputError
 from freedarts.nasbench201 import DOWNLOAD, SPACE
 from freedarts.study import checks, kinds, paper, settings
@@ -143,6 +143,11 @@ class Catalogue:
     def architecture_dataset(self, score: str) -> str | None:
         """The data set that a score of whole architectures takes a batch of."""
         return self.config["architecture_scores"][score].get("data", {}).get("dataset")
+
+    def architecture_code(self, score: str) -> tuple[str, ...]:
+        """The modules that a score of whole architectures takes besides, if it is a file of the user."""
+        proxy = self.config["architecture_scores"][score]["proxy"]
+        return ("architectures.gates", f"scores.{proxy}") if plugins.is_own(proxy) else ()
 
     def training_memory(self, task: str) -> int:
         """MB that a training asks for; each of the processes that read an image folder has two batches ready."""
