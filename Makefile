@@ -1,5 +1,6 @@
 # make tables       the environment, then results/tables.md
 # make report       the environment, then results/report.html, with the figures
+# make cifar10      the environment, then what CIFAR-10 can show without a GPU: results/cifar10/report.html (40 minutes)
 # make unit         the environment, then the tests without Snakemake and long trainings (2 minutes)
 # make test         the environment, then all tests but those on a real SLURM (15 minutes)
 # make slurm        a SLURM on this machine (as root, on Debian), then the tests on it
@@ -19,13 +20,17 @@ BIN = $(CURDIR)/$(VENV)/bin
 PYTEST = pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 export PATH := $(BIN):$(PATH)
 
-.PHONY: tables report unit test slurm check readme reference environment lock clean help
+.PHONY: tables report cifar10 unit test slurm check readme reference environment lock clean help
 
 tables: $(VENV)/.installed
 	snakemake results/tables.md
 
 report: $(VENV)/.installed
 	snakemake results/report.html
+
+cifar10: $(VENV)/.installed
+	snakemake --configfile config/cifar10.yaml -- results/cifar10/report.html
+	cp results/cifar10/tables.md docs/cifar10.md
 
 unit: $(VENV)/.installed
 	$(PYTEST) -m 'not workflow and not long and not slurm and not slow'

@@ -9,9 +9,11 @@
 #   results/preflight/{task}/{supernet}/{source}/seed{seed}.json
 #   results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json
 #   results/evaluate/{task}/{supernet}/{source}/seed{seed}/{name}.json
+#   results/replays/{log}/{run}.json, results/replays/{log}.json
 #   results/numbers/{number}/{reading}.json, results/numbers/{number}.json
-#   results/tables.md, results/tables.csv, results/tables.tex, results/manifest.json
 #   results/figures/scores/{supernet}/{score}.svg, results/figures/genotypes/{supernet}/{source}.svg
+# and, in results/NAME/ where the configuration has a name:
+#   results/tables.md, results/tables.csv, results/tables.tex, results/manifest.json
 #   results/figures/agreement.svg, results/figures/curves.svg, results/figures/rules.svg
 #   results/plan.md, what the tables still need; results/status.md, what there is
 #   results/report.html, results/report-so-far.html
@@ -38,7 +40,7 @@ configfile: f"{BASE}/config/config.yaml"
 # First, so that it is the default target, but not of a workflow that imports this one and has its own.
 rule all:
     input:
-        "results/tables.md",
+        lambda wildcards: f"{OWN}tables.md",
 
 
 include: "rules/module.smk"
@@ -53,6 +55,7 @@ include: "rules/architectures.smk"
 include: "rules/preflight.smk"
 include: "rules/retrain.smk"
 include: "rules/evaluate.smk"
+include: "rules/replays.smk"
 include: "rules/numbers.smk"
 include: "rules/tables.smk"
 include: "rules/plan.smk"

@@ -24,6 +24,7 @@ from freedarts import genotype, spaces
 from freedarts.files import write_json
 from freedarts.jobs.environment import Engine, add_options, engine
 from freedarts.tasks import imagenet
+from freedarts.tasks.images import decode
 from freedarts.training.protocol import Protocol
 from freedarts.training.steps import Steps, optimizer
 
@@ -74,7 +75,7 @@ def stages(folder: Path, color_jitter: bool) -> dict[str, float]:
         found[name] = round(1000 * statistics.median(seconds), 2)
         return outputs
 
-    images = measure("decode", lambda path: Image.open(path).convert("RGB"), files)
+    images = measure("decode", decode, files)
     for transform in imagenet.train_transform(color_jitter).transforms:
         images = measure(type(transform).__name__, transform, images)
     return found

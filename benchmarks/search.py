@@ -34,12 +34,13 @@ def measure(way: str, settings: dict, threads: int) -> None:
     score = scores.from_settings(settings["score"])
     build, compute = (search.build, search.compute) if way == "ours" else (plain_supernet, plain_score)
     options = settings["supernet"]
-    supernet = build(options.pop("space"), options, 0)
+    space = options.pop("space")
+    supernet = build(space, options, 0)
     if score.data and score.data["dataset"] in tasks.IN_DATA:
         size = score.data["batch_size"]
         batch = torch.randn(size, *supernet.image_shape), torch.randint(options["classes"], (size,))
     else:
-        batch = search.draw(supernet, score, options["classes"], 0)
+        batch = search.draw(supernet, score, options["classes"], 0, space)
     with peak_memory(torch.device("cpu")) as peak:
         start = time.perf_counter()
         objective, matrices = compute(supernet, score, batch)

@@ -17,6 +17,7 @@ SETTINGS = {
     "search": lambda catalogue, given: catalogue.search_settings(given.supernet, given.score),
     "retrain": lambda catalogue, given: catalogue.training_settings(given.task),
     "preflight": lambda catalogue, given: catalogue.training_settings(given.task),
+    "replay": lambda catalogue, given: catalogue.replay_settings(given.log),
     "cost": lambda catalogue, given: catalogue.cost_settings(given.task),
 }
 NAMED = ("cost", "preflight")  # which take a task's settings, and have no other use for its name
@@ -28,7 +29,7 @@ def main() -> None:
         prog="freedarts",
         description="FreeDARTS, reproduced: what can be done beside the workflow, which `snakemake` runs.",
         epilog=f"commands, of which `freedarts COMMAND --help` says more:\n{listed}\n\n"
-        "Exit status: 0 done, 1 bad input or faults, 2 bad options.",
+        "Exit status: 0 done, 1 bad input, faults, or a file that cannot be read or written, 2 bad options.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=VERSION)
@@ -74,8 +75,9 @@ def _settings(name: str, given: argparse.Namespace) -> str:
             raise InputError(f"{path}: holds {type(overlay).__name__}, expected a mapping")
         config = _merged(config, overlay)
     catalogue = Catalogue(config, commands.project())
-    for option in ("supernet", "score", "task"):
-        if option in given and (value := getattr(given, option)) not in (entries := catalogue.config[f"{option}s"]):
+    there = {**catalogue.config, "logs": catalogue.replayable}
+    for option in ("supernet", "score", "task", "log"):
+        if option in given and (value := getattr(given, option)) not in (entries := there[f"{option}s"]):
             given_or_not = "is missing" if value is None else f"{value!r}"
             raise InputError(f"--{option} {given_or_not}, without --settings; allowed: {', '.join(entries)}")
     return SETTINGS[name](catalogue, given)

@@ -4,7 +4,9 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 VERSION = "0.1.0"  # of the project
@@ -13,13 +15,71 @@ VERSION = "0.1.0"  # of the project
 class InputError(ValueError):
     """Bad input. The message names the file or option, the place in it, the value and what is allowed."""
 
+    def __str__(self) -> str:
+        return escaped(super().__str__())
+
+
+def escaped(text: str) -> str:
+    """With `\\udce9` for a byte of a file's name that is not UTF-8, which no stream or file would take."""
+    return text.encode(errors="backslashreplace").decode()
+
 
 def run(main: Callable[[], None]) -> None:
     """Run a script: exit 0 when done, 1 with one line on bad input, or on a file that cannot be read or written."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # as that of stderr is
     try:
         main()
     except (InputError, OSError) as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {message(error)}")
+
+
+def message(error: InputError | OSError) -> str:
+    """One that begins with the file, of an OSError too."""
+    if isinstance(error, OSError) and error.filename and not error.filename2:
+        return escaped(f"{error.filename}: {error.strerror}")
+    return str(error)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Around what reads *path*: InputError where there is none; OSError, with its name, where it is there and cannot be
+    read. That is for want of a permission, or of a disk or a server that answers: what is damaged is removed and made
+    again, and this may be whole."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"{path}: no such file") from None
+    except IsADirectoryError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except OSError as error:
+        raise OSError(error.errno, f"cannot be read ({error.strerror or error})", str(path)) from None
+
+
+def exists(path: Path) -> bool:
+    """Path.exists takes some of what it cannot look at for missing, and newer Pythons all of it."""
+    try:
+        with reading(path):
+            path.stat()
+    except InputError:
+        return False
+    return True
+
+
+def files_in(folder: Path) -> list[Path]:
+    """All below *folder*, sorted. Path.glob passes over folders that it cannot list."""
+
+    def stop(error: OSError) -> None:
+        with reading(Path(error.filename)):
+            raise error
+
+    if not exists(folder):
+        return []
+    return sorted(Path(place, name) for place, _, names in os.walk(folder, onerror=stop) for name in names)
+
+
+def read_bytes(path: Path) -> bytes:
+    with reading(path):
+        return path.read_bytes()
 
 
 def replace_file(path: Path, write: Callable[[Path], None]) -> None:
@@ -37,11 +97,11 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    replace_file(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+    replace_file(path, lambda partial: partial.write_text(escaped(text), encoding="utf-8"))
 
 
 def sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with reading(path), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -65,16 +125,10 @@ def _digest(value: dict) -> str:
 def read_json(path: Path, required: tuple[str, ...] = ()) -> dict:
     """Read one JSON object and check that it holds the *required* keys.
 
-    Raises InputError for a file that is missing, cut short, not an object, without a required key, or changed since
-    write_json wrote it.
+    Raises InputError for a file that is missing, cut short, not an object, without a required key or with one twice,
+    or changed since write_json wrote it; OSError for one that cannot be read.
     """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    return parse_json(content, str(path), required)
+    return parse_json(read_bytes(path), str(path), required)
 
 
 class _NotFiniteError(Exception):
@@ -85,12 +139,23 @@ def _refuse_constant(name: str) -> float:
     raise _NotFiniteError(name)
 
 
+def _unique(pairs: list[tuple[str, object]]) -> dict:
+    """One of two equal keys would be gone without a word."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        (twice, _), *_ = Counter(key for key, _ in pairs).most_common(1)
+        raise InputError(f"has the key {twice!r} twice")
+    return value
+
+
 def parse_json(
     content: bytes, where: str, required: tuple[str, ...] = (), constant: Callable[[str], float] = _refuse_constant
 ) -> dict:
     """The same of the *content* of a file. constant: what makes numbers of NaN and Infinity."""
     try:
-        value = json.loads(content.decode(), parse_constant=constant)
+        value = json.loads(content.decode(), parse_constant=constant, object_pairs_hook=_unique)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: not valid JSON ({error}); is it cut short?") from None
     except _NotFiniteError as error:
@@ -114,7 +179,7 @@ def _other_version(result: dict) -> str:
 
 def parse_settings(text: str, keys: tuple[str, ...]) -> dict:
     """The JSON object given as --settings, which must hold exactly *keys*."""
-    value = parse_json(text.encode(), "--settings")
+    value = parse_json(os.fsencode(text), "--settings")
     if set(value) != set(keys):
         raise InputError(f"--settings: holds {sorted(value)}, expected the keys {sorted(keys)}")
     return value

@@ -12,7 +12,7 @@ out  results/nasbench201/scores/{score}/{architectures}/seed{seed}.json, of a sa
 
 rule score_architectures:
     input:
-        data=lambda wildcards: data_manifest(catalogue.architecture_dataset(wildcards.score)),
+        data=planned(lambda wildcards: data_manifest(catalogue.architecture_dataset(wildcards.score))),
     output:
         paths.ARCHITECTURE_SCORES,
     log:
@@ -29,7 +29,7 @@ rule score_architectures:
         runtime=lambda wildcards, attempt: (10 + int(wildcards.architectures) // 20) * attempt,
     params:
         settings=lambda wildcards: catalogue.architecture_score_settings(wildcards.score),
-        data=lambda wildcards, input: f"--data {input.data}" if input.data else "",
+        data=lambda wildcards, input: option("--data", input.data),
         checkpoints=CHECKPOINTS,
         code=lambda wildcards: code(
             "score_architectures.py",
@@ -39,7 +39,7 @@ rule score_architectures:
         ),
     shell:
         "exec python -m scripts.score_architectures --score {wildcards.score} --architectures {wildcards.architectures}"
-        " --seed {wildcards.seed} --settings {params.settings:q} {params.data} {params.checkpoints} --output {output} > {log} 2>&1"
+        " --seed {wildcards.seed} --settings {params.settings:q} {params.data} {params.checkpoints} --output {output:q} > {log:q} 2>&1"
 
 
 rule correlate:
@@ -64,7 +64,7 @@ rule correlate:
         table=benchmark_option,
         code=code("correlate.py"),
     shell:
-        "python -m scripts.correlate --scores {input.scores} {params.table} --output {output} > {log} 2>&1"
+        "python -m scripts.correlate --scores {input.scores:q} {params.table} --output {output:q} > {log:q} 2>&1"
 
 
 rule correlate_search:
@@ -88,4 +88,4 @@ rule correlate_search:
         table=benchmark_option,
         code=code("correlate_search.py", "spaces.nasbench201"),
     shell:
-        "python -m scripts.correlate_search {params.table} --output {output} {input.searches} > {log} 2>&1"
+        "python -m scripts.correlate_search {params.table} --output {output:q} {input.searches:q} > {log:q} 2>&1"

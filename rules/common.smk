@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
 from freedarts import nasbench201, plugins, tasks
-from freedarts.files import InputError
+from freedarts.files import InputError, exists, message
 from freedarts.jobs.driver import remove_dead_lock, set_job_environment
 from freedarts.study import kinds, paths, settings
 from freedarts.study.catalogue import Catalogue
@@ -17,19 +17,25 @@ from freedarts.study.code import code_digest
 gc.freeze()  # Snakemake's modules stay: looking through them for garbage takes a fifth of a planning
 set_job_environment(BASE)
 driver = None
-if workflow.is_main_process and not workflow.dryrun and workflow.modifier.is_main_snakefile():
-    driver = remove_dead_lock(Path(".snakemake"))
 
 said = settings.typed(dict(workflow.config_settings.config))
-if workflow.modifier.skip_configfile:  # `config` of a workflow that imports this one: parts of it, as with --configfile
-    changes, config = config, settings.read_yaml(HERE / "config" / "config.yaml")
-    update_config(config, changes)
-else:
-    update_config(config, said)
 try:
+    # A dry run writes nothing; workflow.dryrun is known when all has been read.
+    if workflow.is_main_process and not workflow.output_settings.dryrun and workflow.modifier.is_main_snakefile():
+        driver = remove_dead_lock(Path(".snakemake"))
+    for path in workflow.configfiles:  # once more: Snakemake takes the last of two equal keys
+        settings.check_config(Path(path), foreign=not workflow.modifier.is_main_snakefile())
+    if workflow.modifier.skip_configfile:  # `config` of a workflow that imports this one: parts, as with --configfile
+        changes, config = config, settings.read_yaml(HERE / "config" / "config.yaml")
+        update_config(config, changes)
+    else:
+        update_config(config, said)
     catalogue = Catalogue(config, HERE, Path(FOLDER, "data"))
-except InputError as error:
-    raise WorkflowError(str(error))
+except (InputError, OSError) as error:
+    raise WorkflowError(message(error))
+
+OWN = catalogue.own  # what is made of all that the configuration selects
+OWN_LOGS = OWN.replace("results", "logs", 1)
 
 
 wildcard_constraints:
@@ -42,24 +48,36 @@ wildcard_constraints:
 
 
 @cache
-def code(script, *needed):
-    """Digest of a script and of the library modules that it depends on; thousands of jobs share a few of them."""
+def code(script, *needed, released=False):
+    """Digest of a script and of the library modules that it depends on; thousands of jobs share a few of them.
+    released: whether the release's names of weights or its random draws can change the result."""
     named = (module.split(".", 1) for module in needed)
-    return code_digest(BASE / "scripts" / script, *(plugins.source(kind, name) for kind, name in named))
+    sources = (plugins.source(kind, name) for kind, name in named)
+    return code_digest(BASE / "scripts" / script, *sources, released=released)
 
 
 def space(supernet):
     return catalogue.config["supernets"][supernet]["space"]
 
 
+@cache
+def look():
+    """OSError for a selected result that is there and cannot be looked at: Snakemake takes it for missing, and would make
+    it again."""
+    for path in kinds.files(kinds.selection(catalogue)):
+        exists(Path(FOLDER, path))
+
+
 def planned(ask):
-    """An input or params function whose bad input ends the planning with one message."""
+    """An input or params function whose bad input ends the planning with one message, as does a result that cannot be
+    looked at."""
 
     def checked(wildcards):
         try:
+            look()
             return ask(wildcards)
-        except InputError as error:
-            raise WorkflowError(str(error))
+        except (InputError, OSError) as error:
+            raise WorkflowError(message(error))
 
     return checked
 

@@ -23,4 +23,4 @@ rule cost:
         settings=lambda wildcards: catalogue.cost_settings(wildcards.task),
         code=lambda wildcards: code("cost.py", f"spaces.{space(wildcards.supernet)}"),
     shell:
-        "python -m scripts.cost --settings {params.settings:q} --output {output} {input} > {log} 2>&1"
+        "python -m scripts.cost --settings {params.settings:q} --output {output:q} {input:q} > {log:q} 2>&1"

@@ -22,7 +22,7 @@ rule download:
         mem_mb=2000,
         runtime=60,
     shell:
-        "python -m scripts.download --dataset {wildcards.dataset} --output {output} > {log} 2>&1"
+        "python -m scripts.download --dataset {wildcards.dataset} --output {output:q} > {log:q} 2>&1"
 
 
 rule download_nasbench201:
@@ -39,7 +39,7 @@ rule download_nasbench201:
         mem_mb=500,
         runtime=600,
     shell:
-        "python -m scripts.download_nasbench201 --output {output} 2>&1 | tee {log}"
+        "python -m scripts.download_nasbench201 --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule read_images:
@@ -60,7 +60,7 @@ rule read_images:
         listing=lambda wildcards: catalogue.listings[wildcards.dataset].sha256,  # so that changed images are read again
         code=code("read_images.py"),
     shell:
-        "python -m scripts.read_images --settings {params.settings:q} --threads {threads} --output {output} > {log} 2>&1"
+        "python -m scripts.read_images --settings {params.settings:q} --threads {threads} --output {output:q} > {log:q} 2>&1"
 
 
 rule check_images:
@@ -78,4 +78,4 @@ rule check_images:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
     shell:
-        "python -m scripts.check_images --dataset {wildcards.dataset} --output {output} > {log} 2>&1"
+        "python -m scripts.check_images --dataset {wildcards.dataset} --output {output:q} > {log:q} 2>&1"

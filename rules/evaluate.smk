@@ -33,14 +33,15 @@ rule evaluate:
         settings=task_settings,
         gpus=lambda wildcards: min(1, gpus(wildcards)),
         precision=precision,
-        data=lambda wildcards, input: f"--data {input.data}" if input.data else "",
-        metrics=lambda wildcards, input: f"--metrics {input.metrics}" if input.metrics else "",
+        data=lambda wildcards, input: option("--data", input.data),
+        metrics=lambda wildcards, input: option("--metrics", input.metrics),
         code=lambda wildcards: code(
             "evaluate.py",
             f"spaces.{space(wildcards.supernet)}",
             tasks.module(task_dataset(wildcards)),
+            released=True,
         ),
     shell:
-        "python -m scripts.evaluate --weights {input.weights} --genotype {input.genotype}"
+        "python -m scripts.evaluate --weights {input.weights:q} --genotype {input.genotype:q}"
         " --settings {params.settings:q} {params.metrics} {params.data} --gpus {params.gpus} {params.precision} --workers {threads}"
-        " --output {output} > {log} 2>&1"
+        " --output {output:q} > {log:q} 2>&1"

@@ -3,7 +3,7 @@
 in   results/search/{supernet}/{score}/seed{seed}/scores.json, results/genotypes/{supernet}/{source}/seed{seed}.json,
      results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/history.csv, every seed and run
 out  results/figures/scores/{supernet}/{score}.svg, results/figures/genotypes/{supernet}/{source}.svg
-     results/figures/agreement.svg, results/figures/curves.svg
+     results/figures/agreement.svg, results/figures/curves.svg, results/figures/replays.svg
      results/figures/scatter.svg, of scores on NAS-Bench-201 against accuracies
 """
 
@@ -35,7 +35,7 @@ rule draw_score:
         code=lambda wildcards: code("draw_score.py", f"spaces.{space(wildcards.supernet)}"),
     shell:
         "python -m scripts.draw_score --title '{wildcards.supernet}, {wildcards.score}'"
-        " --genotypes {output.genotypes} --output {output.scores} {input} > {log} 2>&1"
+        " --genotypes {output.genotypes:q} --output {output.scores:q} {input:q} > {log:q} 2>&1"
 
 
 rule draw_source:
@@ -57,17 +57,17 @@ rule draw_source:
     params:
         code=lambda wildcards: code("draw_source.py", f"spaces.{space(wildcards.supernet)}"),
     shell:
-        "python -m scripts.draw_source --title '{wildcards.supernet}, {wildcards.source}' --output {output} {input}"
-        " > {log} 2>&1"
+        "python -m scripts.draw_source --title '{wildcards.supernet}, {wildcards.source}' --output {output:q} {input:q}"
+        " > {log:q} 2>&1"
 
 
 rule draw_agreement:
     input:
         [paths.GENOTYPE.format(supernet=n, source=s, seed=seed) for n, s, seeds in SOURCES for seed in seeds],
     output:
-        paths.AGREEMENT_FIGURE,
+        f"{OWN}{paths.AGREEMENT_FIGURE}",
     log:
-        "logs/figures/agreement.log",
+        f"{OWN_LOGS}figures/agreement.log",
     localrule: True
     conda:
         "../envs/freedarts.yaml"
@@ -80,7 +80,7 @@ rule draw_agreement:
         folder=IN_FOLDER,
         code=code("draw_agreement.py", *(f"spaces.{space(supernet)}" for supernet in catalogue.config["supernets"])),
     shell:
-        "python -m scripts.draw_agreement --settings {params.settings:q} {params.folder} --output {output} > {log} 2>&1"
+        "python -m scripts.draw_agreement --settings {params.settings:q} {params.folder} --output {output:q} > {log:q} 2>&1"
 
 
 rule draw_scatter:
@@ -95,9 +95,9 @@ rule draw_scatter:
         ],
         table=BENCHMARK,
     output:
-        paths.SCATTER_FIGURE,
+        f"{OWN}{paths.SCATTER_FIGURE}",
     log:
-        "logs/figures/scatter.log",
+        f"{OWN_LOGS}figures/scatter.log",
     localrule: True
     conda:
         "../envs/freedarts.yaml"
@@ -112,7 +112,7 @@ rule draw_scatter:
         code=code("draw_scatter.py", "spaces.nasbench201"),
     shell:
         "python -m scripts.draw_scatter --settings {params.settings:q} {params.table} {params.folder}"
-        " --output {output} > {log} 2>&1"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule draw_curves:
@@ -120,9 +120,9 @@ rule draw_curves:
         [str(Path(paths.metrics_path(case)).with_name("history.csv")) for case in catalogue.trainings()],
         published=shipped("resources/curves.yaml"),
     output:
-        paths.CURVES_FIGURE,
+        f"{OWN}{paths.CURVES_FIGURE}",
     log:
-        "logs/figures/curves.log",
+        f"{OWN_LOGS}figures/curves.log",
     localrule: True
     conda:
         "../envs/freedarts.yaml"
@@ -135,5 +135,29 @@ rule draw_curves:
         folder=IN_FOLDER,
         code=code("draw_curves.py"),
     shell:
-        "python -m scripts.draw_curves --settings {params.settings:q} --published {input.published} {params.folder}"
-        " --output {output} > {log} 2>&1"
+        "python -m scripts.draw_curves --settings {params.settings:q} --published {input.published:q} {params.folder}"
+        " --output {output:q} > {log:q} 2>&1"
+
+
+rule draw_replays:
+    input:
+        [paths.REPLAY.format(log=log) for log in catalogue.config["replays"]],
+        kept=KEPT_REPLAYS,
+    output:
+        f"{OWN}{paths.REPLAYS_FIGURE}",
+    log:
+        f"{OWN_LOGS}figures/replays.log",
+    localrule: True
+    conda:
+        "../envs/freedarts.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        settings=json.dumps({"replays": list(catalogue.config["replays"])}),
+        folder=IN_FOLDER,
+        code=code("draw_replays.py"),
+    shell:
+        "python -m scripts.draw_replays --settings {params.settings:q} --kept {input.kept:q} {params.folder}"
+        " --output {output:q} > {log:q} 2>&1"

@@ -32,7 +32,7 @@ rule derive:
     params:
         code=lambda wildcards: code("derive.py", f"spaces.{space(wildcards.supernet)}"),
     shell:
-        "python -m scripts.derive --search {input} --output {output} > {log} 2>&1"
+        "python -m scripts.derive --search {input:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule publish:
@@ -56,7 +56,7 @@ rule publish:
     params:
         code=lambda wildcards: code("publish.py", f"spaces.{space(wildcards.supernet)}"),
     shell:
-        "python -m scripts.publish --resource {input.published} --seed {wildcards.seed} --output {output} > {log} 2>&1"
+        "python -m scripts.publish --resource {input.published:q} --seed {wildcards.seed} --output {output:q} > {log:q} 2>&1"
 
 
 # A rule for each source and supernet, because one job draws all seeds: how many there are is no matter of a wildcard.
@@ -81,9 +81,9 @@ for supernet, source, seeds in catalogue.sources():
                 runtime=2,
             params:
                 kind=catalogue.kind(source),
-                space=space(supernet),
+                space=verbatim(space(supernet)),
                 seeds=seeds,
                 code=code("sample.py", f"spaces.{space(supernet)}"),
             shell:
-                "python -m scripts.sample --space {params.space:q} --kind {params.kind} --match {input} --seeds {params.seeds}"
-                " --output {output} > {log} 2>&1"
+                "python -m scripts.sample --space {params.space:q} --kind {params.kind} --match {input:q} --seeds {params.seeds}"
+                " --output {output:q} > {log:q} 2>&1"

@@ -12,13 +12,20 @@ ON_NASBENCH201 = "|".join(n for n in catalogue.config["supernets"] if space(n) =
 
 
 def benchmark_option(wildcards, input):
-    return f"--table {input.table}" if input.table else ""
+    return option("--table", input.table)
+
+
+def benchmark_input(file):
+    """A file of the user's lies where it is, with a prefix too. Snakemake has no input with braces in its path, or not in
+    UTF-8."""
+    if file == nasbench201.DOWNLOAD:
+        return file
+    return [] if contains_wildcard(file) or escaped(file) != file else local(file)
 
 
 rule convert_nasbench201:
     input:
-        # A file of the user's lies where it is, with a prefix too.
-        planned(lambda wildcards: f if (f := catalogue.benchmark_file()) == nasbench201.DOWNLOAD else local(f)),
+        planned(lambda wildcards: benchmark_input(catalogue.benchmark_file())),
     output:
         table=nasbench201.TABLE,
         trials=nasbench201.TRIALS,
@@ -31,10 +38,11 @@ rule convert_nasbench201:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: 15 * attempt,
     params:
+        source=lambda wildcards, input: list(input) or catalogue.benchmark_file(),
         code=code("convert_nasbench201.py"),
     shell:
-        "python -m scripts.convert_nasbench201 --source {input:q} --trials {output.trials} --output {output.table}"
-        " 2>&1 | tee {log}"
+        "python -m scripts.convert_nasbench201 --source {params.source:q} --trials {output.trials:q} --output {output.table:q}"
+        " 2>&1 | tee {log:q}"
 
 
 rule lookup_nasbench201:
@@ -58,4 +66,4 @@ rule lookup_nasbench201:
         table=benchmark_option,
         code=code("lookup_nasbench201.py", "spaces.nasbench201"),
     shell:
-        "python -m scripts.lookup_nasbench201 {params.table} --output {output} {input.genotypes} > {log} 2>&1"
+        "python -m scripts.lookup_nasbench201 {params.table} --output {output:q} {input.genotypes:q} > {log:q} 2>&1"

@@ -32,8 +32,8 @@ rule reading:
         folder=IN_FOLDER,
         code=code("reading.py"),
     shell:
-        "python -m scripts.reading --number {wildcards.number} --reading {wildcards.reading} --numbers {input.numbers}"
-        " --settings {params.settings:q} {params.folder} --output {output} > {log} 2>&1"
+        "python -m scripts.reading --number {wildcards.number} --reading {wildcards.reading} --numbers {input.numbers:q}"
+        " --settings {params.settings:q} {params.folder} --output {output:q} > {log:q} 2>&1"
 
 
 rule number:
@@ -61,5 +61,5 @@ rule number:
             f"spaces.{space(catalogue.numbers[wildcards.number]['reproduced_by']['supernet'])}",
         ),
     shell:
-        "python -m scripts.number --number {wildcards.number} --numbers {input.numbers}"
-        " --settings {params.settings:q} {params.folder} --output {output} > {log} 2>&1"
+        "python -m scripts.number --number {wildcards.number} --numbers {input.numbers:q}"
+        " --settings {params.settings:q} {params.folder} --output {output:q} > {log:q} 2>&1"

@@ -25,9 +25,9 @@ NESTED = (
 
 rule plan:
     output:
-        "results/plan.md",
+        f"{OWN}plan.md",
     log:
-        "logs/plan.log",
+        f"{OWN_LOGS}plan.log",
     localrule: True
     conda:
         "../envs/freedarts.yaml"
@@ -37,24 +37,24 @@ rule plan:
         runtime=10,
     params:
         now=time.time(),  # differs from the last time, so that Snakemake makes it again
-        target=f"{FOLDER}results/tables.md",
-        nested=NESTED,
+        target=f"{FOLDER}{OWN}tables.md",
+        nested=verbatim(NESTED),
         settings=catalogue.plan_settings(),
         folder=IN_FOLDER,
         epochs=HERE / "resources" / "epochs.yaml",
     shell:
         """
-        {params.nested} --summary {params.target} 2>{log} \
-            | python -m scripts.plan --target {params.target} --settings {params.settings:q} --epochs {params.epochs:q} \
-                {params.folder} --output {output} 2>>{log}
+        {params.nested} --summary {params.target:q} 2>{log:q} \
+            | python -m scripts.plan --target {params.target:q} --settings {params.settings:q} --epochs {params.epochs:q} \
+                {params.folder} --output {output:q} 2>>{log:q}
         """
 
 
 rule status:
     output:
-        "results/status.md",
+        f"{OWN}status.md",
     log:
-        "logs/status.log",
+        f"{OWN_LOGS}status.log",
     localrule: True
     conda:
         "../envs/freedarts.yaml"
@@ -68,10 +68,12 @@ rule status:
         folder=IN_FOLDER,
         numbers=HERE / "resources" / "numbers.yaml",
         epochs=HERE / "resources" / "epochs.yaml",
-        command=status.command(
-            [os.path.relpath(path) for path in workflow.overwrite_configfiles],
-            [f"{name}={json.dumps(value)}" for name, value in workflow.config_settings.config.items()],
+        command=verbatim(
+            status.command(
+                [os.path.relpath(path) for path in workflow.overwrite_configfiles],
+                [f"{name}={json.dumps(value)}" for name, value in workflow.config_settings.config.items()],
+            )
         ),
     shell:
         "python -m scripts.status --settings {params.settings:q} --numbers {params.numbers:q} --epochs {params.epochs:q}"
-        " --command {params.command:q} {params.folder} --output {output} > {log} 2>&1"
+        " --command {params.command:q} {params.folder} --output {output:q} > {log:q} 2>&1"

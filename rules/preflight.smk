@@ -27,8 +27,8 @@ rule preflight:
         settings=task_settings,
         gpus=gpus,
         engine=engine,
-        data=lambda wildcards, input: f"--data {input.data}" if input.data else "",
+        data=lambda wildcards, input: option("--data", input.data),
         code=lambda wildcards: code("preflight.py", f"spaces.{space(wildcards.supernet)}"),
     shell:
-        "python -m scripts.preflight --genotype {input.genotype} --settings {params.settings:q} {params.data} --gpus {params.gpus} {params.engine}"
-        " --output {output} > {log} 2>&1"
+        "python -m scripts.preflight --genotype {input.genotype:q} --settings {params.settings:q} {params.data} --gpus {params.gpus} {params.engine}"
+        " --output {output:q} > {log:q} 2>&1"

@@ -18,6 +18,7 @@ REPORT = json.dumps(
         "sources": catalogue.sources(),
         "trainings": catalogue.trainings(),
         "scatter": SCATTERED,
+        "own": OWN,
         "configuration": CONFIGURATION,
     },
     sort_keys=True,
@@ -25,10 +26,11 @@ REPORT = json.dumps(
 FIGURES = [
     *(paths.SCORES_FIGURE.format(supernet=n, score=score) for n, score, _ in catalogue.searches()),
     *(paths.GENOTYPES_FIGURE.format(supernet=n, source=source) for n, source, _ in SOURCES),
-    paths.AGREEMENT_FIGURE,
-    paths.CURVES_FIGURE,
-    *([paths.SCATTER_FIGURE] if SCATTERED else []),
-    paths.RULES_FIGURE,
+    f"{OWN}{paths.AGREEMENT_FIGURE}",
+    f"{OWN}{paths.CURVES_FIGURE}",
+    f"{OWN}{paths.REPLAYS_FIGURE}",
+    *([f"{OWN}{paths.SCATTER_FIGURE}"] if SCATTERED else []),
+    f"{OWN}{paths.RULES_FIGURE}",
 ]
 
 
@@ -37,10 +39,10 @@ rule draw_rules:
         snakefile=shipped("Snakefile"),
         rules=[shipped(f"rules/{path.name}") for path in sorted(BASE.glob("rules/*.smk"))],
     output:
-        figure=paths.RULES_FIGURE,
-        graph=paths.RULES_FIGURE.replace(".svg", ".dot"),
+        figure=f"{OWN}{paths.RULES_FIGURE}",
+        graph=f"{OWN}{paths.RULES_FIGURE}".replace(".svg", ".dot"),
     log:
-        "logs/figures/rules.log",
+        f"{OWN_LOGS}figures/rules.log",
     localrule: True
     conda:
         "../envs/freedarts.yaml"
@@ -49,24 +51,24 @@ rule draw_rules:
         mem_mb=500,
         runtime=5,
     params:
-        nested=NESTED,
-        target=f"{FOLDER}results/report.html",
+        nested=verbatim(NESTED),
+        target=f"{FOLDER}{OWN}report.html",
         configuration=CONFIGURATION,
         code=code("draw_rules.py"),
     shell:
-        "({params.nested} --rulegraph dot -- {params.target} > {output.graph}"
-        " && python -m scripts.draw_rules --graph {output.graph} --output {output.figure}) 2> {log}"
+        "({params.nested} --rulegraph dot -- {params.target:q} > {output.graph:q}"
+        " && python -m scripts.draw_rules --graph {output.graph:q} --output {output.figure:q}) 2> {log:q}"
 
 
 rule report:
     input:
-        "results/tables.md",
+        f"{OWN}tables.md",
         FIGURES,
         template=shipped("freedarts/report/template.html"),
     output:
-        "results/report.html",
+        f"{OWN}report.html",
     log:
-        "logs/report.log",
+        f"{OWN_LOGS}report.log",
     localrule: True
     conda:
         "../envs/freedarts.yaml"
@@ -80,17 +82,17 @@ rule report:
         tables=lambda wildcards, output: Path(output[0]).with_name("tables.md"),
         code=code("report.py"),
     shell:
-        "python -m scripts.report --settings {params.settings:q} --tables {params.tables} --template {input.template}"
-        " {params.folder} --output {output} > {log} 2>&1"
+        "python -m scripts.report --settings {params.settings:q} --tables {params.tables:q} --template {input.template:q}"
+        " {params.folder} --output {output:q} > {log:q} 2>&1"
 
 
 use rule report as report_so_far with:
     input:
         template=shipped("freedarts/report/template.html"),
     output:
-        "results/report-so-far.html",
+        f"{OWN}report-so-far.html",
     log:
-        "logs/report-so-far.log",
+        f"{OWN_LOGS}report-so-far.log",
     params:
         settings=REPORT,
         folder=IN_FOLDER,

@@ -11,7 +11,7 @@ RUN = paths.METRICS.removesuffix("metrics.json")
 rule retrain:
     input:
         genotype=paths.GENOTYPE,
-        data=lambda wildcards: data_manifest(task_dataset(wildcards)),
+        data=planned(lambda wildcards: data_manifest(task_dataset(wildcards))),
     output:
         metrics=paths.METRICS,
         history=f"{RUN}history.csv",
@@ -33,15 +33,16 @@ rule retrain:
         settings=task_settings,
         gpus=gpus,  # not the resource: a profile may ask for it in another form
         engine=engine,
-        data=lambda wildcards, input: f"--data {input.data}" if input.data else "",
+        data=lambda wildcards, input: option("--data", input.data),
         checkpoints=CHECKPOINTS,
         code=lambda wildcards: code(
             "retrain.py",
             f"spaces.{space(wildcards.supernet)}",
             tasks.module(task_dataset(wildcards)),
+            released=catalogue.config["tasks"][wildcards.task].get("draw") == tasks.RELEASED,
         ),
     shell:  # exec: a stop signal to all processes of the job must not end a shell around the training first
-        "exec python -m scripts.retrain --genotype {input.genotype} --task {wildcards.task} --run {wildcards.run} --seed {wildcards.seed}"
+        "exec python -m scripts.retrain --genotype {input.genotype:q} --task {wildcards.task} --run {wildcards.run} --seed {wildcards.seed}"
         " --settings {params.settings:q} {params.data} --gpus {params.gpus} {params.engine}"
         " --workers {threads} {params.checkpoints}"
-        " --output {output.metrics} > {log} 2>&1"
+        " --output {output.metrics:q} > {log:q} 2>&1"

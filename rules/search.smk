@@ -7,7 +7,7 @@ out  results/search/{supernet}/{score}/seed{seed}/scores.json
 
 rule search:
     input:
-        data=lambda w: data_manifest(catalogue.batch(w.supernet, w.score)["dataset"]),
+        data=planned(lambda w: data_manifest(catalogue.batch(w.supernet, w.score)["dataset"])),
     output:
         paths.SEARCH,
     log:
@@ -25,13 +25,14 @@ rule search:
         // 2,
     params:
         settings=planned(lambda w: catalogue.search_settings(w.supernet, w.score)),
-        data=lambda wildcards, input: f"--data {input.data}" if input.data else "",
+        data=lambda wildcards, input: option("--data", input.data),
         code=lambda w: code(
             "search.py",
             f"spaces.{space(w.supernet)}",
             f"scores.{catalogue.score(w.supernet, w.score)['proxy']}",
             *(tasks.module(name) for name in [catalogue.batch(w.supernet, w.score)["dataset"]] if name),
+            released=catalogue.batch(w.supernet, w.score).get("draw") == tasks.RELEASED,
         ),
     shell:
         "python -m scripts.search --supernet {wildcards.supernet} --score {wildcards.score}"
-        " --seed {wildcards.seed} --settings {params.settings:q} {params.data} --output {output} > {log} 2>&1"
+        " --seed {wildcards.seed} --settings {params.settings:q} {params.data} --output {output:q} > {log:q} 2>&1"

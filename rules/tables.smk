@@ -6,20 +6,47 @@ out  results/tables.md, results/tables.csv, results/tables.tex
      results/README.md, this project's README with the tables, for `make readme`
 """
 
+import json
+
+from snakemake.io import IOFile
+from snakemake.logging import logger
+
+from freedarts.results import records
+
+COPIED = "results that were copied here are recorded by `snakemake --touch --forceall`, with the --configfile of theirs"
+
+
+@cache
+def check_records():
+    """Tables that Snakemake has no record of stand for it whatever is selected. WorkflowError where that is wrong."""
+    tables, selected = f"{FOLDER}{OWN}tables.md", json.loads(catalogue.table_settings())
+    if workflow.dag_settings.forceall or not exists(Path(tables)) or workflow.persistence.metadata(IOFile(tables)):
+        return
+    if why := records.stale(Path(FOLDER), Path(tables), selected):
+        raise WorkflowError(f"{tables}: Snakemake has no record of it and would let it stand, but {why}; {COPIED}")
+    logger.warning(f"{tables}: Snakemake has no record of it, so that other settings do not make it again; {COPIED}")
+
+
+@planned
+def selected_results(wildcards):
+    check_records()
+    return list(kinds.files(kinds.selection(catalogue)))
+
 
 rule tables:
     input:
-        lambda wildcards: list(kinds.files(kinds.selection(catalogue))),
+        selected_results,
         numbers=shipped("resources/numbers.yaml"),
         objectives=shipped("resources/objectives.yaml"),
         costs=shipped("resources/costs.yaml"),
+        kept=KEPT_REPLAYS,
     output:
-        md="results/tables.md",
-        csv="results/tables.csv",
-        tex="results/tables.tex",
-        manifest="results/manifest.json",
+        md=f"{OWN}tables.md",
+        csv=f"{OWN}tables.csv",
+        tex=f"{OWN}tables.tex",
+        manifest=f"{OWN}manifest.json",
     log:
-        "logs/tables.log",
+        f"{OWN_LOGS}tables.log",
     localrule: True
     conda:
         "../envs/freedarts.yaml"
@@ -32,13 +59,13 @@ rule tables:
         folder=IN_FOLDER,
         code=code("tables.py", *(f"spaces.{space(supernet)}" for supernet in catalogue.config["supernets"])),
     shell:
-        "python -m scripts.tables --settings {params.settings:q} --numbers {input.numbers}"
-        " --objectives {input.objectives} --published-costs {input.costs} {params.folder} --output {output.md} > {log} 2>&1"
+        "python -m scripts.tables --settings {params.settings:q} --numbers {input.numbers:q}"
+        " --objectives {input.objectives:q} --published-costs {input.costs:q} --kept {input.kept:q} {params.folder} --output {output.md:q} > {log:q} 2>&1"
 
 
 rule readme:
     input:
-        tables="results/tables.md",
+        tables=f"{OWN}tables.md",
         readme=shipped("README.md"),
     output:
         "results/README.md",
@@ -54,4 +81,4 @@ rule readme:
     params:
         code=code("readme.py"),
     shell:
-        "python -m scripts.readme --tables {input.tables} --readme {input.readme} --output {output} > {log} 2>&1"
+        "python -m scripts.readme --tables {input.tables:q} --readme {input.readme:q} --output {output:q} > {log:q} 2>&1"

@@ -5,11 +5,12 @@ The folder lies, or is linked to, beside the manifest: for data/imagenet.json, d
 
 import argparse
 import hashlib
+import os
 from pathlib import Path
 
 from freedarts import tasks
 from freedarts.files import InputError, run, write_json
-from freedarts.tasks import folders
+from freedarts.tasks import folders, images
 
 
 def main() -> None:
@@ -38,10 +39,10 @@ def _check(folder: Path, classes: int, total: int, each: int | None = None) -> d
         sizes = folders.sizes(path)
         if each and len(sizes) != each:
             raise InputError(f"{path}: has {len(sizes)} images, expected {each}")
-        folders.read(path / next(iter(sizes)), 1)
+        images.decode(path / next(iter(sizes)))
         counts[path.name] = len(sizes)
         for name, size in sizes.items():
-            digest.update(f"{path.name}/{name} {size}\n".encode())
+            digest.update(os.fsencode(f"{path.name}/{name} {size}\n"))
     if (count := sum(counts.values())) != total:
         fewest = min(counts, key=counts.get)
         raise InputError(f"{folder}: has {count} images, expected {total}; fewest, {counts[fewest]}, in {fewest}/")

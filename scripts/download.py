@@ -1,11 +1,11 @@
-"""Download a data set with torchvision, which checks it, and write its manifest: the digest of every file."""
+"""Download a data set with torchvision, which checks it, and write its manifest: the digests of its images."""
 
 import argparse
-import hashlib
 from pathlib import Path
 
 from freedarts import tasks
-from freedarts.files import InputError, run, write_json
+from freedarts.files import InputError, run, sha256, write_json
+from freedarts.tasks import cifar
 
 
 def main() -> None:
@@ -16,13 +16,15 @@ def main() -> None:
     )
     arguments = parser.parse_args()
 
-    folder = arguments.output.with_suffix("")
+    folder, source = arguments.output.with_suffix(""), tasks.source(arguments.dataset)
+    cifar.check_place(source, folder)
     try:
-        tasks.source(arguments.dataset)(folder, download=True)
+        source(folder, download=True)
     except (OSError, RuntimeError) as error:
         raise InputError(f"{arguments.dataset} could not be downloaded to {folder} ({error})") from None
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    digests = {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    # Not the archive or what else lies there: trainings go on from checkpoints of the same manifest alone.
+    used = sorted(f"{source.base_folder}/{name}" for name, _ in source.train_list + source.test_list)
+    digests = {name: sha256(folder / name) for name in used}
     write_json(arguments.output, {"dataset": arguments.dataset, "sha256": digests})
 
 

@@ -13,13 +13,14 @@ from freedarts.files import parse_settings, run, write_text
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", required=True, help="JSON: searches, sources, trainings, scatter, configuration")
+    parser.add_argument("--settings", required=True, help="JSON: what the configuration selects")
     parser.add_argument("--tables", required=True, type=Path, help="tables.md")
     parser.add_argument("--template", required=True, type=Path, help="the page, Jinja")
     parser.add_argument("--output", required=True, type=Path, help="the report, HTML")
     arguments = parse_in_folder(parser)
 
-    selected = parse_settings(arguments.settings, ("searches", "sources", "trainings", "scatter", "configuration"))
+    keys = ("searches", "sources", "trainings", "scatter", "own", "configuration")
+    selected = parse_settings(arguments.settings, keys)
     environment = report.environment(selected["configuration"])
     page = report.render(arguments.template, arguments.tables, selected, environment, arguments.folder)
     write_text(arguments.output, page)

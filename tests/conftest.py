@@ -3,6 +3,7 @@
 import gc
 import importlib
 import signal
+import subprocess
 import sys
 from contextlib import redirect_stderr
 from io import StringIO
@@ -51,6 +52,15 @@ def shared() -> Path:
     if not folder.exists():
         pytest.skip("no ../shared with the facts here")
     return folder
+
+
+@pytest.fixture(scope="session")
+def cifar10(shared, tmp_path_factory) -> Path:
+    """Manifest of the real CIFAR-10."""
+    folder = tmp_path_factory.mktemp("data")
+    subprocess.run([sys.executable, shared / "cifar10" / "unpack.py", folder / "cifar10"], check=True)
+    write(folder / "cifar10.json", {"dataset": "cifar10"})
+    return folder / "cifar10.json"
 
 
 @pytest.fixture

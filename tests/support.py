@@ -1,7 +1,10 @@
 """What several test modules share: copies of the project, trainings of seconds, small networks, results."""
 
+import builtins
 import csv
+import errno
 import importlib
+import io
 import json
 import multiprocessing
 import os
@@ -12,10 +15,11 @@ import struct
 import subprocess
 import sys
 import time
-from contextlib import chdir
+from contextlib import ExitStack, chdir
 from copy import deepcopy
 from multiprocessing.connection import Connection
 from pathlib import Path
+from unittest import mock
 
 import torch
 from safetensors.torch import load_file
@@ -25,14 +29,24 @@ from freedarts import files, search, spaces
 from freedarts.nasbench201 import ACCURACIES
 from freedarts.spaces import nasbench201
 from freedarts.study import kinds, paper
-from freedarts.study.paths import ARCHITECTURE_SCORES, CORRELATION, COST, GENOTYPE, LOOKUP, RANKING, SEARCH
+from freedarts.study.paths import (
+    ARCHITECTURE_SCORES,
+    CORRELATION,
+    COST,
+    GENOTYPE,
+    KEPT_REPLAYS,
+    LOOKUP,
+    RANKING,
+    REPLAY,
+    SEARCH,
+)
 from freedarts.study.paths import METRICS as METRICS_PATH
 from freedarts.tables import nasbench201 as nasbench201_table
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "config" / "schema.yaml"
 
-PARTS = ("Snakefile", "rules", "scripts", "freedarts", "config", "resources", "envs", "profiles")
+PARTS = ("Snakefile", "rules", "scripts", "freedarts", "config", "resources", "envs", "profiles", KEPT_REPLAYS)
 # Times, memory and what depends on them; everything else must come out the same again.
 VOLATILE = ("seconds", "memory, MB", "images/s", "hours")
 
@@ -128,8 +142,10 @@ NAMES = {
     "seed": 0,
     "run": 0,
     "architectures": 50,
+    "log": "cifar10-dagger",
 }
 TABLE_SETTINGS = {
+    "name": None,
     "results": {
         "searches": [["nasbench201", "synflow", [0]]],
         "genotypes": [["nasbench201", "synflow", [0]]],
@@ -139,6 +155,8 @@ TABLE_SETTINGS = {
         "correlations": [["synflow", 50, 0]],
         "rankings": [["nasbench201", "synflow"]],
         "trainings": [["t", "nasbench201", "synflow", 0, 0]],
+        "replays": [["cifar10-dagger"]],
+        "replay_runs": [],
         "readings": [],
         "numbers": [],
     },
@@ -157,6 +175,22 @@ METRICS_VALUE = {
     "images_per_second": 100.0,
     "hours": 0.5,
     "device": "cpu",
+}
+LOGGED = {"loss": 3.4, "top1": 10.0, "top5": 50.0}
+STEP = {"step": 0, "logged": LOGGED, "mean": LOGGED, "std": dict.fromkeys(LOGGED, 0.1), "control": LOGGED, "bound": 0.1}
+REPLAY_VALUE = {
+    "log": "cifar10-dagger",
+    "numbers": ["cifar10/freedarts-dagger"],
+    "first": {name: {**LOGGED, "logged": LOGGED, "off": 0.0, "equal": True} for name in ("float64", "float32")},
+    "first_equal": True,
+    "runs": 3,
+    "steps": 1,
+    "rows": [{**STEP, "off": 0.0, "control_off": 1.0, "within": True}],
+    "curves": {"run1": [3.4], "control": [4.4]},
+    "followed_to": 0,
+    "verdict": "followed to step 0",
+    "devices": ["cpu"],
+    "versions": {},
 }
 COUNTS = {"parameters": 10, "parameters_with_auxiliary": 12, "flops": 20, "macs": 30}
 LOOKUP_VALUE = {
@@ -193,6 +227,59 @@ def assert_refused(done: tuple[int, str], message: str) -> None:
     assert len(said.splitlines()) == 1 + said.count("\n  ")
     assert not Path("out").exists()
     assert not Path("checkpoints").exists()
+
+
+class _NoAnswer(io.FileIO):
+    """A file of a disk that fails."""
+
+    def readinto(self, *_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    readall = readinto
+
+
+class FailingReads(ExitStack):
+    """Lets readings below *folder* fail, as nobody can be kept from reading who runs as root.
+
+    paths: what is looked at, listed or opened, in turn. From one *at* on, a place in that list or a path, all readings
+    of this path fail with errno *number*; EIO comes when the content is asked for."""
+
+    def __init__(self, folder: Path, at: int | str | None = None, number: int = 0):
+        super().__init__()
+        self.paths, self._folder, self._number = [], folder, number
+        self._at, self._failing = at, {at} if isinstance(at, str) else set()
+        self._open = io.open
+
+    def __enter__(self) -> list[str]:
+        for name in ("stat", "listdir", "scandir"):
+            self.enter_context(mock.patch.object(os, name, self._guarded(getattr(os, name))))
+        for module in (io, builtins):
+            self.enter_context(mock.patch.object(module, "open", self._opened))
+        return self.paths
+
+    def _fails(self, path: object) -> bool:
+        if isinstance(path, int) or not Path(os.path.abspath(path or "")).is_relative_to(self._folder):
+            return False
+        self.paths.append(os.path.relpath(path, self._folder))
+        if len(self.paths) - 1 == self._at:
+            self._failing.add(self.paths[-1])
+        return self.paths[-1] in self._failing
+
+    def _guarded(self, function):
+        def call(path=".", *rest, **options):
+            if self._fails(path):
+                raise OSError(self._number, os.strerror(self._number), path)
+            return function(path, *rest, **options)
+
+        return call
+
+    def _opened(self, path, mode="r", *rest, **options):
+        if "r" not in mode or "+" in mode or not self._fails(path):
+            return self._open(path, mode, *rest, **options)
+        if self._number != errno.EIO:
+            raise OSError(self._number, os.strerror(self._number), path)
+        file = io.BufferedReader(_NoAnswer(path))
+        return file if "b" in mode else io.TextIOWrapper(file)
 
 
 def copy_project(target: Path) -> Path:
@@ -364,6 +451,7 @@ def write_results(folder: Path) -> None:
         METRICS_PATH: METRICS_VALUE,
         LOOKUP: LOOKUP_VALUE,
         ARCHITECTURE_SCORES: {"architectures": [], "scores": []},
+        REPLAY: REPLAY_VALUE,
         CORRELATION: {"version": "v1_1", "accuracies": dict.fromkeys(nasbench201_table.COLUMNS)},
         RANKING: {"version": "v1_1", "architectures": 15625, "seeds": {"0": None}},
     }
@@ -375,7 +463,8 @@ def call_tables(script, settings: str = json.dumps(TABLE_SETTINGS), **changes) -
     resources = ROOT / "resources"
     given = {"--numbers": "numbers.yaml", "--objectives": "objectives.yaml", "--published-costs": "costs.yaml"}
     given = {option: resources / name for option, name in given.items()} | {"--output": "out/tables.md"} | changes
-    return script("tables", "--settings", settings, *options(given))
+    kept = sorted((ROOT / KEPT_REPLAYS).glob("*.json"))
+    return script("tables", "--settings", settings, "--kept", *kept, *options(given))
 
 
 def judge(script, number: str, *readings: str, output: str = "out.json") -> tuple[int, str]:

@@ -3,12 +3,14 @@
 import copy
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
 
 from freedarts import scores
 from freedarts.files import InputError
+from freedarts.study import paths
 from freedarts.study.catalogue import Catalogue
 from tests.support import ROOT, merged
 
@@ -91,6 +93,8 @@ def build(config: dict) -> Catalogue:
             {"correlation": [{"scores": ["flops"], "architectures": 15626, "seeds": 1}]},
             ["correlation.0.architectures: 15626 is greater than the maximum of 15625"],
         ),
+        ({"name": "search"}, ["name: 'search' is a folder of results/ already; allowed: any but benchmarks, costs"]),
+        ({"name": "Mine"}, ["name: 'Mine' does not match"]),
         ({"scores": {"darts-v1": {"settings": {}}}}, ["scores.darts-v1.settings", "'proxy' is a required"]),
         ({"tasks": {"digits": {"protocol": {"epochs": 8.0}}}}, ["protocol.epochs: 8.0 is not of type 'integer'"]),
         ({"tasks": {"digits": {"protocol": {"learning_rate": math.nan}}}}, ["nan is not of type 'number'"]),
@@ -164,6 +168,18 @@ def test_overrides_hold_on_their_supernet_alone(catalogue):
     assert scale == {"darts-8": 1e-3, "darts-20": 1e-3, "darts-imagenet": 5e-4}
 
 
+def test_a_name_has_a_folder_of_its_own(config, catalogue):
+    assert catalogue.own == "results/"
+    assert Catalogue({**config, "name": "mine"}, ROOT).own == "results/mine/"
+
+
+def test_no_folder_of_results_is_free_for_a_name():
+    patterns = [value for value in vars(paths).values() if isinstance(value, str) and value.startswith("results/")]
+    rules = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "rules").glob("*.smk"))
+    folders = {pattern.split("/")[1] for pattern in patterns} | set(re.findall(r"results/([a-z0-9]+)/", rules))
+    assert folders == set(paths.FOLDERS)
+
+
 def test_quick_selection(catalogue):
     assert sum(len(seeds) for *_, seeds in catalogue.searches()) == 61
     assert len(catalogue.trainings()) == 4
@@ -201,3 +217,25 @@ def test_options_of_an_override_are_laid_over_those_of_the_score(config):
     options = build(config).score("darts-20", "grasp-released-digits")["options"]
     assert options == entry["settings"]["options"] | {"sign": "negative"}
     assert "product" not in build(config).score("mobilenet", "synflow-released")["options"]  # of another proxy
+
+
+def test_home_and_variables_are_filled_in_where_a_path_is_none_as_it_stands(config, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SPACES", str(ROOT / "examples"))
+    monkeypatch.chdir(tmp_path)
+    for name in ("home.pth", "$HOME.py"):
+        (tmp_path / name).touch()
+    (tmp_path / "$HOME.py").write_bytes((ROOT / "examples" / "chain.py").read_bytes())
+    chain = {"channels": 8, "image_size": 32, "classes": 10}
+    config["nasbench201"]["file"] = "~/home.pth"
+    config["supernets"] |= {
+        "chain": chain | {"space": "${SPACES}/chain.py"},
+        "dollar": chain | {"space": "$HOME.py"},  # a file of this name
+    }
+    catalogue = build(config)
+    assert catalogue.benchmark_file() == str(tmp_path / "home.pth")
+    spaces = [catalogue.config["supernets"][name]["space"] for name in ("chain", "dollar", "darts-8")]
+    assert spaces == [str(ROOT / "examples" / "chain.py"), "$HOME.py", "darts"]
+    config["nasbench201"]["file"] = "$NOWHERE/a.pth"
+    with pytest.raises(InputError, match=r"nasbench201.file: no file or folder '\$NOWHERE/a.pth'"):
+        build(config)

@@ -8,6 +8,7 @@ import torch
 
 from freedarts.files import InputError
 from freedarts.jobs.checkpoints import Checkpoints
+from tests.support import FailingReads
 
 
 def state(value: float) -> dict:
@@ -51,6 +52,17 @@ def test_after_damage_the_new_ones_are_kept(checkpoints, tmp_path):
     checkpoints.save(state(0), 0)  # steps before the damaged ones: it begins anew
     assert checkpoints.load()["epoch"] == 0
     assert [path.name for path in tmp_path.glob("*.pt")] == ["step000000000.pt"]
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ESTALE])
+@pytest.mark.parametrize("name", ["step000000002.pt", "."])
+def test_one_that_cannot_be_read_is_no_damaged_one(checkpoints, tmp_path, name, number):
+    """Another one, or none, would train epochs again that are there."""
+    with FailingReads(tmp_path, name, number), pytest.raises(OSError, match="cannot be read") as found:
+        checkpoints.load()
+    assert (found.value.errno, found.value.filename) == (number, str(tmp_path / name).removesuffix("/."))
+    assert len(list(tmp_path.glob("*.pt"))) == 2
+    assert checkpoints.load()["epoch"] == 2
 
 
 def test_file_system_without_locks_is_named_with_the_way_out(tmp_path, monkeypatch):

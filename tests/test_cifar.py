@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 
 from freedarts import tasks
-from freedarts.files import InputError
+from freedarts.files import InputError, read_json
 from freedarts.tasks import cifar
+from tests.support import write
 
 
 @pytest.fixture
@@ -69,7 +70,39 @@ def test_scores_see_the_second_half_without_cutout(images, monkeypatch):
         assert torch.equal(image[:, 4:28, 4:28], inside)
 
 
+def test_stray_files_are_not_in_the_manifest(script, tmp_path, monkeypatch):
+    """A training goes on from checkpoints whose name depends on it."""
+
+    class Source:
+        base_folder, train_list, test_list = "batches", [("b", "md5"), ("a", "md5")], [("c", "md5")]
+
+        def __init__(self, folder, download):
+            for name in "abc":
+                write(folder / self.base_folder / name, name)
+
+    monkeypatch.setattr(tasks, "source", lambda dataset: Source)
+    output = tmp_path / "cifar10.json"
+    assert script("download", "--dataset", "cifar10", "--output", output) == (0, "")
+    identity = tasks.identity(output)
+    assert list(read_json(output)["sha256"]) == ["batches/a", "batches/b", "batches/c"]
+    for stray in (".DS_Store", "batches/.DS_Store", "archive.tar.gz"):
+        write(tmp_path / "cifar10" / stray, "")
+    assert script("download", "--dataset", "cifar10", "--output", output) == (0, "")
+    assert tasks.identity(output) == identity
+
+
 @pytest.mark.parametrize("dataset", tasks.DOWNLOADED)
 def test_missing_files_are_named(dataset, tmp_path):
     with pytest.raises(InputError, match=f"{tmp_path}.*missing or damaged"):
         tasks.load(dataset, tmp_path)
+
+
+@pytest.mark.parametrize("lies", ["cifar-10-python/cifar-10-batches-py", "."])
+def test_files_in_another_folder_are_named_and_not_downloaded_again(lies, script, tmp_path):
+    folder = tmp_path / "cifar10"
+    write(folder / lies / "data_batch_1", "")
+    message = f"{(folder / lies)}: holds data_batch_1 of CIFAR10; move its files to {folder / 'cifar-10-batches-py'}"
+    done = script("download", "--dataset", "cifar10", "--output", tmp_path / "cifar10.json")
+    assert done == (1, f"error: {message}")
+    with pytest.raises(InputError, match=f"^{message}$"):
+        tasks.load("cifar10", tmp_path / "cifar10.json")

@@ -9,6 +9,8 @@ import pytest
 
 from tests.support import ROOT
 
+pytestmark = pytest.mark.long
+
 # script, the modules that are named with it, and modules that must not count
 CASES = [
     (

@@ -1,9 +1,13 @@
 """A driver's sign of life: whose locks and jobs are those of the dead."""
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -60,6 +64,61 @@ def test_of_another_host_it_is_not_known_and_said(tmp_path, other, capsys):
     elsewhere.unlink()
     driver.remove_dead_lock(tmp_path)
     assert not (tmp_path / "locks").exists()
+
+
+@contextmanager
+def another_user(folder: Path) -> Iterator[Path]:
+    """Who may write nothing in *folder*; given from within, as the folders above it let nobody else through."""
+    modes = {path: path.stat().st_mode for path in (folder, *folder.rglob("*")) if path.is_dir()}
+    for path in modes:
+        path.chmod(0o555)
+    root = os.geteuid() == 0
+    try:
+        if root:
+            os.seteuid(65534)
+        yield Path()
+    finally:
+        if root:
+            os.seteuid(0)
+        for path, mode in modes.items():
+            path.chmod(mode)
+
+
+@pytest.fixture
+def dead(tmp_path, monkeypatch) -> Path:
+    """The sign of a dead process, with its locks, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("locks", driver.SIGNS):
+        (tmp_path / name).mkdir()
+    (tmp_path / "locks" / "0.input.lock").touch()
+    sign = tmp_path / driver.SIGNS / f"{driver.HOST}.1"
+    sign.touch()
+    return sign
+
+
+def test_sign_of_another_user_tells_whether_its_process_lives(tmp_path, dead, capsys):
+    dead.chmod(0o444)
+    with another_user(tmp_path) as folder:
+        assert driver.at_work(folder) == []
+        assert driver.remove_dead_lock(folder) is None  # its own sign cannot be written
+    with dead.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with another_user(tmp_path) as folder:
+            assert driver.at_work(folder) == [folder / driver.SIGNS / dead.name]
+            assert driver.doubt(driver.at_work(folder)) is None
+    assert dead.exists()
+    assert list((tmp_path / "locks").iterdir())
+    assert capsys.readouterr().err == ""
+
+
+def test_of_a_sign_that_another_user_lets_nobody_read_it_is_not_known_and_said(tmp_path, dead, capsys):
+    dead.chmod(0)
+    with another_user(tmp_path) as folder:
+        (sign,) = driver.at_work(folder)
+        assert driver.remove_dead_lock(folder) is None
+    said = f"a Snakemake on {driver.HOST}, process 1, is at work here or was killed; if it is dead: rm {sign}"
+    assert capsys.readouterr().err == f"note: {said}\n"
+    assert list((tmp_path / "locks").iterdir())
 
 
 def test_without_locks_nothing_is_removed(tmp_path, other, monkeypatch):

@@ -13,11 +13,11 @@ import pytest
 import yaml
 
 from freedarts import genotype, spaces
-from freedarts.figures import agreement, curves, genotypes, rulegraph, scatter, scores, seeds_name, write_svg
+from freedarts.figures import agreement, curves, genotypes, replays, rulegraph, scatter, scores, seeds_name, write_svg
 from freedarts.genotype import Refused
 from freedarts.spaces import SPACES, darts, mobilenet, nasbench201
 from freedarts.study.paths import ARCHITECTURE_SCORES, GENOTYPE, METRICS, SEARCH
-from tests.support import ROOT, SEARCH_RESULT, assert_refused, options, write
+from tests.support import REPLAY_VALUE, ROOT, SEARCH_RESULT, assert_refused, options, write
 
 PUBLISHED = sorted((ROOT / "resources" / "genotypes").glob("*/*/seed*.json"))
 HISTORY = "epoch,learning_rate,test_error\n0,0.05,50.0\n1,0.01,20.5\n"
@@ -149,6 +149,16 @@ def test_curves_lie_over_the_published_ones_of_their_task(tmp_path):
     assert written.count("synflow on darts-8") == 1
     assert "published log: darts-imagenet, seed 3" in written
     assert "Nothing was trained." in texts(curves.draw({}, published), tmp_path)
+
+
+def test_replays_lie_under_the_log_that_they_follow(tmp_path):
+    figure = replays.draw([REPLAY_VALUE, {**REPLAY_VALUE, "rows": []}])
+    (axes,) = figure.axes
+    logged = [line for line in axes.lines if line.get_label() == "published log"]
+    assert [line.get_xydata().tolist() for line in logged] == [[[0, 3.4]]]
+    written = texts(figure, tmp_path)
+    assert {"cifar10-dagger: followed to step 0", "3 copies", "another seed"} <= set(written)
+    assert "No log was followed beyond its first step." in texts(replays.draw([]), tmp_path)
 
 
 def test_published_curves_are_those_of_the_logs(shared, catalogue):

@@ -1,14 +1,29 @@
 """Files are whole or absent, and what cannot be read is named."""
 
+import errno
 import json
+import os
 import signal
 import subprocess
 import sys
 
 import pytest
 
-from freedarts.files import VERSION, InputError, parse_settings, read_json, replace_file, write_json, write_text
-from tests.support import ROOT
+from freedarts.files import (
+    VERSION,
+    InputError,
+    exists,
+    files_in,
+    message,
+    parse_settings,
+    read_bytes,
+    read_json,
+    replace_file,
+    sha256,
+    write_json,
+    write_text,
+)
+from tests.support import ROOT, FailingReads
 
 KILLED_WHILE_WRITING = """
 import os, signal, sys
@@ -111,6 +126,37 @@ def test_unreadable_json_is_named(content, message, tmp_path):
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=f"^{tmp_path / 'absent.json'}: no such file"):
         read_json(tmp_path / "absent.json")
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ESTALE])
+@pytest.mark.parametrize("read", [read_json, read_bytes, sha256])
+def test_what_cannot_be_read_is_neither_missing_nor_damaged(read, number, tmp_path):
+    write_json(tmp_path / "file.json", {})
+    with FailingReads(tmp_path, "file.json", number), pytest.raises(OSError, match="cannot be read") as found:
+        read(tmp_path / "file.json")
+    assert message(found.value) == f"{tmp_path / 'file.json'}: cannot be read ({os.strerror(number)})"
+
+
+def test_what_cannot_be_looked_at_may_be_there(tmp_path):
+    assert not exists(tmp_path / "file")
+    (tmp_path / "file").touch()
+    assert exists(tmp_path / "file")
+    assert not exists(tmp_path / "file" / "within")
+    with FailingReads(tmp_path, "file", errno.ESTALE), pytest.raises(OSError, match="cannot be read"):
+        exists(tmp_path / "file")
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OSError, match="cannot be read"):
+        exists(tmp_path / "loop")
+
+
+def test_folder_that_cannot_be_listed_is_not_passed_over(tmp_path):
+    assert files_in(tmp_path / "absent") == []
+    for name in ("b", "a/d", "a/c"):
+        write_text(tmp_path / name, "")
+    assert files_in(tmp_path) == [tmp_path / name for name in ("a/c", "a/d", "b")]
+    for name in (".", "a"):
+        with FailingReads(tmp_path, name, errno.EACCES), pytest.raises(OSError, match="cannot be read"):
+            files_in(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from torchvision.transforms import Compose, InterpolationMode
 
 from freedarts import genotype, spaces, tasks, training
@@ -127,6 +128,10 @@ def test_damaged_image_is_named(imagenet_folder, workers, damage, reason):
     assert len(said.splitlines()) == 1
 
 
+def wide_numbers(folder: Path) -> None:
+    Image.new("F", (9, 9)).save(folder / "train/a/0.png", format="TIFF")
+
+
 @pytest.fixture
 def check(script, monkeypatch, imagenet_folder):
     """Check the folder as an ImageNet of 5 classes with so many images to train on; 2 of each class to test on."""
@@ -167,6 +172,8 @@ def test_imagenet_has_its_numbers_of_images():
         (lambda folder: (folder / "train/a/3.png").write_text(""), "train/a/3.png: has 0 bytes, expected an image"),
         (lambda folder: (folder / "val/b/list.txt").write_text("a"), "val/b/list.txt: not an image by its name"),
         (lambda folder: (folder / "val/b/more").mkdir(), "val/b/more: is a folder; expected images alone"),
+        (lambda folder: (folder / "val/f").symlink_to("gone"), "val/f: is a link to gone, which is not there"),
+        (wide_numbers, "train/a/0.png: cannot be read as an image (TIFF of mode F, BitsPerSample (32,), "),
     ],
 )
 def test_incomplete_folder_is_refused_before_training(check, imagenet_folder, damage, message):

@@ -50,7 +50,7 @@ ARROWS = {
     "plugins": "",
     "layers": "",
     "jobs": "",
-    "spaces": "layers",
+    "spaces": "layers tasks",
     "genotype": "spaces",
     "costs": "genotype spaces",
     "baselines": "genotype spaces",

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from freedarts.files import InputError, sha256
-from freedarts.results import manifest, pack, verify
-from freedarts.results.records import Job, add_unrecorded
+from freedarts.results import assembly, manifest, pack, verify
+from freedarts.results.records import Job, add_unrecorded, stale
 from freedarts.results.repair import faults
 from freedarts.study import kinds
 from freedarts.study.paths import COST, METRICS, SEARCH
-from tests.support import NAMES, ROOT, call_tables, write
+from tests.support import NAMES, ROOT, TABLE_SETTINGS, call_tables, write
 
 SEARCHED, TRAINED, COUNTED = (pattern.format(**NAMES) for pattern in (SEARCH, METRICS, COST))
 
@@ -35,7 +35,18 @@ def test_whole_results_match(made):
     stated = manifest.read(manifest.NAME)
     assert {SEARCHED, TRAINED, COUNTED} < set(stated["files"])
     assert set(stated["tables"]) == {f"results/tables.{suffix}" for suffix in ("md", "csv", "tex")}
-    assert set(stated["published"]) == {"numbers", "objectives", "costs"}
+    assert set(stated["published"]) == set(assembly.published(ROOT)) > {"numbers", "objectives", "costs"}
+
+
+def test_tables_of_another_selection_are_told_apart(made):
+    tables = made / "results/tables.md"
+    assert stale(made, tables, TABLE_SETTINGS) is None
+    assert stale(made, tables, TABLE_SETTINGS | {"readings": {}}) == "it shows another selection"
+    more = TABLE_SETTINGS["results"] | {"searches": [["nasbench201", "synflow", [0, 9]]]}
+    missing = "results/search/nasbench201/synflow/seed9/scores.json"
+    assert stale(made, tables, TABLE_SETTINGS | {"results": more}) == f"{missing} is not there"
+    tables.with_name("manifest.json").unlink()
+    assert stale(made, tables, TABLE_SETTINGS | {"readings": {}}) is None
 
 
 def test_changed_missing_and_extra_results_are_listed(made):
@@ -82,7 +93,7 @@ def test_repair_takes_what_the_manifest_says(made):
     stated["files"] |= {str(measured): sha256(measured), "/elsewhere": "0", "results/../elsewhere": "0"}
     training = Job(1.0, [], {}, [TRAINED, history])
     jobs = [training, Job(2.0, [TRAINED], {}, ["results/tables.md", str(manifest.NAME)])]
-    unrecorded = add_unrecorded(jobs, stated)
+    unrecorded = add_unrecorded(jobs, {manifest.NAME: stated})
     assert SEARCHED in unrecorded
     assert not {TRAINED, str(measured), "/elsewhere", "results/../elsewhere"} & set(unrecorded)
     assert not list(faults(jobs))
@@ -102,6 +113,40 @@ def packed(made, tmp_path_factory, monkeypatch) -> Path:
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     monkeypatch.chdir(elsewhere)
     return file
+
+
+@pytest.fixture
+def named(made, script) -> Path:
+    """Beside the tables those of a configuration with a name."""
+    settings = json.dumps({**TABLE_SETTINGS, "name": "mine"})
+    assert call_tables(script, settings, **{"--output": "results/mine/tables.md"}) == (0, "")
+    return manifest.of("mine")
+
+
+def test_manifests_of_named_configurations_are_found(named):
+    assert list(verify.faults(manifest.read(named), set(), ROOT)) == []
+    write(Path("results/retrain/manifest.json"), {})
+    assert manifest.there() == [manifest.NAME, named]
+
+
+def test_tables_of_a_named_configuration_are_packed(named, tmp_path_factory, monkeypatch):
+    file = tmp_path_factory.mktemp("packed") / "mine.zip"
+    pack.pack(file, named)
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    pack.unpack(file)
+    assert manifest.there() == [named]
+    assert list(verify.faults(manifest.read(named), set(), ROOT)) == []
+
+
+def test_faults_of_named_tables_are_theirs(named):
+    finished = []
+    add_unrecorded(finished, {path: manifest.read(path) for path in manifest.there()})
+    tables = named.with_name("tables.csv")
+    tables.write_text("forged")
+    ((job, line),) = faults(finished)
+    assert line == f"{tables}: changed since it was made"
+    names = ("manifest.json", "tables.md", "tables.csv", "tables.tex")
+    assert set(job.outputs) == {str(named.with_name(name)) for name in names}
 
 
 def repack(file: Path, change) -> None:
@@ -168,9 +213,19 @@ def test_packed_file_that_was_cut_writes_nothing(packed, part):
     assert not list(Path.cwd().iterdir())
 
 
+def test_results_may_be_a_link_to_another_disk(packed, tmp_path):
+    (tmp_path / "disk").mkdir()
+    Path("results").symlink_to(tmp_path / "disk")
+    assert pack.unpack(packed) > 4
+    assert found() == []
+    assert Path("results").is_symlink()
+    assert (tmp_path / "disk" / "manifest.json").is_file()
+
+
 def test_link_in_the_way_is_not_followed(packed, tmp_path):
     (tmp_path / "outside").mkdir()
-    Path("results").symlink_to(tmp_path / "outside")
+    Path("results").mkdir()
+    Path("results/search").symlink_to(tmp_path / "outside")
     with pytest.raises(InputError, match=r"outside of results/"):
         pack.unpack(packed)
     assert not list((tmp_path / "outside").iterdir())

@@ -45,7 +45,9 @@ def edited(tmp_path, monkeypatch):
     return edit
 
 
-@pytest.mark.parametrize("space", ["darts", "nasbench201", "mobilenet", SPACE])
+@pytest.mark.parametrize(
+    "space", ["nasbench201", SPACE, *(pytest.param(name, marks=pytest.mark.long) for name in ("darts", "mobilenet"))]
+)
 def test_own_score_is_the_sum_of_squares_and_changes_nothing(space):
     score = scores.from_settings(FISHER | {"precision": "float64"})
     network = search.build(space, SMALL.get(space, OPTIONS), 0)

@@ -95,6 +95,9 @@ def empty(folder: Path) -> None:
         (lambda f: (f / "val/rose/list.csv").write_text("a"), {}, "val/rose/list.csv: not an image by its name"),
         (lambda f: (f / "val/rose/more").mkdir(), {}, "val/rose/more: is a folder; expected images alone"),
         (lambda f: (f / "val/rose/5.png").symlink_to("gone"), {}, "val/rose/5.png: cannot be read (No such file"),
+        (lambda f: (f / "train/lily").symlink_to("gone"), {}, "train/lily: is a link to gone, which is not there"),
+        (lambda f: (f / "test").symlink_to("gone"), {}, "flowers/test: is a link to gone, which is not there"),
+        (lambda f: (f / "val/lily").symlink_to("lily"), {}, "val/lily: cannot be read (Too many levels of symbolic"),
         (lambda f: (f / "train").rename(f / "training"), {}, "flowers: has no train/, so test_fraction is needed"),
         (lambda f: None, {"test_fraction": 0.2}, "has a part to test on, but test_fraction is 0.2; leave it out"),
     ],
@@ -107,6 +110,25 @@ def test_unfit_folder_ends_the_planning(two_parts, config, damage, options, mess
     assert message in str(caught.value)
     assert len(str(caught.value).splitlines()) == 2
     assert "  datasets.flowers: " in str(caught.value)
+
+
+def test_class_called_train_is_recognised(tmp_path):
+    for name in ("boat", "train", "zebra"):
+        write_noise(tmp_path / name, (8, 8))
+    with pytest.raises(InputError, match="where train is a class, with images alone in its folder, test_fraction is"):
+        folders.listing(str(tmp_path))
+    listing = folders.listing(str(tmp_path), 0.25)
+    assert {name: len(images) for name, images in listing.train.items()} == {"boat": 3, "train": 3, "zebra": 3}
+    write_noise(tmp_path / "train" / "steam", (8, 8))  # images of a part, no longer of a class
+    with pytest.raises(InputError, match="has train/, but neither test/ nor val/"):
+        folders.listing(str(tmp_path), 0.25)
+
+
+def test_images_beside_folders_of_other_parts_are_no_class_called_train(tmp_path):
+    for name in ("train", "test"):
+        write_noise(tmp_path / name, (8, 8))
+    with pytest.raises(InputError, match="has a part to test on, but test_fraction is"):
+        folders.listing(str(tmp_path), 0.25)
 
 
 def test_class_with_one_image_cannot_be_split(tmp_path):

@@ -17,6 +17,7 @@ from freedarts.study.paths import (
     CURVES_FIGURE,
     GENOTYPES_FIGURE,
     METRICS,
+    REPLAYS_FIGURE,
     RULES_FIGURE,
     SCATTER_FIGURE,
     SCORES_FIGURE,
@@ -31,6 +32,7 @@ SETTINGS = {
     "sources": [["darts-8", "p", [0]]],
     "trainings": [["t", "nasbench201", "a", 0, 0]],
     "scatter": True,
+    "own": "results/",
     "configuration": "0123abcd",
 }
 FIGURES = [
@@ -39,10 +41,11 @@ FIGURES = [
     GENOTYPES_FIGURE.format(supernet="nasbench201", source="a"),
     GENOTYPES_FIGURE.format(supernet="darts-8", source="a"),
     GENOTYPES_FIGURE.format(supernet="darts-8", source="p"),
-    AGREEMENT_FIGURE,
-    CURVES_FIGURE,
-    SCATTER_FIGURE,
-    RULES_FIGURE,
+    "results/" + AGREEMENT_FIGURE,
+    "results/" + CURVES_FIGURE,
+    "results/" + SCATTER_FIGURE,
+    "results/" + REPLAYS_FIGURE,
+    "results/" + RULES_FIGURE,
 ]
 XMLNS = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
 DRAWING = f"""<?xml version="1.0"?>
@@ -201,14 +204,14 @@ def test_report_of_no_results_says_how_to_make_them(script):
 def test_report_of_some_results_names_the_next_one(script, results):
     missing = SEARCH.format(supernet="nasbench201", score="a", seed=1)
     (results / missing).unlink()
-    (results / AGREEMENT_FIGURE).unlink()
+    (results / "results" / AGREEMENT_FIGURE).unlink()
     found = page(script)
     assert found.tags.count("svg") == len(FIGURES) - 1
     assert "1 of 2" in found.text
     assert found.text.count(f"snakemake {missing}") == 1
 
 
-@pytest.mark.parametrize("name", [FIGURES[0], CURVES_FIGURE])
+@pytest.mark.parametrize("name", [FIGURES[0], "results/" + CURVES_FIGURE])
 @pytest.mark.parametrize("content", ["", DRAWING[:400], "<html></html>", "\0", DRAWING.replace("<use", "<script")])
 def test_broken_figure_spoils_its_place_only(script, results, name, content):
     write(results / name, content)
@@ -309,7 +312,7 @@ def test_report_asks_for_all_tables_and_figures(tmp_path, monkeypatch, catalogue
     monkeypatch.chdir(tmp_path)
     planned = snakemake("results/report.html", "-n", "--quiet", "rules")
     jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", planned, re.MULTILINE)}
-    expected = {"tables": 1, "report": 1, "draw_agreement": 1, "draw_curves": 1, "draw_rules": 1}
+    expected = {"tables": 1, "report": 1, "draw_agreement": 1, "draw_curves": 1, "draw_replays": 1, "draw_rules": 1}
     expected |= {"draw_score": len(catalogue.searches()), "draw_source": len(catalogue.sources())}
     assert expected.items() <= jobs.items()
 

@@ -258,6 +258,19 @@ def test_change_in_a_clone_reruns_the_same(clone, case):
     assert planned(clone, TABLES, "--configfile", OVERLAY) == expected
 
 
+def test_another_selection_on_copied_results_without_records_is_noticed(copy):
+    """Snakemake alone would have nothing to do."""
+    forget_records(copy)
+    said = snakemake(copy, "-n", TABLES, "--configfile", OVERLAY)
+    assert f"{TABLES}: Snakemake has no record of it, so that other settings do not make it again; results that" in said
+    assert "Nothing to be done" in said
+    CASES["one more seed"][0](copy)
+    said = snakemake(copy, "-n", TABLES, "--configfile", OVERLAY, check=False)
+    missing = SEARCH.format("synflow", 1)
+    assert f"{TABLES}: Snakemake has no record of it and would let it stand, but {missing} is not there; " in said
+    assert "`snakemake --touch --forceall`, with the --configfile of theirs" in said
+
+
 def test_result_that_is_missing_in_a_clone_is_made_there(copy):
     missing = copy / SEARCH.format("snip-digits-b8", 0)
     missing.unlink()

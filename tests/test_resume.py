@@ -43,6 +43,13 @@ def finished(tmp_path_factory) -> Path:
     return folder
 
 
+def test_files_of_a_training_are_for_whom_the_umask_lets(finished, tmp_path):
+    (tmp_path / "new").touch()
+    modes = {path.name: path.stat().st_mode for path in finished.rglob("*") if path.is_file()}
+    assert {"metrics.json", "weights.safetensors", "lock"} < set(modes)
+    assert set(modes.values()) == {(tmp_path / "new").stat().st_mode}
+
+
 def steps(folder: Path) -> int:
     """That are saved of the training in *folder*."""
     return max((int(path.stem.removeprefix("step")) for path in folder.glob("checkpoints/*/step*.pt")), default=0)

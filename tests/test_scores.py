@@ -273,11 +273,11 @@ def test_batch_that_does_not_fit_is_named(monkeypatch):
         search.search("darts", SMALL["darts"], score, 0)
     network = search.build("darts", SMALL["darts"], 0)
     with pytest.raises(InputError, match="digits: images of shape \\(3, 32, 32\\), the supernet takes \\(3, 16, 16\\)"):
-        search.draw(network, score, 5, 0)
+        search.draw(network, score, 5, 0, "darts")
     network.image_shape = (3, 32, 32)
     monkeypatch.setattr(tasks, "batch", lambda **_: (torch.zeros(2, 3, 32, 32), torch.tensor([4, 5])))
     with pytest.raises(InputError, match="digits: label 5; allowed in a supernet of 5 classes: 0 to 4"):
-        search.draw(network, score, 5, 0)
+        search.draw(network, score, 5, 0, "darts")
 
 
 @pytest.mark.parametrize("space", SMALL)

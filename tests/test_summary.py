@@ -42,6 +42,18 @@ def test_searches():
     )
 
 
+def test_searches_that_are_found_again_and_those_that_are_not():
+    row = {"supernet": "darts-8", "n": 5, "whole": 5, "shared": 16.0, "of": 16}
+    found = items(
+        again=[
+            {**row, "score": "a"},
+            {**row, "score": "b", "whole": 0, "shared": 6.4},
+            {**row, "score": "c", "n": 0, "shared": None},
+        ]
+    )
+    assert_say(found, "found again .* all 5: `a` on `darts-8`", r"Not found again.*: `b` on `darts-8` \(6.4 of 16\)")
+
+
 def test_agreement_counts_published_sources_alone():
     rows = [
         {"supernet": "darts-8", "source": "published-a", "entries, p": 0.01},

@@ -1,24 +1,37 @@
 """The scripts of the tables and of the README, as commands."""
 
 import csv
+import json
+import re
 from pathlib import Path
 
 import pytest
 
 from freedarts.study.paths import CORRELATION, COST, GENOTYPE, LOOKUP, METRICS, SEARCH
-from tests.support import NAMES, assert_refused, call_tables, write
+from tests.support import NAMES, TABLE_SETTINGS, assert_refused, call_tables, write
 
 
 def test_tables_of_good_results(script, results):
     assert call_tables(script) == (0, "")
     rows = list(csv.DictReader((results / "out" / "tables.csv").open()))
     assert {row["table"] for row in rows} == {
-        *("paper", "numbers", "search", "nasbench201", "lookups", "correlation", "costs", "retraining", "provenance")
+        *("paper", "numbers", "search", "nasbench201", "lookups", "correlation", "costs", "retraining", "provenance"),
+        *("replays", "replayed_steps"),
     }
     assert ("retraining", "error, last epoch", "5.0") in {(row["table"], row["column"], row["value"]) for row in rows}
     text = (results / "out" / "tables.md").read_text(encoding="utf-8")
     assert text.startswith("# ")
-    assert text.count("\n## ") == 11
+    assert text.count("\n## ") == 14
+
+
+def test_tables_of_a_named_configuration_show_what_it_selects(script, results):
+    selected = {**TABLE_SETTINGS, "name": "mine", "results": {**TABLE_SETTINGS["results"], "trainings": []}}
+    assert call_tables(script, json.dumps(selected)) == (0, "")
+    text = (results / "out" / "tables.md").read_text(encoding="utf-8")
+    assert text.startswith("# mine\n")
+    assert {"Searches", "In short"} <= set(re.findall("^## (.+)$", text, re.MULTILINE))
+    assert not re.findall("^## (?:As in the paper|The numbers that|Retraining)", text, re.MULTILINE)
+    assert "Nothing selected." not in text
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def train_by_hand(network: torch.nn.Module, data: Data, seed: int) -> list[tuple
     for epoch in range(PROTOCOL.epochs):
         network.train()
         total, wrong, rate = 0.0, 0, PROTOCOL.learning_rate_at(epoch)
-        for batch in training.epoch_order(60, seed, epoch).split(24):
+        for batch in data.epoch(seed, epoch, 24).order.split(24):
             labels = data.train_labels[batch]
             logits, auxiliary = network(data.train_images[batch])
             loss = F.cross_entropy(logits, labels, label_smoothing=0.1)
@@ -89,11 +89,12 @@ def test_drop_path_grows_over_the_epochs(few_digits):
     assert [path for in_training, path in seen if in_training][::2] == [None, *map(pytest.approx, (0.05, 0.1, 0.15))]
 
 
-def test_order_is_a_permutation_that_changes_with_epoch_and_seed():
-    orders = [training.epoch_order(100, seed, epoch).tolist() for seed in (0, 1) for epoch in (0, 1)]
-    assert all(sorted(order) == list(range(100)) for order in orders)
+def test_order_is_a_permutation_that_changes_with_epoch_and_seed(few_digits):
+    orders = [few_digits.epoch(seed, epoch, 24).order.tolist() for seed in (0, 1) for epoch in (0, 1)]
+    assert all(sorted(order) == list(range(60)) for order in orders)
     assert len(set(map(tuple, orders))) == 4
-    assert training.epoch_order(100, 1, 1).tolist() == orders[3]
+    assert few_digits.epoch(1, 1, 24).order.tolist() == orders[3]
+    assert few_digits.epoch(1, 1, 24, reshuffle=False).order.tolist() == orders[2]
 
 
 def test_evaluation_counts_top_1_and_top_5_of_all_images():

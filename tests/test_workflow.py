@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support import TINY_TASK, command, copy_project, planned, snakemake, table
+from freedarts.jobs.driver import HOST, SIGNS
+from tests.support import ROOT, TINY_TASK, command, copy_project, jobs_of, planned, snakemake, table
 
 pytestmark = pytest.mark.workflow
 
@@ -78,6 +79,40 @@ def test_quick_run_learns_the_digits(quick):
 
 def test_second_run_does_nothing(quick):
     assert planned(quick) == set()
+
+
+def test_dry_run_writes_nothing(tmp_path):
+    """No sign of its own, and it leaves those of the dead and their locks to a run."""
+    write_overlay(tmp_path / "tiny.yaml", TINY)
+    for name in (f"{SIGNS}/{HOST}.1", f"{SIGNS}/elsewhere.2", "locks/0.input.lock"):
+        path = tmp_path / ".snakemake" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+    def state() -> dict[Path, int]:
+        found = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+        found.pop(tmp_path / ".snakemake" / "iocache" / "latest.pkl", None)  # Snakemake's
+        return found
+
+    before = state()
+    for options in (("-n",), ("--dry-run", "--touch")):
+        assert jobs_of(tmp_path, "--configfile", "tiny.yaml", *options)["tables"] == 1
+    assert state() == before
+
+
+def test_result_that_cannot_be_looked_at_is_not_planned_again(tmp_path):
+    overlay = write_overlay(tmp_path / "tiny.yaml", TINY)
+    training = tmp_path / "results/retrain/tiny/nasbench201/synflow-released/seed0/run0/metrics.json"
+    training.parent.mkdir(parents=True)
+    training.symlink_to(training.name)  # leads to itself, which stops root too
+    name = str(training.relative_to(tmp_path))
+    arguments = ("--snakefile", str(ROOT / "Snakefile"), *overlay, "--")
+    why = f"{name}: cannot be read (Too many levels of symbolic links)"
+    for target in ("results/tables.md", name):
+        assert why in snakemake(tmp_path, "-n", *arguments, target, check=False)
+    snakemake(tmp_path, *arguments, "results/status.md")
+    line = f"unreadable: tiny, synflow-released on nasbench201, seed 0, run 0: {why}"
+    assert line in (tmp_path / "results/status.md").read_text()
 
 
 def test_touched_and_reordered_files_rerun_nothing(finished):

@@ -46,9 +46,15 @@ def parse_in_folder(options: argparse.ArgumentParser) -> argparse.Namespace:
     arguments = options.parse_args()
     if arguments.folder:
         folder = arguments.folder.absolute()
-        for name, path in vars(arguments).items():
-            if isinstance(path, Path) and name != "folder":
-                path = path.absolute()
-                setattr(arguments, name, path.relative_to(folder) if path.is_relative_to(folder) else path)
+        for name, value in vars(arguments).items():
+            if isinstance(value, Path) and name != "folder":
+                setattr(arguments, name, _seen_from(folder, value))
+            elif isinstance(value, list):
+                setattr(arguments, name, [_seen_from(folder, path) for path in value])
         os.chdir(folder)
     return arguments
+
+
+def _seen_from(folder: Path, path: Path) -> Path:
+    path = path.absolute()
+    return path.relative_to(folder) if path.is_relative_to(folder) else path

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from freedarts.commands import project
 from freedarts.files import InputError
+from freedarts.study.settings import read_yaml
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -14,9 +15,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake")
 
 
-def show(path: str, arguments: argparse.Namespace) -> None:
-    """Print the text of *path*, which Snakemake makes in the current folder, by the Snakefile there, if there is one.
-    InputError with what Snakemake says if it cannot."""
+def show(page: str, arguments: argparse.Namespace) -> None:
+    """Print the text of *page*, which Snakemake makes in the folder of the configuration, by the Snakefile in the
+    current one, if there is one. InputError with what Snakemake says if it cannot."""
+    path = f"results/{_name(arguments)}{page}"
     snakefile = Path("Snakefile") if Path("Snakefile").is_file() else project() / "Snakefile"
     command = [sys.executable, "-m", "snakemake", "--snakefile", snakefile, "--cores", "1", "--nolock"]
     for option in ("configfile", "config"):
@@ -26,3 +28,11 @@ def show(path: str, arguments: argparse.Namespace) -> None:
     if done.returncode:
         raise InputError(f"{path}: could not be made\n{done.stdout.strip()}")
     print(Path(path).read_text(encoding="utf-8"), end="")
+
+
+def _name(arguments: argparse.Namespace) -> str:
+    """What the configuration says of the folder of its tables."""
+    overlays = [read_yaml(Path(file)) for file in arguments.configfile]
+    overlays += [dict([setting.split("=", 1)]) for setting in arguments.config if "=" in setting]
+    names = [overlay["name"] for overlay in overlays if isinstance(overlay, dict) and "name" in overlay]
+    return f"{names[-1]}/" if names else ""

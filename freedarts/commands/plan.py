@@ -7,4 +7,4 @@ from functools import partial
 
 from freedarts.commands import _snakemake
 
-configure, main = _snakemake.configure, partial(_snakemake.show, "results/plan.md")
+configure, main = _snakemake.configure, partial(_snakemake.show, "plan.md")

@@ -8,4 +8,4 @@ from functools import partial
 
 from freedarts.commands import _snakemake
 
-configure, main = _snakemake.configure, partial(_snakemake.show, "results/status.md")
+configure, main = _snakemake.configure, partial(_snakemake.show, "status.md")

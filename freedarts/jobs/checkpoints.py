@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from freedarts.files import InputError, replace_file
+from freedarts.files import InputError, files_in, read_bytes, replace_file
 
 DIGEST_SIZE = hashlib.sha256().digest_size  # bytes in front of a state: torch loads many a damaged file without a word
 
@@ -39,18 +39,19 @@ class Checkpoints:
                 " on another one, by a link `checkpoints` or with --checkpoints"
             ) from None
 
-        for partial in folder.glob(".step*"):  # of a process that was killed while it wrote
+        for partial in self._files(".step*"):  # of a process that was killed while it wrote
             partial.unlink()
 
-    def _files(self) -> list[Path]:
+    def _files(self, pattern: str = "step*.pt") -> list[Path]:
         """Newest first."""
-        return sorted(self.folder.glob("step*.pt"), reverse=True)
+        return [path for path in reversed(files_in(self.folder)) if path.match(pattern)]
 
     def load(self) -> dict | None:
         """The newest state that is whole. One that is not was damaged by a full disk or a failing machine; it is
-        removed, because it would be kept as the newest in place of those to come."""
+        removed, because it would be kept as the newest in place of those to come. OSError for one that cannot be read:
+        an older one, or none, would throw away epochs that are there."""
         for path in self._files():
-            content = path.read_bytes()
+            content = read_bytes(path)
             digest, state = content[:DIGEST_SIZE], content[DIGEST_SIZE:]
             if hashlib.sha256(state).digest() == digest:
                 return torch.load(io.BytesIO(state), map_location="cpu", weights_only=True)

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from freedarts.files import InputError
+from freedarts.files import InputError, files_in
 
 DRIVER = "FREEDARTS_DRIVER"  # environment variable: the process whose children are jobs, and where its number counts
 PYTHON = "FREEDARTS_PYTHON"  # environment variable: that of Snakemake, which an environment of conda has not
@@ -62,39 +62,49 @@ def end_with_parent(number: int) -> None:
 
 def sign_of_life(folder: Path) -> IO | None:
     """A file in *folder* (Snakemake's `.snakemake`) that this process holds an flock on for as long as it lives: the
-    kernel releases it, however it ends. To be kept open; None where the file system has no locks."""
+    kernel releases it, however it ends. To be kept open; None where the file system has no locks, or nothing can be
+    written."""
     signs, name = folder / SIGNS, f"{HOST}.{os.getpid()}"
-    signs.mkdir(parents=True, exist_ok=True)
-    sign = (folder / f"sign.{name}").open("w")
     try:
+        signs.mkdir(parents=True, exist_ok=True)
+        sign = (folder / f"sign.{name}").open("w")
         fcntl.flock(sign, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.replace(sign.name, signs / name)  # held before anyone sees it
     except OSError:
         return None
-    os.replace(sign.name, signs / name)  # held before anyone sees it
     atexit.register((signs / name).unlink, missing_ok=True)
     return sign
 
 
 def at_work(folder: Path) -> list[Path]:
-    """The signs in *folder* of other processes that live, and of any on other hosts, where the locks of some file
-    systems do not reach. Signs of the dead are removed."""
+    """The signs in *folder* of other processes that live or may live. Signs of the dead are removed."""
     signs = []
-    for sign in sorted((folder / SIGNS).glob("*")):
-        with suppress(FileNotFoundError), sign.open("r+") as file:
-            if elsewhere(sign):
-                signs.append(sign)
-                continue
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    for sign in files_in(folder / SIGNS):
+        if sign.name == f"{HOST}.{os.getpid()}":
+            continue
+        if _held(sign) is False:
+            with suppress(OSError):  # of another user, who lets nobody
                 sign.unlink()
-            except OSError:
-                if sign.name != f"{HOST}.{os.getpid()}":
-                    signs.append(sign)
+        else:
+            signs.append(sign)
     return signs
 
 
-def elsewhere(sign: Path) -> bool:
-    return sign.name.rpartition(".")[0] != HOST
+def _held(sign: Path) -> bool | None:
+    """Whether the process of *sign* lives; None if that cannot be told: the locks of some file systems do not reach
+    other hosts, and another user may let nobody read theirs."""
+    if sign.name.rpartition(".")[0] != HOST:
+        return None
+    try:
+        with sign.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # to share: a file open to read has no other everywhere
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    return False
 
 
 def remove_dead_lock(folder: Path) -> IO | None:
@@ -109,8 +119,8 @@ def remove_dead_lock(folder: Path) -> IO | None:
 
 
 def doubt(signs: list[Path]) -> str | None:
-    """What to do about those of *signs* that are of other hosts; None if none is."""
-    unsure = list(filter(elsewhere, signs))
+    """What to do about those of *signs* of which no lock can tell; None if there are none."""
+    unsure = [sign for sign in signs if _held(sign) is None]
     if not unsure:
         return None
     host, _, pid = unsure[0].name.rpartition(".")

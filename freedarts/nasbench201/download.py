@@ -1,6 +1,7 @@
 """Gets the released benchmark file from Google Drive."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import gdown
@@ -22,7 +23,7 @@ def download(address: str, output: Path, md5_tail: str, retries: int = 5) -> Non
     unchecked = output.with_name(f".{output.name}")
     for found in (unchecked, *output.parent.glob(f"{unchecked.name}*.part")):
         if found.exists() and _md5(found).endswith(md5_tail):  # a kill came between its last byte and the rename
-            found.replace(output)
+            _arrive(found, output)
             return
     try:
         gdown.download(address, str(unchecked), resume=True, retries=retries, timeout=60)
@@ -35,6 +36,13 @@ def download(address: str, output: Path, md5_tail: str, retries: int = 5) -> Non
     if not (md5 := _md5(unchecked)).endswith(md5_tail):
         unchecked.unlink()
         raise InputError(f"{address}: gave a file with the md5 {md5}, expected one that ends in {md5_tail}")
+    _arrive(unchecked, output)
+
+
+def _arrive(unchecked: Path, output: Path) -> None:
+    """With the mode of any new file: gdown's nobody else may read."""
+    os.umask(umask := os.umask(0))
+    unchecked.chmod(0o666 & ~umask)
     unchecked.replace(output)
 
 

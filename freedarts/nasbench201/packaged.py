@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from freedarts.files import InputError, replace_file
+from freedarts.files import InputError, read_bytes, reading, replace_file
 from freedarts.nasbench201 import SIZE, VERSIONS
 from freedarts.spaces.nasbench201 import from_index
 
@@ -63,10 +63,7 @@ def _column(version: str, name: str) -> str:
 
 def _read(path: Path) -> dict[str, np.ndarray]:
     """The columns of a table. InputError for a file that is not the one which this version of the package has."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; install freedarts again") from None
+    content = read_bytes(path)
     if (digest := hashlib.sha256(content).hexdigest()) != (expected := SHA256[path.name]):
         raise InputError(f"{path}: its sha256 is {digest}, expected {expected}; install freedarts again")
     with np.load(io.BytesIO(content)) as table:
@@ -89,7 +86,7 @@ def read_csv(path: Path) -> dict[str, np.ndarray]:
     four decimals. InputError that names the row and what is wrong with it."""
     names = {_column(version, name): name for version, names in VERSIONS.items() for name in names}
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with reading(path), path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: not a CSV file ({error})") from None

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from freedarts.files import InputError
+from freedarts.files import InputError, reading
 from freedarts.nasbench201 import ACCURACIES, COSTS, SIZE, SPLITS, VERSION, VERSIONS, packaged
 from freedarts.spaces.nasbench201 import EDGES, Genotype, from_index, parse_arch
 
@@ -53,7 +53,7 @@ class Table:
 
     version: of the benchmark, which the accuracies tell, or, where they do not, the name of the file. indices: the
     benchmark indices (N,), ascending; metadata: `source` and `source_sha256`. Raises InputError for a file that is
-    missing, damaged, or no such table, and for an unknown version.
+    missing, damaged, or no such table, and for an unknown version; OSError for one that cannot be read.
     """
 
     def __init__(self, path: Path | None = None, version: str = VERSION):
@@ -161,10 +161,10 @@ def _parquet(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, s
     """Indices, columns and metadata of a table file."""
     import pyarrow.parquet as pq  # most of a second, for files of the user alone
 
+    with reading(path), path.open("rb"):  # pyarrow has one error for what cannot be read and what is damaged
+        pass
     try:
         table = pq.ParquetFile(path, memory_map=True).read()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
     except (OSError, ValueError) as error:  # pyarrow's own errors are among them
         raise InputError(f"{path}: not a Parquet table ({str(error).splitlines()[0]}); is it cut short?") from None
     if missing := [name for name in ("index", *COLUMNS) if name not in table.column_names]:

@@ -1,6 +1,7 @@
 """The report: what there is of the results in the current folder, as one HTML file that loads nothing else.
 
-Nothing here raises for a result that is missing or broken: its place says what is wrong and how to make it.
+Nothing here raises for a result that is missing, broken or cannot be read: its place says what is wrong and how to make
+it.
 """
 
 import csv
@@ -16,13 +17,14 @@ from jinja2 import Environment, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from freedarts.files import VERSION, InputError, read_json
+from freedarts.files import VERSION, InputError, exists, message, read_bytes, read_json
 from freedarts.report.svg import inline
 from freedarts.study.code import commit
 from freedarts.study.paths import (
     AGREEMENT_FIGURE,
     CURVES_FIGURE,
     GENOTYPES_FIGURE,
+    REPLAYS_FIGURE,
     RULES_FIGURE,
     SCATTER_FIGURE,
     SCORES_FIGURE,
@@ -37,16 +39,18 @@ BENCHMARKS = Path("results/benchmarks")
 def render(
     template: Path, tables: Path, selected: dict, environment: list[tuple[str, str]], folder: Path | None = None
 ) -> str:
-    """selected: searches, sources and trainings as in the catalogue, and whether there is a scatter plot. environment:
-    (name, value) rows. folder: the current one, as Snakemake calls it where it runs."""
+    """selected: searches, sources, trainings and own as in the catalogue, and whether there is a scatter plot.
+    environment: (name, value) rows. folder: the current one, as Snakemake calls it where it runs."""
+    own = selected["own"]
     engine = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return engine.from_string(template.read_text(encoding="utf-8")).render(
         tables=_tables(tables),
         figures=_figures(selected),
-        curves=_figure("Learning curves", CURVES_FIGURE, "curves"),
-        rules=_figure("Rules of the workflow", RULES_FIGURE, "rules"),
-        scatter=_figure("Scores and accuracies", SCATTER_FIGURE, "scatter") if selected["scatter"] else None,
-        agreement=_figure("Agreement between seeds", AGREEMENT_FIGURE, "agreement"),
+        curves=_figure("Learning curves", own + CURVES_FIGURE, "curves"),
+        replays=_figure("Replays of published trainings", own + REPLAYS_FIGURE, "replays"),
+        rules=_figure("Rules of the workflow", own + RULES_FIGURE, "rules"),
+        scatter=_figure("Scores and accuracies", own + SCATTER_FIGURE, "scatter") if selected["scatter"] else None,
+        agreement=_figure("Agreement between seeds", own + AGREEMENT_FIGURE, "agreement"),
         searches=[_search_row(*case) for case in selected["searches"]],
         trainings=[_training_row(*case) for case in selected["trainings"]],
         environment=environment,
@@ -80,15 +84,15 @@ def _html(markdown: str) -> Markup:
 
 def _tables(tables: Path) -> list[dict]:
     """The sections of tables.md."""
-    parts, why = [], "no such file"
-    if tables.exists():
-        why = "holds no section; is the file cut short?"
-        try:
-            parts = [part.partition("\n") for part in tables.read_text(encoding="utf-8").split("\n## ")[1:]]
-        except UnicodeDecodeError:
-            why = "not UTF-8"
+    parts, why = [], f"{tables}: holds no section; is the file cut short?"
+    try:
+        parts = [part.partition("\n") for part in read_bytes(tables).decode().split("\n## ")[1:]]
+    except UnicodeDecodeError:
+        why = f"{tables}: not UTF-8"
+    except (InputError, OSError) as error:
+        why = message(error)
     if not parts:
-        return [{"title": "Tables", "id": "tables", "missing": _missing(f"{tables}: {why}", str(tables))}]
+        return [{"title": "Tables", "id": "tables", "missing": _missing(why, str(tables))}]
     return [{"title": part[0], "id": f"table-{place}", "html": _html(part[2])} for place, part in enumerate(parts)]
 
 
@@ -111,8 +115,8 @@ def _figures(selected: dict) -> list[dict]:
 def _figure(title: str, path: str, name: str) -> dict:
     try:
         return {"title": title, "path": path, "svg": Markup(inline(Path(path), f"{name}-"))}
-    except InputError as error:
-        return {"title": title, "path": path, "missing": _missing(str(error), path)}
+    except (InputError, OSError) as error:
+        return {"title": title, "path": path, "missing": _missing(message(error), path)}
 
 
 def _missing(why: str, target: str) -> dict:
@@ -123,7 +127,7 @@ def _search_row(supernet: str, score: str, seeds: list[int]) -> dict:
     paths = [SEARCH.format(supernet=supernet, score=score, seed=seed) for seed in seeds]
     verdicts, missing = Counter(), []
     for path in paths:
-        if not Path(path).exists():
+        if not _there(path):
             missing.append(path)
             continue
         verdicts[_value(lambda path=path: read_json(Path(path))["audit"]["verdict"])] += 1
@@ -140,7 +144,7 @@ def _search_row(supernet: str, score: str, seeds: list[int]) -> dict:
 
 def _training_row(task: str, supernet: str, source: str, seed: int, run: int) -> dict:
     path = metrics_path((task, supernet, source, seed, run))
-    done = Path(path).exists()
+    done = _there(path)
     measured = _benchmark(f"retrain/{task}/{supernet}/{source}/seed{seed}/run{run}.tsv")
     return {
         "task": task,
@@ -154,11 +158,19 @@ def _training_row(task: str, supernet: str, source: str, seed: int, run: int) ->
     }
 
 
+def _there(path: str) -> bool:
+    """Also where it cannot be looked up: reading it says so."""
+    try:
+        return exists(Path(path))
+    except OSError:
+        return True
+
+
 def _value(read: Callable[[], object]) -> str:
     """What *read* returns, or that it could not be read."""
     try:
         return str(read())
-    except (InputError, KeyError, TypeError, ValueError):
+    except (InputError, KeyError, OSError, TypeError, ValueError):
         return "unreadable"
 
 

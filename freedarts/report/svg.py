@@ -4,7 +4,7 @@ import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from freedarts.files import InputError
+from freedarts.files import InputError, read_bytes
 
 SVG, LINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 DRAWING = {"svg", "g", "defs", "clipPath", "path", "use", "text", "tspan", "rect", "circle", "line", "image"}
@@ -16,7 +16,8 @@ ET.register_namespace("xlink", LINK)
 def inline(path: Path, prefix: str) -> str:
     """The element to put into the page; *prefix* makes its ids unique there.
 
-    Raises InputError for a file that is missing or broken, or that could run a script or load something.
+    Raises InputError for a file that is missing or broken, or that could run a script or load something; OSError for
+    one that cannot be read.
     """
     root = _read(path)
     _strip(root)
@@ -33,10 +34,9 @@ def inline(path: Path, prefix: str) -> str:
 
 
 def _read(path: Path) -> ET.Element:
+    content = read_bytes(path)
     try:
-        root = ET.parse(path).getroot()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+        root = ET.fromstring(content)
     except (ET.ParseError, LookupError, ValueError) as error:
         raise InputError(f"{path}: not valid SVG ({error}); is the file cut short?") from None
     if root.tag != f"{{{SVG}}}svg" or "viewBox" not in root.attrib:

@@ -4,23 +4,34 @@ from pathlib import Path
 
 from freedarts import tables
 from freedarts.results import read
-from freedarts.study import kinds, paper
+from freedarts.study import kinds, paper, paths
 from freedarts.study.settings import read_yaml
+from freedarts.tables.again import again_table
 from freedarts.tables.correlation import correlation_table
 from freedarts.tables.costs import cost_table
 from freedarts.tables.latex import latex
 from freedarts.tables.nasbench201 import nasbench201_table
 from freedarts.tables.numbers import lookups_table, numbers_table, paper_table
 from freedarts.tables.provenance import provenance_table
+from freedarts.tables.replays import replay_tables
 from freedarts.tables.searches import search_table
 from freedarts.tables.stability import stability_table
 from freedarts.tables.trainings import training_table
 
 PUBLISHED = ("numbers", "objectives", "costs")  # files of resources/ that the tables read
+KEPT = "kept replay "  # before the name of a log whose replay the project keeps
+
+
+def published(base: Path) -> dict[str, Path]:
+    """What the tables read beside results, by name: of the paper and its release, and replays that the project keeps,
+    because they take hours."""
+    kept = sorted((base / paths.KEPT_REPLAYS).glob("*.json"))
+    return {name: base / "resources" / f"{name}.yaml" for name in PUBLISHED} | {f"{KEPT}{p.stem}": p for p in kept}
 
 
 def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str, str]:
-    """selected: what the configuration shows (Catalogue.table_settings). published: YAML files by PUBLISHED. schema:
+    """selected: what the configuration shows (Catalogue.table_settings); if it has a name, no table without a row and
+    no number of the paper that it does not select. published: as the function of that name gives it. schema:
     config/schema.yaml.
 
     Returns {suffix: text}. InputError for a result that is missing or broken.
@@ -34,8 +45,11 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
     correlations = read.results(kinds.CORRELATION, results["correlations"])
     rankings = read.results(kinds.RANKING, results["rankings"])
     trainings = read.trainings(results["trainings"])
+    name = selected["name"]
+    chosen = {number for (number,) in results["numbers"]}
+    entries = paper.read(published["numbers"], schema)
     numbers = _numbers(
-        paper.read(published["numbers"], schema),
+        [entry for entry in entries if name is None or entry["id"] in chosen],
         read.results(kinds.NUMBER, results["numbers"]),
         readings=selected["readings"],
         results=trainings | paper.looked_up(lookups),
@@ -44,16 +58,19 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
     )
     trained = [number for number in numbers if not paper.is_lookup(number)]
     looked_up = [number for number in numbers if paper.is_lookup(number)]
+    kept = {name.removeprefix(KEPT): path for name, path in published.items() if name.startswith(KEPT)}
     made = [
         paper_table(trained),
         numbers_table(trained, selected["tasks"]),
         search_table(searches, genotypes, read_yaml(published["objectives"]), selected["left_out"]),
+        again_table(searches, genotypes, read_yaml(published["objectives"])),
         stability_table(genotypes),
         nasbench201_table(genotypes, lookups, looked_up),
         lookups_table(looked_up),
         correlation_table(correlations, rankings),
         cost_table(costs, read_yaml(published["costs"])),
         training_table(trainings),
+        *replay_tables(read.replays(results["replays"], kept).values()),
         provenance_table(
             {
                 "searches": [result for seeds in searches.values() for result in seeds.values()],
@@ -61,7 +78,8 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
             }
         ),
     ]
-    return {".csv": tables.csv(made), ".tex": latex(made), ".md": tables.markdown(made)}
+    made = [table for table in made if table.rows or name is None]
+    return {".csv": tables.csv(made), ".tex": latex(made), ".md": tables.markdown(made, name)}
 
 
 def _numbers(entries: list[dict], made: dict[tuple, dict], **there: dict) -> list[dict]:

@@ -3,11 +3,12 @@ pandas."""
 
 from pathlib import Path
 
-from freedarts.files import VERSION, InputError, read_json, sha256, sha256_of
-from freedarts.study import kinds, run_folder
+from freedarts.files import VERSION, InputError, exists, read_json, reading, sha256, sha256_of
+from freedarts.study import kinds, paths, run_folder
 from freedarts.study.code import commit
 
 NAME = Path("results/manifest.json")
+TABLES = "tables.md"  # beside it
 FORMAT = 3  # of the manifest; another one is refused
 KEYS = ("settings", "published", "files", "tables")
 
@@ -26,7 +27,7 @@ def make(selected: dict, published: dict[str, Path], tables: dict[str, str]) -> 
         made_by.add(", ".join(f"{name} {version}" for name, version in sorted(versions.items())))
         devices.add(result.get("device"))
         # Snakemake's measurements may be gone, and are no reason to make anything again.
-        files |= {name: sha256(Path(name)) for name in (path, *kind.companions(path)) if Path(name).is_file()}
+        files |= {name: sha256(Path(name)) for name in (path, *kind.companions(path)) if exists(Path(name))}
     at = commit()
     return {
         "format": FORMAT,
@@ -40,6 +41,25 @@ def make(selected: dict, published: dict[str, Path], tables: dict[str, str]) -> 
         "files": files,
         "tables": {name: sha256_of(text.encode()) for name, text in tables.items()},
     }
+
+
+def of(name: str | None) -> Path:
+    """That of a configuration, by its name if it has one."""
+    return NAME.with_name(name) / NAME.name if name else NAME
+
+
+def is_one(path: Path) -> bool:
+    """Whether the path is that of a manifest, there or not."""
+    folder = path.parent
+    named = folder.parent == NAME.parent and folder.name not in paths.FOLDERS
+    return path.name == NAME.name and (folder == NAME.parent or named)
+
+
+def there() -> list[Path]:
+    """All in results/, that of the configuration without a name first."""
+    with reading(NAME.parent):
+        folders = sorted(NAME.parent.iterdir()) if exists(NAME.parent) else []
+    return [path for path in (NAME, *(folder / NAME.name for folder in folders)) if is_one(path) and exists(path)]
 
 
 def read(path: Path) -> dict:

@@ -5,23 +5,24 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from freedarts.files import InputError, parse_json, replace_file, sha256_of
+from freedarts.files import InputError, exists, parse_json, read_bytes, reading, replace_file, sha256_of
 from freedarts.results import manifest
 from freedarts.results.verify import damaged
 
 
-def pack(target: Path) -> int:
-    """Returns the number of files. InputError where the results are not those of the manifest."""
-    stated = manifest.read(manifest.NAME)
+def pack(target: Path, source: Path = manifest.NAME) -> int:
+    """source: the manifest of the results. Returns the number of files. InputError where the results are not as it
+    says."""
+    stated = manifest.read(source)
     files = {**stated["files"], **stated["tables"]}
     if lines := list(damaged(files)):
         raise InputError("\n  ".join(["the results are not as the manifest says; run snakemake first", *lines]))
 
     def write(partial: Path) -> None:
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name in (str(manifest.NAME), *files):
+            for name in (str(source), *files):
                 # A date of its own would make two packs of the same results differ.
-                archive.writestr(zipfile.ZipInfo(name), Path(name).read_bytes(), zipfile.ZIP_DEFLATED)
+                archive.writestr(zipfile.ZipInfo(name), read_bytes(Path(name)), zipfile.ZIP_DEFLATED)
 
     replace_file(target, write)
     return len(files) + 1
@@ -30,20 +31,18 @@ def pack(target: Path) -> int:
 def unpack(source: Path) -> int:
     """Place the results in the current folder. Returns the number of files that were not there."""
     try:
-        with zipfile.ZipFile(source) as archive:
+        with reading(source), source.open("rb") as file, zipfile.ZipFile(file) as archive:
             contents = _checked(archive, source)
-    except FileNotFoundError:
-        raise InputError(f"{source}: no such file") from None
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError, zlib.error) as error:
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
         raise InputError(f"{source}: not a whole zip file ({error}); is it cut short?") from None
-    # A link in the way would lead out of this folder.
+    # results/ may be a link, to another disk; one below it would lead to what is not the results'.
     for name in contents:
         inside = Path(name).resolve()
-        if not inside.is_relative_to(Path.cwd().resolve() / "results"):
+        if not inside.is_relative_to(Path("results").resolve()):
             raise InputError(f"{name}: leads to {inside} here, outside of results/")
-    new = {name: content for name, content in contents.items() if not Path(name).exists()}
+    new = {name: content for name, content in contents.items() if not exists(Path(name))}
     for name, content in contents.items():
-        if name not in new and Path(name).read_bytes() != content:
+        if name not in new and read_bytes(Path(name)) != content:
             raise InputError(f"{name}: is here already, and differs from that in {source}; move it away first")
     for name, content in new.items():
         replace_file(Path(name), lambda partial, content=content: partial.write_bytes(content))
@@ -59,16 +58,17 @@ def _checked(archive: zipfile.ZipFile, source: Path) -> dict[str, bytes]:
         if entry.is_dir() or kind not in (0, stat.S_IFREG):
             raise InputError(f"{source}: {entry.filename} is a folder, a link or a device; allowed: files")
     names = archive.namelist()
-    if str(manifest.NAME) not in names:
+    its = next((name for name in names if manifest.is_one(Path(name))), None)
+    if its is None:
         raise InputError(f"{source}: no {manifest.NAME}; expected what `freedarts pack` wrote")
-    stated = archive.read(str(manifest.NAME))
-    where = f"{source}: {manifest.NAME}"
+    stated = archive.read(its)
+    where = f"{source}: {its}"
     found = manifest.check(parse_json(stated, where, ("format",)), where)
     expected = {**found["files"], **found["tables"]}
-    if odd := sorted({*expected, str(manifest.NAME)} ^ set(names)) or sorted(n for n in names if names.count(n) > 1):
+    if odd := sorted({*expected, its} ^ set(names)) or sorted(n for n in names if names.count(n) > 1):
         raise InputError(f"{source}: {odd[0]}: not once in both the manifest and the archive")
     contents = {name: archive.read(name) for name in expected}
     for name, content in contents.items():
         if sha256_of(content) != expected[name]:
             raise InputError(f"{source}: {name}: wrong digest; expected {expected[name]}")
-    return {**contents, str(manifest.NAME): stated}
+    return {**contents, its: stated}

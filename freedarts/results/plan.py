@@ -44,7 +44,7 @@ def measured(tasks: dict[str, dict], folder: Path) -> dict[str, tuple[float, str
         seconds, devices = [], set()
         for path in sorted((folder / "retrain" / task).glob("*/*/seed*/run*/metrics.json")):
             # A broken file measured nothing, and is the concern of whoever needs its result.
-            with suppress(InputError, TypeError, ZeroDivisionError):
+            with suppress(InputError, OSError, TypeError, ZeroDivisionError):
                 metrics = read_json(path, ("hours", "gpu_hours", "epochs", "device"))
                 if bool(metrics["gpu_hours"]) == bool(settings["gpus"]):
                     seconds.append(3600 * (metrics["gpu_hours"] or metrics["hours"]) / metrics["epochs"])
@@ -106,7 +106,7 @@ def _row(match: re.Match, status: str, tasks: dict[str, dict], seconds: dict[str
 
 def _done(metrics: Path, epochs: int) -> int:
     """Epochs that a training has done which was interrupted, of so many."""
-    with suppress(InputError):
+    with suppress(InputError, OSError):
         found = run_folder.read_progress(metrics.with_name(run_folder.PROGRESS))
         if found["epochs"] == epochs:
             return found["epoch"]

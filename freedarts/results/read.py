@@ -5,10 +5,11 @@ A selection is what Kind.selected of freedarts.study.kinds gives: lists of value
 """
 
 import csv
+from io import StringIO
 from pathlib import Path
 
 from freedarts import genotype
-from freedarts.files import InputError, read_json
+from freedarts.files import InputError, read_bytes, read_json
 from freedarts.genotype import Genotype, Refused
 from freedarts.study import kinds
 from freedarts.study.kinds import Kind
@@ -68,6 +69,12 @@ def architecture_scores(selected: list) -> dict[tuple[str, int, int], dict[int, 
     return found
 
 
+def replays(selected: list, kept: dict[str, Path]) -> dict[str, dict]:
+    """log -> how far it was followed: here, or else as the project keeps it."""
+    here = {log: found for (log,), found in results(kinds.REPLAY, selected).items()}
+    return {log: here.get(log) or read_json(kept[log], kinds.REPLAY.keys) for log in sorted({*here, *kept})}
+
+
 def trainings(selected: list) -> dict[Training, dict]:
     """(task, supernet, source, seed, run) -> metrics.json."""
     return results(kinds.TRAINING, selected)
@@ -75,10 +82,9 @@ def trainings(selected: list) -> dict[Training, dict]:
 
 def history(path: Path) -> list[tuple[int, float]]:
     """The (epoch, test error in percent) of each line of a training's history.csv."""
+    content = read_bytes(path)
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return [(int(row["epoch"]), float(row["test_error"])) for row in csv.DictReader(file)]
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+        rows = csv.DictReader(StringIO(content.decode(), newline=""))
+        return [(int(row["epoch"]), float(row["test_error"])) for row in rows]
     except (UnicodeDecodeError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise InputError(f"{path}: expected numbers in the columns epoch and test_error ({error!r})") from None

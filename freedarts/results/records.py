@@ -2,14 +2,14 @@
 neither torch nor pandas."""
 
 import base64
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from freedarts.files import InputError, read_json
+from freedarts.files import InputError, exists, files_in, read_json
 from freedarts.results import manifest
 from freedarts.study import kinds
 
-TABLES = "results/tables.md"
 # Downloads, and what is read from them or from the user's folders: they may be deleted to free space, and are had again
 # when something needs them. What was made from them stays.
 DATA = "data/"
@@ -23,15 +23,36 @@ class Job:
     inputs: list[str]
     checksums: dict[str, str]  # of the inputs, as they were read
     outputs: list[str] = field(default_factory=list)
-    broken: dict[str, str] = field(default_factory=dict)  # outputs with a record that cannot be read, and why
+    broken: dict[str, str] = field(default_factory=dict)  # outputs with a record that is damaged, and why
+
+
+def recorded(records: Path) -> dict[str, Path]:
+    """The outputs that Snakemake recorded in *records*, each with the file that has its record."""
+    found = {}
+    for path in files_in(records):
+        parts = path.relative_to(records).parts  # a long name is spread over folders that begin with @
+        with suppress(ValueError):  # what a file system or a desktop leaves there
+            found[base64.urlsafe_b64decode("".join(part.removeprefix("@") for part in parts)).decode()] = path
+    return found
+
+
+def stale(folder: Path, tables: Path, selected: dict) -> str | None:
+    """Why *tables* are not those of what is *selected* (Catalogue.table_settings); None if they may be. folder: that
+    results/ lies in."""
+    missing = next((name for name in kinds.files(selected["results"]) if not exists(folder / name)), None)
+    if missing:
+        return f"{missing} is not there"
+    with suppress(InputError):
+        if manifest.read(tables.with_name(manifest.NAME.name))["settings"] != selected:
+            return "it shows another selection"
+    return None
 
 
 def jobs(records: Path) -> list[Job]:
-    """The jobs in Snakemake's records, one file an output. Every rule here has a log file, which no two jobs share."""
+    """The jobs in Snakemake's records. Every rule here has a log file, which no two jobs share. OSError for a record
+    that cannot be read."""
     found, broken = {}, {}
-    for path in sorted(path for path in records.rglob("*") if path.is_file()):
-        parts = path.relative_to(records).parts  # a long name is spread over folders that begin with @
-        output = base64.b64decode("".join(part.removeprefix("@") for part in parts)).decode()
+    for output, path in recorded(records).items():
         try:
             record = read_json(path, ("log", "input", "endtime"))
         except InputError as error:  # Snakemake does not write them in one go
@@ -52,7 +73,8 @@ def maker(name: str, finished: list[Job]) -> Job:
     if kind := next((kind for kind in kinds.KINDS if path.name in kind.beside), None):
         asked = str(path.with_name(Path(kind.path).name))
     else:
-        asked = TABLES if path == manifest.NAME or path.with_suffix(".md") == Path(TABLES) else name
+        of_tables = manifest.is_one(path) or path.with_suffix(".md").name == manifest.TABLES
+        asked = str(path.with_name(manifest.TABLES)) if of_tables else name
     job = next((job for job in finished if asked in job.outputs), None)
     if job is None:
         finished.append(job := Job(0, [], {}, [asked]))
@@ -61,19 +83,19 @@ def maker(name: str, finished: list[Job]) -> Job:
     return job
 
 
-def add_unrecorded(finished: list[Job], stated: dict | None) -> list[str]:
-    """Add to the jobs what their inputs and *stated*, the manifest, say of results. Returns those without a record."""
+def add_unrecorded(finished: list[Job], manifests: dict[Path, dict]) -> list[str]:
+    """Add to the jobs what their inputs and the *manifests* say of results, one that is broken nothing. Returns those
+    without a record."""
     recorded = {name for job in finished for name in job.outputs}
     folders = {Path(name).parent: job.made for job in finished for name in job.outputs}
     named = {name for job in finished for name in job.inputs}
-    if manifest.NAME.is_file():
-        stated = stated or {"files": {}, "tables": {}}
-        tables = maker(str(manifest.NAME), finished)
+    for path, stated in manifests.items():
+        tables = maker(str(path), finished)
         digests = {**stated["files"], **stated["tables"]}
         # As if Snakemake had recorded them: it knows checksums of small inputs alone.
         tables.inputs = [*tables.inputs, *stated["files"]]
         tables.checksums = tables.checksums | {name: f"sha256:{digest}" for name, digest in digests.items()}
-        named |= {str(manifest.NAME), *digests}
+        named |= {str(path), *digests}
     unrecorded = sorted(name for name in named - recorded if _is_result(name))
     for name in unrecorded:
         job = maker(name, finished)

@@ -5,30 +5,31 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError, deserialize
 
-from freedarts.files import InputError, read_json, sha256
+from freedarts.files import InputError, exists, read_bytes, read_json, sha256
 from freedarts.results import manifest
-from freedarts.results.records import DATA, TABLES, Job, maker
+from freedarts.results.records import DATA, Job, maker
 from freedarts.study import kinds, run_folder
 
 
 def faults(finished: list[Job]) -> Iterator[tuple[Job, str]]:
-    """Every job with a result that is gone or damaged, and a line that says which."""
+    """Every job with a result that is gone or damaged, and a line that says which. OSError for one that cannot be
+    read."""
     readers = defaultdict(list)
     for job in finished:
         for name in job.inputs:
             readers[name].append(job)
     for job in finished:
-        present = [name for name in job.outputs if Path(name).exists()]
+        present = [name for name in job.outputs if exists(Path(name))]
         for name in job.outputs:
             if name in present or name.startswith(DATA):
                 continue
-            if present or any(Path(output).exists() for other in readers[name] for output in other.outputs):
+            if present or any(exists(Path(output)) for other in readers[name] for output in other.outputs):
                 yield job, f"{name}: deleted"
-        unreadable = {name: line for name in present if (line := job.broken.get(name) or _unreadable(Path(name)))}
-        yield from ((job, line) for line in unreadable.values())
-        whole = sorted(set(present) - set(unreadable))
+        damaged = {name: line for name in present if (line := job.broken.get(name) or _damage(Path(name)))}
+        yield from ((job, line) for line in damaged.values())
+        whole = sorted(set(present) - set(damaged))
         stated: dict[Path, str] = {}
         for metrics in (name for name in whole if kinds.of(name) is kinds.TRAINING):
             stated |= run_folder.stated(Path(metrics))
@@ -40,15 +41,14 @@ def faults(finished: list[Job]) -> Iterator[tuple[Job, str]]:
                 yield job, f"{name}: changed since it was made"
 
 
-def _unreadable(path: Path) -> str | None:
+def _damage(path: Path) -> str | None:
     try:
-        if path == manifest.NAME:
+        if manifest.is_one(path):
             manifest.read(path)
         elif path.suffix == ".json":
             read_json(path)
         elif path.suffix == ".safetensors":
-            with safe_open(path, "numpy"):
-                pass
+            deserialize(read_bytes(path))
     except InputError as error:
         return str(error)
     except SafetensorError as error:
@@ -56,16 +56,16 @@ def _unreadable(path: Path) -> str | None:
     return None
 
 
-def contradictions(finished: list[Job], stated: dict, base: Path) -> Iterator[tuple[Job, str]]:
-    """The same of results that are as the manifest says and still do not fit together, as `verify` finds it;
+def contradictions(finished: list[Job], path: Path, stated: dict, base: Path) -> Iterator[tuple[Job, str]]:
+    """The same of results that are as the manifest in *path* says and still do not fit together, as `verify` finds it;
     base: the folder of the workflow."""
     from freedarts.results import verify  # which imports pandas
 
-    for path in filter(Path.exists, map(Path, stated["files"])):
-        if kinds.of(str(path)) is kinds.TRAINING:
-            yield from ((maker(str(path), finished), line) for line in verify.headline(path))
-    yield from ((maker(path, finished), line) for path, line in verify.verdicts(stated, base))
-    yield from ((maker(TABLES, finished), line) for line in verify.tables(stated, base))
+    for name in filter(lambda name: exists(Path(name)), stated["files"]):
+        if kinds.of(name) is kinds.TRAINING:
+            yield from ((maker(name, finished), line) for line in verify.headline(Path(name)))
+    yield from ((maker(name, finished), line) for name, line in verify.verdicts(stated, base))
+    yield from ((maker(str(path), finished), line) for line in verify.tables(stated, base))
 
 
 def lost(faulty: Iterable[Job], finished: list[Job]) -> list[str]:

@@ -1,6 +1,6 @@
 """What there is of the paper's numbers, of the trainings and of the searches, what runs and what is missing.
 
-A result that is broken spoils its own line. Imports no torch.
+A result that is broken, or cannot be read, spoils its own line. Imports no torch.
 """
 
 import shlex
@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from freedarts.files import InputError, read_json
+from freedarts.files import InputError, escaped, exists, message, read_json
 from freedarts.results import read
 from freedarts.results.plan import amount
 from freedarts.study import kinds, paper, paths, run_folder
 
-FINISHED, RUNNING, STOPPED, BROKEN, MISSING = "finished", "running", "stopped", "broken", "missing"
+FINISHED, RUNNING, STOPPED, MISSING = "finished", "running", "stopped", "missing"
+BROKEN, UNREADABLE = "broken", "unreadable"  # to be made again; there, and perhaps whole
+STATES = (FINISHED, RUNNING, STOPPED, BROKEN, UNREADABLE, MISSING)
 
 
 @dataclass(frozen=True)
@@ -38,14 +40,14 @@ def training(case: paths.Training, epochs: int | None, seconds: float | None, no
     path = Path(paths.metrics_path(case))
     whole = epochs * seconds / 3600 if epochs and seconds else None
     try:
-        if path.exists():
+        if exists(path):
             metrics = read_json(path, kinds.TRAINING.keys)
             for key in (key for key in kinds.TRAINING.keys if "error" in key):
                 if type(metrics[key]) is not float or not 0 <= metrics[key] <= 100:
                     raise InputError(f"{path}: {key} is {metrics[key]!r}, expected percent")
             return Training(case, FINISHED, f"error {metrics['error_last']:.2f} %", metrics)
         begun = path.with_name(run_folder.PROGRESS)
-        if not begun.exists():
+        if not exists(begun):
             return Training(case, MISSING, hours=whole)
         found = run_folder.read_progress(begun)
         age = now - begun.stat().st_mtime
@@ -56,6 +58,8 @@ def training(case: paths.Training, epochs: int | None, seconds: float | None, no
         each = found["seconds"] or seconds
         left = each and each * (found["epochs"] - found["epoch"]) / 3600
         return Training(case, state, text, hours=left)
+    except OSError as error:
+        return Training(case, UNREADABLE, message(error), hours=None)
     except InputError as error:
         return Training(case, BROKEN, str(error), hours=whole)
     except (TypeError, ValueError) as error:
@@ -103,16 +107,28 @@ def markdown(
 def _results(selection: dict[str, list]) -> Iterator[str]:
     """How many files of each kind there are."""
     for kind in kinds.KINDS:
-        files = set(kind.files(selection[kind.name]))
-        if files:
-            yield f"- {kind.title}: {sum(Path(file).is_file() for file in files)} of {len(files)}"
+        if there := [_there(file) for file in set(kind.files(selection[kind.name]))]:
+            unknown = f", {there.count(None)} {UNREADABLE}" if None in there else ""
+            yield f"- {kind.title}: {there.count(True)} of {len(there)}{unknown}"
+
+
+def _there(file: str) -> bool | None:
+    """None where it cannot be said."""
+    try:
+        return exists(Path(file))
+    except OSError:
+        return None
+
+
+def _fault(error: Exception) -> str:
+    return f"{UNREADABLE}: {message(error)}" if isinstance(error, OSError) else f"{BROKEN}: {error}"
 
 
 def _reading(number: dict, name: str, results: dict, cases: list) -> tuple[dict, str]:
     """What the results that there are give, and a note where the file of the reading says something else: it stays
     while trainings are gone or made again."""
     case, current = (number["id"], name), paper.reading(number, results, cases)
-    stale = Path(kinds.READING.file(case)).exists() and read.result(kinds.READING, case) != current
+    stale = exists(Path(kinds.READING.file(case))) and read.result(kinds.READING, case) != current
     return current, f"; {kinds.READING.file(case)} is out of date" if stale else ""
 
 
@@ -128,8 +144,8 @@ def _number(number: dict, readings: dict[str, list[Training]], tasks: dict[str, 
         try:
             reading, stale = _reading(number, name, metrics, [found.case for found in cases])
             here = _mean(reading) if reading["n"] else "no result"
-        except (InputError, TypeError, ValueError) as error:
-            here = f"{BROKEN}: {error}"
+        except (InputError, OSError, TypeError, ValueError) as error:
+            here = _fault(error)
         else:
             here += (f", **{reading['verdict']}**" if name == "published" else "") + stale
         lines.append(f"- {name}: {here}; {_summary(cases, tasks)}")
@@ -143,21 +159,18 @@ def _lookup(number: dict, cases: list[paper.Case], command: str) -> list[str]:
     lookup = kinds.LOOKUP.path.format(**number["reproduced_by"])
     lines = [f"### {number['id']}", "", f"Release: {number['value']} %, {number['dataset']} {number['measure']}.", ""]
     next_ = ["", f"`{command}{kinds.NUMBER.file((number['id'],))}`", ""]
-    if not Path(lookup).exists():
-        return [
-            *lines,
-            f"- published: no result, **{paper.NOT_RUN}**; not looked up",
-            *next_,
-        ]
     try:
+        if not exists(Path(lookup)):
+            not_run = f"- published: no result, **{paper.NOT_RUN}**; not looked up"
+            return [*lines, not_run, *next_]
         results = paper.looked_up(read.results(kinds.LOOKUP, {case[:2] for case in cases}))
         accuracies = paper.values(number, results, cases)
         if odd := [value for value in accuracies if type(value) is not float or not 0 <= value <= 100]:
             raise InputError(f"{lookup}: an accuracy is {odd[0]!r}, expected percent")
         reading, stale = _reading(number, "published", results, cases)
         here = f"{_mean(reading)} ({reading['version']})" if reading["n"] else "not in this benchmark"
-    except InputError as error:
-        return [*lines, f"- published: {BROKEN}: {error}", *next_]
+    except (InputError, OSError) as error:
+        return [*lines, f"- published: {_fault(error)}", *next_]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         return [*lines, f"- published: {BROKEN}: not as lookup_nasbench201 writes it ({error!r})", *next_]
     return [*lines, f"- published: {here}, **{reading['verdict']}**{stale}", ""]
@@ -173,9 +186,7 @@ def _summary(cases: list[Training], tasks: dict[str, dict]) -> str:
     if not cases:
         return "none"
     counts = Counter(found.state for found in cases)
-    text = ", ".join(
-        f"{counts[state]} {state}" for state in (FINISHED, RUNNING, STOPPED, BROKEN, MISSING) if counts[state]
-    )
+    text = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
     for device in ("GPU", "CPU"):
         left = [
             found
@@ -198,7 +209,7 @@ def _trainings(cases: list[Training], tasks: dict[str, dict], command: str) -> l
     for (task, supernet, source), members in groups.items():
         lines.append(f"- {task}, {source} on {supernet}: {_summary(members, tasks)}")
         lines += [f"  - {_line(found)}" for found in members if found.text]
-        if left := [found.path for found in members if found.state not in (FINISHED, BROKEN)]:
+        if left := [found.path for found in members if found.state not in (FINISHED, BROKEN, UNREADABLE)]:
             lines.append(f"  - `{command}{left[0]}`" + (f" and {len(left) - 1} more" if left[1:] else ""))
     return lines or ["None selected."]
 
@@ -207,16 +218,18 @@ def _searches(selected: list, command: str) -> list[str]:
     lines = []
     for supernet, score, seeds in selected:
         files = [Path(kinds.SEARCH.file((supernet, score, seed))) for seed in seeds]
-        faults = []
-        for path in filter(Path.exists, files):
+        faults, missing = [], []
+        for path in files:
             try:
-                read_json(path, kinds.SEARCH.keys)
-            except InputError as error:
-                faults.append(str(error))
-        missing = [path for path in files if not path.exists()]
+                if exists(path):
+                    read_json(path, kinds.SEARCH.keys)
+                else:
+                    missing.append(path)
+            except (InputError, OSError) as error:
+                faults.append(_fault(error))
         done = len(files) - len(missing) - len(faults)
         lines.append(f"- {score} on {supernet}: {done} of {len(files)} finished")
-        lines += [f"  - broken: {fault}" for fault in faults]
+        lines += [f"  - {fault}" for fault in faults]
         if missing:
             lines.append(f"  - `{command}{missing[0]}`" + (f" and {len(missing) - 1} more" if missing[1:] else ""))
     return lines or ["None selected."]
@@ -227,4 +240,4 @@ def command(configfiles: list[str], overrides: list[str]) -> str:
     parts = ["snakemake"]
     parts += ["--configfile", *configfiles] if configfiles else []
     parts += ["--config", *overrides] if overrides else []
-    return shlex.join([*parts, "--"] if len(parts) > 1 else parts)
+    return escaped(shlex.join([*parts, "--"] if len(parts) > 1 else parts))

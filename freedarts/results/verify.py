@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from freedarts.files import InputError, read_json, sha256, sha256_of
+from freedarts.files import InputError, exists, files_in, read_bytes, read_json, sha256, sha256_of
 from freedarts.results import assembly, read
 from freedarts.study import kinds, paper, run_folder
 
@@ -16,8 +16,8 @@ def faults(manifest: dict, made: set[str], base: Path) -> Iterator[str]:
     another selection. base: the folder of the workflow."""
     yield from damaged(manifest["files"])
     known = {*manifest["files"], *made}
-    for path in sorted(path for part in FOLDERS for path in Path("results", part).rglob("*.json")):
-        if str(path) not in known and path.name != run_folder.PROGRESS:
+    for path in (path for part in FOLDERS for path in files_in(Path("results", part))):
+        if path.suffix == ".json" and str(path) not in known and path.name != run_folder.PROGRESS:
             yield f"{path}: extra, nothing here made it"
     for path in manifest["files"]:
         if kinds.of(path) is kinds.TRAINING:
@@ -29,7 +29,7 @@ def faults(manifest: dict, made: set[str], base: Path) -> Iterator[str]:
 def damaged(files: dict[str, str]) -> Iterator[str]:
     """files: digest by path."""
     for name, expected in files.items():
-        if not Path(name).is_file():
+        if not exists(Path(name)):
             yield f"{name}: missing"
         elif sha256(Path(name)) != expected:
             yield f"{name}: changed since the tables were made"
@@ -81,7 +81,7 @@ def _schema(base: Path) -> Path:
 
 def tables(manifest: dict, base: Path) -> Iterator[str]:
     """The tables, and what the paper and the release print, against the *manifest* and what the results give now."""
-    published = {name: _resource(base, name) for name in assembly.PUBLISHED}
+    published = assembly.published(base)
     for name, path in published.items():
         if sha256(path) != manifest["published"].get(name):
             yield f"{path}: not the one that the tables were made with"
@@ -94,7 +94,7 @@ def tables(manifest: dict, base: Path) -> Iterator[str]:
         text = texts[Path(name).suffix]
         if sha256_of(text.encode()) != digest:
             yield f"{name}: comes out differently from these results"
-        if not Path(name).is_file():
+        if not exists(Path(name)):
             yield f"{name}: missing"
-        elif Path(name).read_bytes() != text.encode():
+        elif read_bytes(Path(name)) != text.encode():
             yield f"{name}: is not what these results give"

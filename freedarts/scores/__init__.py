@@ -121,7 +121,8 @@ class Score:
     precision: str  # float32 or float64
     gate_scale: float | None = None
     activation: str = "built"  # built: as the supernet has it; relu: ReLU6 without its bound
-    data: dict | None = None  # dataset, batch_size, part (train if left out, or test); None: an image of ones
+    # dataset, batch_size, part (train if left out, or test), draw (own, or released); None: an image of ones
+    data: dict | None = None
     options: dict | None = None  # of the proxy's function
 
     def __post_init__(self):
@@ -142,7 +143,7 @@ class Score:
                 raise InputError(f"score settings: {fault}")
         if missing := [key for key, needed in function.options.items() if needed and key not in self.arguments]:
             raise InputError(f"score settings: no option {missing[0]!r}, which the proxy {self.proxy!r} needs")
-        if self.data is not None and not DATA_KEYS <= set(self.data) <= DATA_KEYS | {"part"}:
+        if self.data is not None and not DATA_KEYS <= set(self.data) <= DATA_KEYS | {"part", "draw"}:
             raise InputError(f"score settings: data has {sorted(self.data)}, expected {sorted(DATA_KEYS)}")
         if self.data is None and function.labelled:
             raise InputError(f"score settings: no key 'data', which the proxy {self.proxy!r} needs")
@@ -151,6 +152,11 @@ class Score:
     def arguments(self) -> dict:
         """The options of the proxy's function."""
         return self.options or {}
+
+    @property
+    def released(self) -> bool:
+        """Whether the batch is drawn as the release does."""
+        return bool(self.data) and self.data.get("draw") == tasks.RELEASED
 
     def check_supernet(
         self,

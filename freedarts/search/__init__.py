@@ -42,12 +42,17 @@ def ones(supernet: nn.Module) -> Batch:
     return torch.ones(1, *supernet.image_shape), None
 
 
-def draw(supernet: nn.Module, score: Score, classes: int, seed: int, manifest: Path | None = None) -> Batch:
-    """The batch of *seed*, on the CPU. InputError if it does not fit the supernet."""
+def draw(supernet: nn.Module, score: Score, classes: int, seed: int, space: str, manifest: Path | None = None) -> Batch:
+    """The batch of *seed*, on the CPU; the release's draw goes on where torch's generator stands when the supernet has
+    been built. InputError if it does not fit the supernet."""
     if score.data is None:
         return ones(supernet)
     name = score.data["dataset"]
-    images, labels = tasks.batch(**score.data, seed=seed, manifest=manifest)
+    if score.released:
+        spaces.check_released(space)
+        images, labels = spaces.load(space).released_batch(tasks.load(name, manifest), score.data["batch_size"])
+    else:
+        images, labels = tasks.batch(**score.data, seed=seed, manifest=manifest)
     if images.shape[1:] != supernet.image_shape:
         raise InputError(
             f"{name}: images of shape {tuple(images.shape[1:])}, the supernet takes {supernet.image_shape}"
@@ -197,7 +202,7 @@ def search(
     """
     score.check_supernet(space, **options, datasets=tasks.known(manifest))
     supernet = build(space, options, seed).to(device)
-    batch = draw(supernet, score, options["classes"], seed, manifest)
+    batch = draw(supernet, score, options["classes"], seed, space, manifest)
     with peak_memory(device) as peak:
         start = time.perf_counter()
         objective, scores = compute(supernet, score, batch)

@@ -22,6 +22,8 @@ option_faults(options, final=False, smallest_batch=None)   what does not fit tog
     images
 from_release(state, network) -> state   the release's weights, by name, with the names of a network: as they are
 MACS   by which of the release's counters macs are, `cells` or `table` (freedarts.costs): cells
+released_batch(data, batch_size) -> images, labels   the batch that the release's search in the space draws from
+    CIFAR-10 (freedarts.tasks.released), called where its supernet has just been built: None, not known
 untrainable(genotype) -> str | None   why its network, whose costs can be counted, cannot be trained: None
 """
 
@@ -64,6 +66,7 @@ def _complete(module: ModuleType, name: str) -> None:
         "option_faults": lambda options, **_: iter(()),
         "from_release": lambda state, network: state,
         "MACS": "cells",
+        "released_batch": None,
         "untrainable": lambda genotype: None,
     }
     for key, value in defaults.items():
@@ -78,6 +81,12 @@ def _complete(module: ModuleType, name: str) -> None:
         raise InputError(f"{name}: EDGES: a place beyond the {len(module.DRAWN)} names in DRAWN")
     if sorted(edge for choice, _ in module.CHOICES for edge in choice) != list(edges):
         raise InputError(f"{name}: CHOICES: expected each of the {len(edges)} edges once")
+
+
+def check_released(name: str) -> None:
+    """Raise InputError unless it is known how the release draws a batch for its search in the space."""
+    if not load(name).released_batch:
+        raise InputError(f"score settings: draw 'released': how the release draws for the space {name} is not known")
 
 
 def option_faults(name: str, options: dict, final: bool = False, smallest_batch: int | None = None) -> Iterator[str]:

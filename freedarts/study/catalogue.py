@@ -10,11 +10,11 @@ from contextlib import suppress
 from itertools import product
 from pathlib import Path
 
-from freedarts import plugins, scores, tasks
-from freedarts.files import InputError
+from freedarts import plugins, scores, spaces, tasks
+from freedarts.files import InputError, exists
 from freedarts.nasbench201 import DOWNLOAD, SPACE
-from freedarts.study import checks, kinds, paper, settings
-from freedarts.study.paths import GENOTYPE, LOOKUP, READING, SEARCH, metrics_path
+from freedarts.study import checks, kinds, paper, replays, settings
+from freedarts.study.paths import GENOTYPE, LOOKUP, READING, REPLAY_RUN, SEARCH, metrics_path
 from freedarts.tasks import folders
 
 
@@ -26,14 +26,20 @@ class Catalogue:
     """
 
     def __init__(self, config: dict, base: Path, data: Path = Path("data")):
-        self.data = data
-        self.config, self.resources, schema = config, base / "resources", base / "config" / "schema.yaml"
+        self.data, self.config = data, settings.expanded(config)
+        self.resources, schema = base / "resources", base / "config" / "schema.yaml"
         self.numbers = {number["id"]: number for number in paper.read(self.resources / "numbers.yaml", schema)}
+        self.logs = replays.read(self.resources / "replays.yaml", schema)
         self.listings: dict[str, folders.Listing] = {}
         self.datasets = dict(tasks.DATASETS)
         faults = settings.faults(config, schema) or list(self._dataset_faults()) or list(checks.faults(self))
         if faults:
             raise InputError("the configuration is not valid\n" + "\n".join(f"  {fault}" for fault in faults))
+
+    @property
+    def own(self) -> str:
+        """Where the tables of this configuration lie, and all that is made of its selection."""
+        return f"results/{self.config['name']}/" if "name" in self.config else "results/"
 
     def _dataset_faults(self) -> Iterator[str]:
         """Lists the image folders, because all else depends on what they hold."""
@@ -66,13 +72,14 @@ class Catalogue:
             raise InputError(f"score {source!r} on {supernet!r} is not selected under search")
         if folder := self._missing_folder(supernet, source, selected):
             raise InputError(f"score {source!r} on {supernet!r} is optional under search, and there is no {folder}")
-        return list(range(max(entry["seeds"] for entry in selected)))
+        asked = (entry["seeds"] for entry in selected)
+        return sorted({seed for seeds in asked for seed in (range(seeds) if isinstance(seeds, int) else seeds)})
 
     def _missing_folder(self, supernet: str, score: str, entries: list[dict]) -> Path | None:
         """The folder of images without which *entries*, which select a search, leave it out."""
         dataset = self.batch(supernet, score)["dataset"]
         folder = self.data / dataset if dataset in tasks.IN_DATA else None
-        return folder if folder and not folder.is_dir() and all(entry.get("optional") for entry in entries) else None
+        return folder if folder and not exists(folder) and all(entry.get("optional") for entry in entries) else None
 
     def resource(self, supernet: str, source: str, seed: int) -> Path:
         """The file with a published genotype. InputError if there is none."""
@@ -112,7 +119,10 @@ class Catalogue:
         """InputError if the score's data do not fit the supernet."""
         options, settings = self.config["supernets"][supernet], self.score(supernet, score)
         try:
-            scores.from_settings(settings, self.datasets).check_supernet(**options, datasets=self.datasets)
+            checked = scores.from_settings(settings, self.datasets)
+            checked.check_supernet(**options, datasets=self.datasets)
+            if checked.released:
+                spaces.check_released(options["space"])
         except InputError as error:
             raise InputError(f"{score} on {supernet}: {error}") from None
         return _json({"supernet": options, "score": settings})
@@ -133,7 +143,39 @@ class Catalogue:
         return self.task_settings(task, ("space", "network"))
 
     def training_settings(self, task: str) -> str:
-        return self.task_settings(task, ("space", "dataset", "network", "protocol"))
+        draw = ["draw"] if "draw" in self.config["tasks"][task] else []
+        return self.task_settings(task, ("space", "dataset", "network", "protocol", *draw))
+
+    @property
+    def replayable(self) -> list[str]:
+        """The logs of the release that can be replayed."""
+        return [name for name, log in self.logs.items() if "rows" in log]
+
+    def replay(self, log: str) -> dict:
+        """steps, runs and gpus of the replay of a log, selected or not."""
+        return {"steps": 1, "runs": 3, "gpus": 0, **self.config["replays"].get(log, {})}
+
+    def log_dataset(self, log: str) -> str:
+        return self.config["tasks"][self.logs[log]["task"]]["dataset"]
+
+    def replay_steps(self, log: str, run: str) -> int:
+        return replays.steps(self.replay(log), run)
+
+    def replay_gpus(self, log: str, run: str) -> int:
+        """The first step alone takes seconds, on the CPU."""
+        return 0 if run in replays.FIRST else self.replay(log)["gpus"]
+
+    def replay_settings(self, log: str) -> str:
+        entry = self.logs[log]
+        task = json.loads(self.training_settings(entry["task"]))
+        task.pop("draw", None)  # it is the release's
+        return _json({**task, "training_seed": entry["training_seed"]})
+
+    def replay_runs(self, log: str) -> list[str]:
+        return [REPLAY_RUN.format(log=log, run=run) for run in replays.runs(self.replay(log))]
+
+    def follow_settings(self, log: str) -> str:
+        return _json({key: self.replay(log)[key] for key in ("steps", "runs")})
 
     def images(self, dataset: str) -> int:
         """How many there are of a data set."""
@@ -171,6 +213,7 @@ class Catalogue:
         """The results that the tables are made of, by their kind, and what is shown of them."""
         return _json(
             {
+                "name": self.config.get("name"),
                 "results": kinds.selection(self),
                 "searches": self.searches(),
                 "left_out": self.left_out(),
@@ -194,12 +237,19 @@ class Catalogue:
     def sources(self) -> list[tuple[str, str, list[int]]]:
         """(supernet, source, seeds) of every source that is not searched here, but for those that are matched to a
         search that is not selected."""
-        available = []
+        available, shown = [], self._shown_supernets()
         for name, entry in self.config["sources"].items():
-            for supernet in entry["supernets"]:
+            for supernet in filter(shown.__contains__, entry["supernets"]):
                 with suppress(InputError):
                     available.append((supernet, name, self.seeds(supernet, name)))
         return available
+
+    def _shown_supernets(self) -> set[str]:
+        """All; under a name, those of the selection."""
+        if "name" not in self.config:
+            return set(self.config["supernets"])
+        lists = [n for entry in (*self.config["search"], *self.config["costs"]) for n in entry["supernets"]]
+        return {*lists, *(entry["supernet"] for entry in self.config["retrain"])}
 
     def matched(self, supernet: str, source: str) -> list[str]:
         """The genotypes whose operations *source* is drawn like; none unless it is random-matched."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from freedarts import scores
 from freedarts.files import InputError
 from freedarts.nasbench201 import TABLE
-from freedarts.study import paper, settings
+from freedarts.study import paper, paths, settings
 
 if TYPE_CHECKING:
     from freedarts.study.catalogue import Catalogue
@@ -21,6 +21,7 @@ NO_FILE = "nasbench201.file: null; allowed: path of a NAS-Bench-201 file, or `do
 
 def faults(catalogue: Catalogue) -> Iterator[str]:
     """All of the following."""
+    yield from name_faults(catalogue)
     yield from entry_faults(catalogue)
     yield from source_faults(catalogue)
     yield from file_faults(catalogue)
@@ -28,7 +29,13 @@ def faults(catalogue: Catalogue) -> Iterator[str]:
     yield from search_faults(catalogue)
     yield from selection_faults(catalogue)
     yield from reading_faults(catalogue)
+    yield from replay_faults(catalogue)
     yield from all_number_faults(catalogue)
+
+
+def name_faults(catalogue: Catalogue) -> Iterator[str]:
+    if (name := catalogue.config.get("name")) in paths.FOLDERS:
+        yield f"name: {name!r} is a folder of results/ already; allowed: any but {', '.join(paths.FOLDERS)}"
 
 
 def entry_faults(catalogue: Catalogue) -> Iterator[str]:
@@ -141,6 +148,14 @@ def reading_faults(catalogue: Catalogue) -> Iterator[str]:
         known = [*config["scores"], *([] if searched else config["sources"])]
         if "source" in reading and reading["source"] not in known:
             yield _unknown(f"readings.{name}", "score" if searched else "source", reading["source"], known)
+
+
+def replay_faults(catalogue: Catalogue) -> Iterator[str]:
+    for name in catalogue.config["replays"]:
+        if name not in catalogue.logs:
+            yield _unknown("replays", "log", name, catalogue.replayable)
+        elif why := catalogue.logs[name].get("why"):
+            yield f"replays.{name}: cannot be replayed: {why}; allowed: {', '.join(catalogue.replayable)}"
 
 
 def all_number_faults(catalogue: Catalogue) -> Iterator[str]:

@@ -3,19 +3,22 @@
 import ast
 import hashlib
 import subprocess
+import sys
 from collections.abc import Collection, Iterator
 from functools import cache
 from pathlib import Path
 
 PACKAGE = "freedarts"
+RELEASED = "released"
 BASE = Path(__file__).parents[2]  # the folder of the package
 
 
-def code_digest(*sources: str | Path, without: Collection[str] = ()) -> str:
+def code_digest(*sources: str | Path, without: Collection[str] = (), released: bool = False) -> str:
     """Digest of *sources*, scripts (paths) or modules of the package (dotted names), and of all modules of the package
     that they import, in functions too, but for those *without*, a package with all that is in it, as if their imports
-    were not there. Modules that are chosen by name at run time must be named. Comments, docstrings and layout do not
-    count."""
+    were not there. Nor do modules called `released` count, which few jobs use, unless *released*: they say how the
+    release names weights and draws images. Modules that are chosen by name at run time must be named. Comments,
+    docstrings and layout do not count."""
     excluded = {BASE.joinpath(*module.split(".")) for module in without}
     files: dict[Path, None] = {}
     queue = [_file(source) if isinstance(source, str) else source for source in sources]
@@ -23,7 +26,9 @@ def code_digest(*sources: str | Path, without: Collection[str] = ()) -> str:
         raise ModuleNotFoundError(f"no module {sources[queue.index(None)]}")
     while queue:
         path = queue.pop()
-        if path is not None and path not in files and not excluded.intersection((path.with_suffix(""), *path.parents)):
+        if path is None or path in files or (path.stem == RELEASED and not released):
+            continue
+        if not excluded.intersection((path.with_suffix(""), *path.parents)):
             files[path] = None
             queue += _parsed(path)[1]
     digest = hashlib.sha256()
@@ -91,12 +96,19 @@ def _file(module: str) -> Path | None:
 
 
 def commit() -> str | None:
-    """The commit of the code, with a + if files differ from it; None outside a git checkout."""
+    """The commit of the code, with a + if files differ from it; None outside a git checkout, and where git fails, which
+    a line says."""
+    own = f"safe.directory={BASE.resolve()}"  # also of another user's: its code runs anyway
     try:
         head, changed = (
-            subprocess.run(["git", "-C", BASE, *command], capture_output=True, text=True, check=True).stdout.strip()
+            subprocess.run(
+                ["git", "-c", own, "-C", BASE, *command], capture_output=True, text=True, check=True
+            ).stdout.strip()
             for command in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
         )
-    except (OSError, subprocess.CalledProcessError):
+    except (OSError, subprocess.CalledProcessError) as error:
+        if (BASE / ".git").exists():
+            reason = getattr(error, "stderr", None) or str(error)
+            print(f"{BASE}: the commit is not known: {' '.join(reason.split())}", file=sys.stderr)
         return None
     return head + "+" * bool(changed)

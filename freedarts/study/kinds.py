@@ -14,7 +14,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from freedarts.study import paths, run_folder
+from freedarts.study import paths, replays, run_folder
 
 if TYPE_CHECKING:
     from freedarts.study.catalogue import Catalogue
@@ -140,6 +140,23 @@ TRAINING = Kind(
     beside=run_folder.FILES,
     measured=True,
 )
+REPLAY_RUN = Kind(
+    "replay_runs",
+    "Runs of replays",
+    paths.REPLAY_RUN,
+    ("replay",),
+    lambda catalogue: [(log, replays.runs(catalogue.replay(log))) for log in catalogue.config["replays"]],
+    keys=("log", "run", "training_seed", *replays.MEASURES, "device", "versions"),
+    measured=True,
+)
+REPLAY = Kind(
+    "replays",
+    "Replays of the release's logs",
+    paths.REPLAY,
+    ("follow",),
+    lambda catalogue: [(log,) for log in catalogue.config["replays"]],
+    keys=("log", "numbers", "first", "first_equal", "rows", "curves", "followed_to", "verdict"),
+)
 READING = Kind(
     "readings",
     "Readings of the paper's numbers",
@@ -157,7 +174,20 @@ NUMBER = Kind(
     keys=("id", "value", "verdict", "genotype", "readings"),
 )
 
-KINDS = (SEARCH, GENOTYPE, COST, LOOKUP, ARCHITECTURE_SCORES, CORRELATION, RANKING, TRAINING, READING, NUMBER)
+KINDS = (
+    SEARCH,
+    GENOTYPE,
+    COST,
+    LOOKUP,
+    ARCHITECTURE_SCORES,
+    CORRELATION,
+    RANKING,
+    TRAINING,
+    REPLAY_RUN,
+    REPLAY,
+    READING,
+    NUMBER,
+)
 
 
 def selection(catalogue: Catalogue) -> dict[str, list]:

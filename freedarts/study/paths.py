@@ -9,13 +9,21 @@ CORRELATION = "results/nasbench201/correlations/{score}/{architectures}/seed{see
 RANKING = "results/nasbench201/rankings/{supernet}/{score}.json"
 READING = "results/numbers/{number}/{reading}.json"
 NUMBER = "results/numbers/{number}.json"
+REPLAY_RUN = "results/replays/{log}/{run}.json"
+REPLAY = "results/replays/{log}.json"
+KEPT_REPLAYS = "benchmarks/results/replays"  # of the project, below its own folder
 METRICS = "results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json"
 SCORES_FIGURE = "results/figures/scores/{supernet}/{score}.svg"
 GENOTYPES_FIGURE = "results/figures/genotypes/{supernet}/{source}.svg"
-AGREEMENT_FIGURE = "results/figures/agreement.svg"
-CURVES_FIGURE = "results/figures/curves.svg"
-SCATTER_FIGURE = "results/figures/scatter.svg"
-RULES_FIGURE = "results/figures/rules.svg"
+# Of all that a configuration selects: in results/ or, where it has a name, in results/NAME/.
+AGREEMENT_FIGURE = "figures/agreement.svg"
+CURVES_FIGURE = "figures/curves.svg"
+SCATTER_FIGURE = "figures/scatter.svg"
+REPLAYS_FIGURE = "figures/replays.svg"
+RULES_FIGURE = "figures/rules.svg"
+# Which no configuration may have for a name.
+FOLDERS = ("benchmarks", "costs", "evaluate", "figures", "genotypes", "nasbench201", "numbers", "preflight", "replays")
+FOLDERS += ("retrain", "search")
 
 Training = tuple[str, str, str, int, int]  # task, supernet, source, search seed, run
 

@@ -103,8 +103,8 @@ def _row(key: Key, section: str, defaults: dict, spaces: list[str]) -> str:
     if "NAME" not in key.path and "[]" not in key.path:
         value = defaults
         for part in key.path.split("."):
-            value = value[part]
-        default = "" if isinstance(value, dict) else _code(value)
+            value = value.get(part, ...)
+        default = "–" if value is ... else "" if isinstance(value, dict) else _code(value)
     elif "default" in key.schema:
         default = _code(key.schema["default"])
     path = key.path.removeprefix(section).removeprefix(".") or section

@@ -3,7 +3,7 @@ the whole folder, and, until they are there, how far the training is."""
 
 from pathlib import Path
 
-from freedarts.files import InputError, read_json, sha256, write_json
+from freedarts.files import InputError, exists, read_json, sha256, write_json
 
 FILES = ("history.csv", "protocol.json", "weights.safetensors")
 PROGRESS = "progress.json"
@@ -25,7 +25,7 @@ def stated(metrics: Path) -> dict[Path, str]:
 def check(metrics: Path) -> None:
     """InputError if a file beside *metrics* is not the one that the training wrote."""
     for path, digest in stated(metrics).items():
-        if path.exists() and sha256(path) != digest:
+        if exists(path) and sha256(path) != digest:
             raise InputError(f"{path}: changed since it was made")
 
 

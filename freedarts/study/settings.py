@@ -3,7 +3,10 @@
 Imports no torch: everything is checked before any job starts, and once more by the job, which may be called by hand.
 """
 
+import json
 import math
+import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 
 from freedarts import nasbench201, plugins, scores, spaces, tasks
-from freedarts.files import InputError, parse_json
+from freedarts.files import InputError, parse_json, read_bytes
 
 ARCHITECTURE_PROXIES = ("parameters", "flops", "synflow", "snip", "grasp")
 Datasets = Mapping[str, tasks.Facts]
@@ -20,6 +23,11 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one of pure Python
 
 def _number(checker, value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+STRING, MERGE, *NUMBERS = (f"tag:yaml.org,2002:{name}" for name in ("str", "merge", "int", "float"))
+MISREAD = re.compile(r"[-+]?(0[0-7_]+$|[0-9_]+:)")  # to the base 8 (010 is 8) and 60 (1:30 is 90)
+PATHS = ("file", "folder", "proxy", "space")  # keys whose values may be paths
 
 
 # JSON Schema takes 5.0 for an integer and Python's NaN for a number; range(5.0) and a rate of NaN fail much later.
@@ -31,14 +39,63 @@ _Validator = validators.extend(
 )
 
 
-def read_yaml(path: Path) -> object:
-    """Raises InputError for a file that is not valid YAML."""
+def read_yaml(path: Path, foreign: bool = False) -> object:
+    """Raises InputError for a file that is not valid YAML, has a key twice, of which readers of YAML take the last, or,
+    unless it is *foreign*, has a name or number that YAML 1.1 reads as something else than it looks like."""
+    content = read_bytes(path)
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), LOADER)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+        loader = LOADER(content.decode())
+        root = loader.get_single_node()
+        for node in _nodes(root):
+            if isinstance(node, yaml.MappingNode):
+                _check_keys(node, loader, foreign, str(path))
+            elif isinstance(node, yaml.ScalarNode) and not foreign:
+                _check_number(node, loader, str(path))
+        return root and loader.construct_document(root)
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+
+
+def check_config(path: Path, foreign: bool = False) -> None:
+    """The same of a file that Snakemake has read, as JSON or else as YAML."""
+    content = read_bytes(path)
+    try:
+        json.loads(content.decode())
+    except ValueError:
+        read_yaml(path, foreign)
+    else:
+        parse_json(content, str(path), constant=float)
+
+
+def _nodes(root: yaml.Node | None) -> Iterator[yaml.Node]:
+    """All of a document, each once: aliases lead to the same node."""
+    queue, seen = [root] if root else [], set()
+    while queue:
+        node = queue.pop()
+        if id(node) not in seen:
+            seen.add(id(node))
+            yield node
+            if isinstance(node, yaml.MappingNode):
+                queue += [part for pair in reversed(node.value) for part in reversed(pair)]
+            elif isinstance(node, yaml.SequenceNode):
+                queue += reversed(node.value)
+
+
+def _check_keys(mapping: yaml.MappingNode, loader: yaml.Loader, foreign: bool, where: str) -> None:
+    first: dict[tuple[str, str], yaml.Node] = {}
+    for key, _ in mapping.value:
+        line = key.start_mark.line + 1
+        if (other := first.setdefault((key.tag, str(key.value)), key)) is not key:
+            raise InputError(f"{where}: the key {key.value} twice, in lines {other.start_mark.line + 1} and {line}")
+        if not foreign and key.tag not in (STRING, MERGE):
+            read = loader.construct_object(key, deep=True)
+            raise InputError(f"{where}, line {line}: the key {key.value} is read as {read!r}, no name; quote it")
+
+
+def _check_number(scalar: yaml.ScalarNode, loader: yaml.Loader, where: str) -> None:
+    if scalar.tag in NUMBERS and MISREAD.match(scalar.value):
+        read, line = loader.construct_object(scalar), scalar.start_mark.line + 1
+        raise InputError(f"{where}, line {line}: {scalar.value} is read as {read}; write that, or quote it as text")
 
 
 def typed(value: object) -> object:
@@ -52,14 +109,26 @@ def typed(value: object) -> object:
         return value
     try:
         read = yaml.load(value, LOADER)
-    except yaml.YAMLError:
+    except (UnicodeEncodeError, yaml.YAMLError):
         return value
-    return read if read is None or isinstance(read, (bool, int, float)) else value
+    plain = read is None or (isinstance(read, (bool, int, float)) and not MISREAD.match(value))
+    return read if plain else value
+
+
+def expanded(value: object, key: object = None) -> object:
+    """*value*, of the configuration, with ~ and environment variables filled in where a path is none as it stands."""
+    if isinstance(value, dict):
+        return {name: expanded(each, name) for name, each in value.items()}
+    if isinstance(value, list):
+        return [expanded(each) for each in value]
+    if key in PATHS and isinstance(value, str) and not os.path.exists(value):
+        return os.path.expanduser(os.path.expandvars(value))
+    return value
 
 
 def faults(value: object, schema: Path, definition: str | None = None) -> list[str]:
     """What is wrong with *value* by the *schema* file, or one of its definitions; one line a fault, place first."""
-    rules = yaml.load(schema.read_bytes(), LOADER)
+    rules = read_yaml(schema)
     if definition:
         rules = {"$ref": f"#/$defs/{definition}", "$defs": rules["$defs"]}
     found = []
@@ -93,6 +162,7 @@ def task_faults(
             yield f"dataset: {fault}"
             return
         yield from _data_faults(network, task["dataset"], datasets)
+        yield from _draw_faults(task)
         facts = datasets[task["dataset"]]
         if task["protocol"].get("color_jitter") and facts.small:
             yield f"protocol.color_jitter: true, but the images of {task['dataset']} are not transformed as ImageNet's"
@@ -105,6 +175,15 @@ def task_faults(
         if not smallest_batch:
             yield f"gpus: {processes}, but the last batch has {images % size or size} images for them"
     yield from spaces.option_faults(task["space"], network, final=True, smallest_batch=smallest_batch)
+
+
+def _draw_faults(task: dict) -> Iterator[str]:
+    try:
+        tasks.check_draw(task["dataset"], task.get("draw", tasks.OWN))
+    except InputError as error:
+        yield str(error)
+    if task.get("draw") == tasks.RELEASED and not task["protocol"].get("reshuffle", True):
+        yield "protocol.reshuffle: false, but the release's draw has an order for each epoch; allowed: true"
 
 
 def _data_faults(network: dict, dataset: str, datasets: Datasets) -> Iterator[str]:
@@ -147,6 +226,8 @@ def architecture_score_faults(score: dict, datasets: Datasets) -> Iterator[str]:
         yield from _data_faults(network, data["dataset"], datasets)
         try:
             tasks.check_batch(datasets, **data)
+            if data.get("draw") == tasks.RELEASED:
+                yield f"data.draw: {tasks.RELEASED}; allowed for searches alone"
         except InputError as error:
             yield str(error)
 
@@ -156,17 +237,18 @@ _ODD = {
     "cost_settings": task_faults,
     "retrain_settings": task_faults,
     "architecture_score": architecture_score_faults,
+    "replay_settings": task_faults,
     "image_folder": lambda value, datasets: (),
 }
 
 
 def parse(text: str, definition: str, schema: Path, datasets: Datasets = tasks.DATASETS) -> dict:
     """The JSON object given as --settings; definition: search_settings, cost_settings, retrain_settings,
-    architecture_score or image_folder, in the file *schema*; datasets: those that there are.
+    replay_settings, architecture_score or image_folder, in the file *schema*; datasets: those that there are.
 
     Raises InputError with all faults in one message.
     """
-    value = parse_json(text.encode(), "--settings", constant=float)  # so that a message can say where one stands
+    value = parse_json(os.fsencode(text), "--settings", constant=float)  # so that a message can say where one stands
     if found := faults(value, schema, definition) or list(_ODD[definition](value, datasets)):
         raise InputError("\n  ".join(["--settings are not valid", *found]))
     return value

@@ -16,6 +16,11 @@ Results of the searches, counts and trainings that the configuration selects, be
 `darts-20` and `darts-imagenet`. This file is made by `snakemake results/tables.md`; `tables.csv` holds the same values
 unrounded.
 """
+NAMED = """# {name}
+
+Results of what the configuration `{name}` selects. This file is made by Snakemake with that configuration's file;
+`tables.csv` beside it holds the same values unrounded.
+"""
 
 
 @dataclass(frozen=True)
@@ -45,9 +50,11 @@ class Table:
         return f"## {self.title}\n\n{text}\n\n{self.note}\n"
 
 
-def markdown(tables: Iterable[Table]) -> str:
+def markdown(tables: Iterable[Table], name: str | None = None) -> str:
+    """name: of the configuration."""
     tables = list(tables)
-    return "\n".join([INTRODUCTION, in_short(tables), *(table.markdown() for table in tables)])
+    introduction = INTRODUCTION if name is None else NAMED.format(name=name)
+    return "\n".join([introduction, in_short(tables), *(table.markdown() for table in tables)])
 
 
 def csv(tables: Iterable[Table]) -> str:

@@ -11,19 +11,19 @@ from freedarts.genotype import Genotype, Refused
 from freedarts.tables import Column, Table, decimals, formats, rows
 
 NOTE = """\
-n searches each, with the seeds 0 to n - 1. `objective` is the scalar whose gradient gives the scores, `printed` what
-the release's notebook printed for that seed. It is the sum of the logits for SynFlow, the cross-entropy for SNIP and
-for GraSP, which takes second derivatives. `verdict` is the audit's: the scores are computed a second time in a way
-that exact arithmetic could not tell from the first (a float32 score in float64; a float64 score with every weight
-times 1 + u·2⁻⁵⁰, u in {−1, 0, 1}); `sound` if they differ by at most 1 % of the largest score and select the same
-genotype, else `noise`; `overflow` if a value left the range of the precision; `not run` where a folder of images is
-not there (once it is, the next run includes the search). `largest score` is that of the first and of the second
-computation, for seed 0; `largest difference` is the worst of the n, as a share of the largest score. The `shared`
-columns count the (operation, input) entries, `of` so many, that two genotypes have in common, on average: with the
-second computation, between two seeds, with the genotype that the paper published for the same proxy and seed (which has
-the same random gates, so that more than chance needs no information in the score; for SNIP and GraSP it saw CIFAR-10),
-and by chance between two uniformly random genotypes. `seconds` (scoring alone, one CPU thread) and `memory` (above what
-the process held before) are medians."""
+n searches each, with the seeds 0 to n - 1 where the configuration does not list them. `objective` is the scalar whose
+gradient gives the scores, `printed` what the release's notebook printed for that seed. It is the sum of the logits
+for SynFlow, the cross-entropy for SNIP and for GraSP, which takes second derivatives. `verdict` is the audit's: the
+scores are computed a second time in a way that exact arithmetic could not tell from the first (a float32 score in
+float64; a float64 score with every weight times 1 + u·2⁻⁵⁰, u in {−1, 0, 1}); `sound` if they differ by at most 1 %
+of the largest score and select the same genotype, else `noise`; `overflow` if a value left the range of the
+precision; `not run` where a folder of images is not there (once it is, the next run includes the search). `largest
+score` is that of the first and of the second computation, for seed 0; `largest difference` is the worst of the n, as
+a share of the largest score. The `shared` columns count the (operation, input) entries, `of` so many, that two
+genotypes have in common, on average: with the second computation, between two seeds, with the genotype that the paper
+published for the same proxy and seed (which has the same random gates, so that more than chance needs no information
+in the score; for SNIP and GraSP it saw CIFAR-10), and by chance between two uniformly random genotypes. `seconds`
+(scoring alone, one CPU thread) and `memory` (above what the process held before) are medians."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def search_table(
 ) -> Table:
     """searches: (supernet, score) -> seed -> scores.json. genotypes: (supernet, source) -> seed -> genotype.
     objectives: resources/objectives.yaml. left_out: (supernet, score, missing folder)."""
-    printed = {(entry["supernet"], entry["score"]): entry["objective"] for entry in objectives}
+    printed = {(entry["supernet"], entry["score"]): entry["objective"] for entry in objectives if entry["seed"] == 0}
     found = []
     for (supernet, score), results in searches.items():
         proxy = next(iter(results.values()))["proxy"]

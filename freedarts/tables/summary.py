@@ -12,6 +12,7 @@ def in_short(tables: Iterable) -> str:
     items = [
         *_objectives(rows["search"]),
         *_verdicts(rows["search"]),
+        *_again(rows["again"]),
         *_agreement(rows["stability"]),
         *_correlation(rows["correlation"]),
         *_costs(rows["costs"]),
@@ -47,6 +48,17 @@ def _verdicts(searches: list[dict]) -> Iterator[str]:
         yield f"Rounding noise, so that the selected genotypes say nothing: {_listed(noise)}."
     if left_out:
         yield f"Not searched, for want of images: {_listed(left_out)}."
+
+
+def _again(searches: list[dict]) -> Iterator[str]:
+    rows = [row for row in searches if row["n"]]
+    whole = [f"`{row['score']}` on `{row['supernet']}`" for row in rows if row["whole"] == row["n"]]
+    if whole:
+        seeds = sum(row["n"] for row in rows if row["whole"] == row["n"])
+        yield f"Published genotypes found again from their seeds, every entry of all {seeds}: {_listed(whole)}."
+    if lost := [row for row in rows if row["whole"] < row["n"]]:
+        found = [f"`{r['score']}` on `{r['supernet']}` ({r['shared']:.1f} of {r['of']})" for r in lost]
+        yield f"Not found again, entries in common on average: {_listed(found)}."
 
 
 def _agreement(sources: list[dict]) -> Iterator[str]:

@@ -54,6 +54,8 @@ DATASETS = {
     "imagenet": Facts(1000, 224, 1_281_167, 1_281_167, 50_000),
 }
 PARTS = ("train", "test")
+OWN, RELEASED = DRAWS = ("own", "released")  # whose random draws: this project's, or the release's made again
+DRAWN_AGAIN = "cifar10"  # the data set of which the release's draws are known
 DOWNLOADED = ("cifar10", "cifar100")
 FOLDERS = ("imagenet",)  # image folders that the user puts, or links, into data/
 IN_DATA = (*DOWNLOADED, *FOLDERS)
@@ -100,6 +102,19 @@ def unchanged(images: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
+class Epoch:
+    """Of a training. order: of the images (N,), on the CPU. batches: takes indices of images, batch after batch, which
+    lie where the labels do, and gives their input and labels."""
+
+    order: Tensor
+    batches: Callable[[Iterable[Tensor]], Iterator[tuple[Tensor, Tensor]]]
+
+
+def epoch_seed(seed: int, epoch: int) -> int:
+    return seed * 1_000_003 + epoch
+
+
+@dataclass(frozen=True)
 class Data:
     """A data set in memory: images (N, 3, H, W) of any type and labels (N,) int64.
 
@@ -120,6 +135,19 @@ class Data:
     def to(self, device: torch.device) -> Data:
         names = ("train_images", "train_labels", "test_images", "test_labels")
         return replace(self, **{name: getattr(self, name).to(device) for name in names})
+
+    def begin(self, seed: int) -> Data:
+        """For a training with *seed* whose network is built, so that torch's generator stands behind its weights."""
+        return self
+
+    def epoch(self, seed: int, epoch: int, batch_size: int, reshuffle: bool = True) -> Epoch:
+        """A function of its arguments alone, so that a training that was killed takes up the same order. Without
+        *reshuffle* every epoch has the order of the first."""
+        import torch
+
+        generator = torch.Generator().manual_seed(epoch_seed(seed, epoch if reshuffle else 0))
+        order = torch.randperm(len(self.train_labels), generator=generator)
+        return Epoch(order, lambda indices: self.train_batches(indices, epoch_seed(seed, epoch)))
 
     def train_batches(self, batches: Iterable[Tensor], seed: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Input and labels of the training images with the given indices, which lie where the labels do, batch after
@@ -148,10 +176,21 @@ def _module(dataset: str):
 
 
 def load(
-    dataset: str, manifest: Path | None = None, workers: int = 0, color_jitter: bool = False, whole: bool = True
+    dataset: str,
+    manifest: Path | None = None,
+    workers: int = 0,
+    color_jitter: bool = False,
+    whole: bool = True,
+    draw: str = OWN,
 ) -> Data:
     """For image folders, workers: processes that read images; color_jitter: whether to change their colors. whole:
-    false where a few images are needed, for which a folder of the user's is not read into memory."""
+    false where a few images are needed, for which a folder of the user's is not read into memory. draw: one of DRAWS,
+    for a training."""
+    if draw == RELEASED:
+        check_draw(dataset, draw)
+        from freedarts.tasks.released import training_data
+
+        return training_data(load(dataset, manifest))
     if manifest is None and needs_manifest(dataset):
         raise InputError(f"--data: the manifest of {dataset} is needed, as `snakemake data/{dataset}.json` makes it")
     if dataset not in DATASETS:
@@ -167,12 +206,26 @@ def unknown(dataset: object, datasets: Mapping[str, Facts]) -> str | None:
     return f"{dataset!r}; allowed: {', '.join(datasets)}, and those under `datasets`, for a job with their --data"
 
 
-def check_batch(datasets: Mapping[str, Facts], dataset: object, batch_size: object, part: object = "train") -> None:
+def check_draw(dataset: object, draw: object) -> None:
+    """Raise InputError unless the images of *dataset* can be drawn so."""
+    if draw not in DRAWS:
+        raise InputError(f"draw {draw!r} of {dataset}; allowed: {', '.join(DRAWS)}")
+    if draw == RELEASED and dataset != DRAWN_AGAIN:
+        raise InputError(f"draw {draw!r} of {dataset}; allowed with {DRAWN_AGAIN} alone")
+
+
+def check_batch(
+    datasets: Mapping[str, Facts], dataset: object, batch_size: object, part: object = "train", draw: object = OWN
+) -> None:
     """Raise InputError unless a score can take a batch of so many images from that part of *dataset*."""
     if fault := unknown(dataset, datasets):
         raise InputError(f"score settings: data of {fault}")
     if part not in PARTS:
         raise InputError(f"score settings: the part {part!r} of {dataset}; allowed: {', '.join(PARTS)}")
+    try:
+        check_draw(dataset, draw)
+    except InputError as error:
+        raise InputError(f"score settings: {error}") from None
     facts = datasets[dataset]
     images = facts.sampled_images if part == "train" else facts.test_images
     if type(batch_size) is not int or not 1 <= batch_size <= images:
@@ -180,7 +233,7 @@ def check_batch(datasets: Mapping[str, Facts], dataset: object, batch_size: obje
 
 
 def batch(
-    dataset: str, batch_size: int, seed: int, manifest: Path | None = None, part: str = "train"
+    dataset: str, batch_size: int, seed: int, manifest: Path | None = None, part: str = "train", draw: str = OWN
 ) -> tuple[Tensor, Tensor]:
     """Input (batch_size, 3, H, W) and labels (batch_size,) of different images for a score.
 
@@ -188,7 +241,11 @@ def batch(
     """
     import torch
 
-    check_batch(known(manifest), dataset, batch_size, part)
+    check_batch(known(manifest), dataset, batch_size, part, draw)
+    if draw == RELEASED:
+        raise InputError(
+            f"draw {draw!r} of {dataset}; allowed for searches alone, each in a space that the release searched"
+        )
     data = load(dataset, manifest, whole=False)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(zlib.crc32(f"batch {seed}".encode()))  # another stream than the weights of this seed have

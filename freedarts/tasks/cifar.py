@@ -25,6 +25,7 @@ def load(dataset_class: type, folder: Path, classes: int) -> Data:
     try:
         train, test = (dataset_class(folder, train=part) for part in (True, False))
     except RuntimeError as error:
+        check_place(dataset_class, folder)
         raise InputError(f"{folder}: {dataset_class.__name__} is missing or damaged ({error})") from None
 
     def tensors(part) -> tuple[Tensor, Tensor]:
@@ -39,6 +40,15 @@ def load(dataset_class: type, folder: Path, classes: int) -> Data:
         score=crop_and_flip,
         score_from=len(train.targets) // 2,
     )
+
+
+def check_place(dataset_class: type, folder: Path) -> None:
+    """Raise InputError if the files lie elsewhere in *folder* than torchvision, which would load them from the network
+    once more, looks for them."""
+    expected, (first, _) = folder / dataset_class.base_folder, dataset_class.train_list[0]
+    elsewhere = next((path.parent for path in sorted(folder.rglob(first)) if path.is_file()), expected)
+    if elsewhere != expected and not expected.exists():
+        raise InputError(f"{elsewhere}: holds {first} of {dataset_class.__name__}; move its files to {expected}")
 
 
 def normalise(images: Tensor, mean: tuple[float, ...] = MEAN, std: tuple[float, ...] = STD) -> Tensor:
@@ -58,8 +68,14 @@ def augment(images: Tensor) -> Tensor:
     (N, 3, 32, 32) bytes to float32."""
     n, _, height, width = images.shape
     images, device = crop_and_flip(images), images.device
-    y, x = torch.randint(height, (n, 1), device=device), torch.randint(width, (n, 1), device=device)
-    return images.masked_fill(_span(y, height)[:, None, :, None] & _span(x, width)[:, None, None, :], 0.0)
+    return cut(images, torch.randint(height, (n,), device=device), torch.randint(width, (n,), device=device))
+
+
+def cut(images: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    """Cutout around the centres (N,) of images (N, 3, H, W)."""
+    _, _, height, width = images.shape
+    rows, columns = _span(row[:, None], height), _span(column[:, None], width)
+    return images.masked_fill(rows[:, None, :, None] & columns[:, None, None, :], 0.0)
 
 
 def crop_and_flip(images: Tensor) -> Tensor:
@@ -69,15 +85,22 @@ def crop_and_flip(images: Tensor) -> Tensor:
 
 def shift(images: Tensor, padding: int, flip: bool = True) -> Tensor:
     """Random crop with *padding*, then a random flip; shape and type stay: (N, 3, H, W)."""
+    n, device = len(images), images.device
+    top, left = torch.randint(2 * padding + 1, (2, n), device=device)
+    return moved(images, padding, top, left, torch.rand(n, device=device) < 0.5 if flip else None)
+
+
+def moved(images: Tensor, padding: int, top: Tensor, left: Tensor, flip: Tensor | None) -> Tensor:
+    """The crops of padded images from top and left (N,), then flipped where *flip* (N,) says so; shape and type stay:
+    (N, 3, H, W)."""
     n, _, height, width = images.shape
     device = images.device
     padded = F.pad(images, [padding] * 4)
-    top, left = torch.randint(2 * padding + 1, (2, n, 1), device=device)
     columns = torch.arange(width, device=device)
-    rows = top + torch.arange(height, device=device)
-    if flip:
-        columns = torch.where(torch.rand(n, 1, device=device) < 0.5, width - 1 - columns, columns)
-    columns = left + columns
+    rows = top[:, None] + torch.arange(height, device=device)
+    if flip is not None:
+        columns = torch.where(flip[:, None], width - 1 - columns, columns)
+    columns = left[:, None] + columns
     index = torch.arange(n, device=device)[:, None, None, None], torch.arange(3, device=device)[:, None, None]
     return padded[*index, rows[:, None, :, None], columns[:, None, None, :]]
 

@@ -16,7 +16,6 @@ from freedarts.tasks import Facts, same_classes
 
 if TYPE_CHECKING:
     import numpy as np
-    from PIL import Image
 
 EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
@@ -37,11 +36,12 @@ class Listing:
 
 
 def class_folders(folder: Path) -> list[Path]:
-    """The folders in *folder*, sorted; hidden ones do not count. None where there is no *folder*."""
+    """The folders in *folder*, sorted; hidden ones do not count. None where there is no *folder*. InputError for a link
+    to nothing, which may be meant for one."""
     if not folder.is_dir():
         return []
-    entries = (entry for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
-    return sorted((Path(entry) for entry in entries), key=lambda path: path.name)
+    entries = (entry for entry in os.scandir(folder) if not entry.name.startswith(".") and _is_folder(entry))
+    return sorted(map(Path, entries), key=lambda path: path.name)
 
 
 def files(folder: Path) -> list[os.DirEntry]:
@@ -63,35 +63,40 @@ def sizes(folder: Path) -> dict[str, int]:
 
 def listing(folder: str, test_fraction: float | None = None, split_seed: int = 0, **_) -> Listing:
     """The images of an entry of the configuration's `datasets`: train/ and test/ (or val/) with a folder a class, or
-    such folders themselves, of which *test_fraction* of each class, at least one image, is to test on.
+    such folders themselves, of which *test_fraction* of each class, at least one image, is to test on. One of these
+    may be called train, if it holds images alone and is not beside test/ or val/.
 
     Which images those are depends on their names and *split_seed* alone. Raises InputError that names the folder or
     file that does not fit.
     """
-    root = Path(folder)
-    if not root.is_dir():
-        raise InputError(f"{root}: no such folder; expected class folders, or train/ and test/ with class folders")
     try:
-        return _listing(root, test_fraction, split_seed)
+        return _listing(Path(folder), test_fraction, split_seed)
     except OSError as error:
         raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from None
 
 
 def _listing(root: Path, test_fraction: float | None, split_seed: int) -> Listing:
     digest = hashlib.sha256()
-    names = [path.name for path in class_folders(root)]
-    if "train" not in names:
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder; expected class folders, or train/ and test/ with class folders")
+    names = {path.name for path in class_folders(root)}
+    tested = names & {"test", "val"}
+    class_train = test_fraction is not None and not tested and not class_folders(root / "train")
+    if "train" not in names or class_train:
         if test_fraction is None:
             raise InputError(f"{root}: has no train/, so test_fraction is needed, the part of each class to test on")
         everything = _part(root, root, digest)
         test = {name: _drawn(root / name, images, test_fraction, split_seed) for name, images in everything.items()}
         train = {name: [image for image in images if image not in test[name]] for name, images in everything.items()}
         return Listing(train, {name: sorted(images) for name, images in test.items()}, digest.hexdigest())
-    if not {"test", "val"} & set(names):
-        raise InputError(f"{root}: has train/, but neither test/ nor val/")
+    if not tested:
+        raise InputError(
+            f"{root}: has train/, but neither test/ nor val/; where train is a class, with images alone in its folder,"
+            " test_fraction is needed"
+        )
     if test_fraction is not None:
         raise InputError(f"{root}: has a part to test on, but test_fraction is {test_fraction}; leave it out")
-    test_name = "test" if "test" in names else "val"
+    test_name = min(tested)  # test, where both are there
     train, test = (_part(root, root / part, digest) for part in ("train", test_name))
     same_classes(root, train, test, test_name)
     return Listing(train, test, digest.hexdigest())
@@ -104,10 +109,18 @@ def _part(root: Path, folder: Path, digest: hashlib._Hash) -> Part:
         images = {f"{place}/{name}": size for name, size in sizes(path).items()}
         part[path.name] = list(images)
         for image, size in images.items():
-            digest.update(f"{image} {size}\n".encode())
+            digest.update(os.fsencode(f"{image} {size}\n"))
     if len(part) < 2:
         raise InputError(f"{folder}: has {len(part)} class folders, expected 2 or more, each with images of its class")
     return part
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        entry.stat()
+    except FileNotFoundError:
+        raise InputError(f"{entry.path}: is a link to {os.readlink(entry.path)}, which is not there") from None
+    return entry.is_dir()
 
 
 def _is_image(entry: os.DirEntry) -> bool:
@@ -127,32 +140,7 @@ def _drawn(folder: Path, images: list[str], fraction: float, seed: int) -> set[s
     if len(images) < 2:
         raise InputError(f"{folder}: has 1 image, expected at least 2, to train and to test on")
     count = min(max(1, round(len(images) * fraction)), len(images) - 1)
-    return set(sorted(images, key=lambda image: hashlib.sha256(f"{seed} {image}".encode()).digest())[:count])
-
-
-def fit(image: Image.Image, size: int) -> Image.Image:
-    """The largest square in the middle, scaled."""
-    from PIL import Image, ImageOps
-
-    return ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
-
-
-def decode(path: Path | str) -> Image.Image:
-    """In RGB. InputError for what is no whole image."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: cannot be read as an image ({error})") from None
-
-
-def read(path: Path, size: int) -> np.ndarray:
-    """(size, size, 3) bytes, as `decode` and `fit` give them."""
-    import numpy as np
-
-    return np.array(fit(decode(path), size))
+    return set(sorted(images, key=lambda image: hashlib.sha256(os.fsencode(f"{seed} {image}")).digest())[:count])
 
 
 def constants(root: Path, listed: Listing, size: int, threads: int) -> tuple[list[float], list[float]]:
@@ -163,9 +151,11 @@ def constants(root: Path, listed: Listing, size: int, threads: int) -> tuple[lis
     """
     import numpy as np
 
+    from freedarts.tasks import images
+
     def sums(image: str) -> np.ndarray | InputError:
         try:
-            pixels = read(root / image, size).reshape(-1, 3).astype(np.int64)
+            pixels = images.read(root / image, size).reshape(-1, 3).astype(np.int64)
         except InputError as error:
             return error
         return np.stack([pixels.sum(0), (pixels**2).sum(0)])  # whole numbers: exact in any order

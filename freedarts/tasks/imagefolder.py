@@ -16,7 +16,9 @@ from torchvision.datasets import ImageFolder
 from freedarts.files import InputError
 from freedarts.jobs.checkpoints import StopSignals
 from freedarts.jobs.driver import end_with_parent
-from freedarts.tasks.folders import Part, decode
+from freedarts.tasks import Data
+from freedarts.tasks.folders import Part
+from freedarts.tasks.images import decode
 
 # A signal to all processes of a job is for the training to answer; those that read images for it read on.
 HELD_BACK = set(StopSignals.NUMBERS) if hasattr(signal, "sigwaitinfo") else set()
@@ -86,6 +88,8 @@ class Listed(ImageFolder):
 
 class FolderData:
     """The interface of freedarts.tasks.Data over two image folders with the same classes."""
+
+    begin, epoch = Data.begin, Data.epoch
 
     def __init__(self, train: ImageFolder, test: ImageFolder, workers: int):
         self._train, self._test = train, test

@@ -15,7 +15,7 @@ from torch import Tensor
 from torchvision import transforms as T
 
 from freedarts.files import InputError, read_json
-from freedarts.tasks import Data, Facts, cifar, folders
+from freedarts.tasks import Data, Facts, cifar, folders, images
 from freedarts.tasks.imagefolder import FolderData, Listed
 
 
@@ -35,7 +35,7 @@ def load(manifest: Path, workers: int = 0, color_jitter: bool = False, whole: bo
 
 def _hold(root: Path, listing: folders.Listing, facts: Facts, flip: bool, constants: tuple, workers: int) -> Data:
     def pixels(image: str) -> Tensor:
-        return torch.from_numpy(folders.read(root / image, facts.image_size)).permute(2, 0, 1)
+        return torch.from_numpy(images.read(root / image, facts.image_size)).permute(2, 0, 1)
 
     tensors = []
     with ThreadPool(max(workers, 1)) as pool:
@@ -56,10 +56,10 @@ def _transforms(facts: Facts, flip: bool, constants: tuple, color_jitter: bool) 
     """To train and to test on, for one image after the other."""
     size = facts.image_size
     if facts.small:
-        test = [T.Lambda(partial(folders.fit, size=size))]
+        test = [T.Lambda(partial(images.fit, size=size))]
         train = [*test, T.RandomCrop(size, size // 8)]
     else:
-        test = [T.Resize(size * 256 // 224), T.CenterCrop(size)]
+        test = [T.Lambda(images.slim), T.Resize(size * 256 // 224), T.CenterCrop(size)]
         train = [T.RandomResizedCrop(size)]
     train += [T.RandomHorizontalFlip()] if flip else []
     train += [T.ColorJitter(0.4, 0.4, 0.4, 0.2)] if color_jitter else []

@@ -22,16 +22,6 @@ SAVE_EVERY = 600  # seconds between checkpoints within an epoch
 GO_ON, SAVE, STOP = range(3)  # what the processes of a training agree on after each step
 
 
-def epoch_seed(seed: int, epoch: int) -> int:
-    return seed * 1_000_003 + epoch
-
-
-def epoch_order(images: int, seed: int, epoch: int) -> Tensor:
-    """The order of the training images in an epoch: a function of *seed* and *epoch* alone, so that a training that
-    was killed takes up the same one."""
-    return torch.randperm(images, generator=torch.Generator().manual_seed(epoch_seed(seed, epoch)))
-
-
 @dataclass(frozen=True)
 class Job:
     """What surrounds a training: who keeps its state, stops it, hears of it and shares its batches. By default no one.
@@ -157,7 +147,7 @@ class _Training:
         for inputs, labels, size in self._batches(epoch):
             rate = self.protocol.learning_rate_at(epoch, self.state.step, self.images)
             weight = self.job.group.size * len(labels) / size
-            logits, loss = self.steps.take(inputs, labels, rate, weight, whole=size == self.protocol.batch_size)
+            logits, loss, _ = self.steps.take(inputs, labels, rate, weight, whole=size == self.protocol.batch_size)
             sums.add(logits, loss, labels)
             self.state.step += 1
             if order := self._order():
@@ -169,11 +159,11 @@ class _Training:
 
     def _batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor, int]]:
         """This process's share of the batches that are still to do: inputs, labels, and the size of the whole batch."""
-        indices = epoch_order(self.images, self.seed, epoch if self.protocol.reshuffle else 0)
+        size = self.protocol.batch_size
+        drawn = self.data.epoch(self.seed, epoch, size, self.protocol.reshuffle)
         # Copied to where the labels are at once: a copy to a GPU in each step would wait for the step before.
-        indices = indices.to(self.data.train_labels.device)
-        batches = indices.split(self.protocol.batch_size)[self.state.step :]
-        shares = self.data.train_batches(map(self.job.group.part, batches), epoch_seed(self.seed, epoch))
+        batches = drawn.order.to(self.data.train_labels.device).split(size)[self.state.step :]
+        shares = drawn.batches(map(self.job.group.part, batches))
         for batch, (inputs, labels) in zip(batches, shares, strict=True):
             yield inputs, labels, len(batch)
 

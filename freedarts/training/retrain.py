@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 from tqdm import tqdm
 
@@ -28,12 +28,13 @@ from freedarts.training.weights import TRAINING
 RUNS = 1000  # seeds of trainings for each seed of a search
 
 
-def training_code(space: str, dataset: str) -> str:
+def training_code(space: str, dataset: str, draw: str = tasks.OWN) -> str:
     """Digest of the code that a training's result depends on. What only makes files, messages or supernets is left out:
     an edit in it must not cost a GPU-day."""
     needed = (plugins.source("spaces", space), "freedarts.training", f"freedarts.{tasks.module(dataset)}")
-    unrelated = ("files", "genotype", "jobs", "layers.gated", "plugins", f"spaces.{space}.released")
-    return code_digest(*needed, without=[f"freedarts.{name}" for name in unrelated])
+    unrelated = ("files", "genotype", "jobs", "layers.gated", "plugins")
+    released = draw == tasks.RELEASED
+    return code_digest(*needed, without=[f"freedarts.{name}" for name in unrelated], released=released)
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Checked:
 
     def key(self, engine: Engine) -> str:
         """Of the training, on *engine*."""
-        code = training_code(self.genotype.space, self.settings["dataset"])
+        code = training_code(self.genotype.space, self.settings["dataset"], self.settings.get("draw", tasks.OWN))
         how = (engine.device.type, str(engine.bf16), str(engine.compiled), str(engine.processes))
         return key(*self.about.values(), str(self.run.seed), tasks.identity(self.run.data), code, *how)
 
@@ -88,7 +89,8 @@ def check(run: Run, sharing: int) -> Checked:
         raise InputError(f"run {run.run}; allowed: 0 to {RUNS - 1}")
     trained = genotype.read_trainable(run.genotype, settings["space"])
     protocol = Protocol(**settings["protocol"])
-    data = tasks.load(settings["dataset"], run.data, -(-run.workers // sharing), protocol.color_jitter)
+    workers, draw = -(-run.workers // sharing), settings.get("draw", tasks.OWN)
+    data = tasks.load(settings["dataset"], run.data, workers, protocol.color_jitter, draw=draw)
     classes = settings["network"]["classes"]
     if data.classes != classes:
         raise InputError(f"task {run.task}: the network has {classes} classes, the data {data.classes}")
@@ -126,7 +128,7 @@ def retrain(run: Run, engine: Engine, checkpoints: Path, stop: Callable[[], bool
     checked, device = check(run, engine.processes), engine.device
     torch.manual_seed(run.seed)
     network = spaces.load(checked.genotype.space).network(checked.genotype, **checked.settings["network"])
-    first = processes.rank() == 0
+    data, first = checked.data.begin(run.seed), processes.rank() == 0
     kept = Checkpoints(checkpoints / checked.key(engine)) if first else None
     if first and device.type == "cuda" and kept.load() is None:  # what has steps behind it has shown that it fits
         print(json.dumps(preflight(network, checked.data.classes, checked.protocol, engine)), flush=True)
@@ -136,7 +138,7 @@ def retrain(run: Run, engine: Engine, checkpoints: Path, stop: Callable[[], bool
         if first:
             display = Display(output, checked.protocol.epochs)
             job = replace(job, report=display.show)
-        parts = (network, checked.data, checked.protocol, run.seed)
+        parts = (network, data, checked.protocol, run.seed)
         try:
             history = training.train(*parts, device, engine.bf16, engine.compiled, job)
         except (RuntimeError, MemoryError) as error:
@@ -168,7 +170,8 @@ def _write_beside(output: Path, checked: Checked, network: nn.Module, history: l
     write_text(output.with_name("history.csv"), "\n".join([header, *rows]) + "\n")
     write_json(output.with_name("protocol.json"), checked.settings)
     state = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
-    replace_file(output.with_name("weights.safetensors"), lambda file: save_file(state, file, checked.about))
+    # Not save_file, whose file nobody else may read.
+    replace_file(output.with_name("weights.safetensors"), lambda file: file.write_bytes(save(state, checked.about)))
 
 
 def _metrics(checked: Checked, engine: Engine, network: nn.Module, history: list[dict], peak_mb: float) -> dict:

@@ -28,7 +28,7 @@ def drop_path(probability: float, device: torch.device) -> Tensor | None:
 
 class Steps:
     """Takes the steps of a training of *network*, which may be wrapped by a group of processes, with mixed precision
-    (bf16), and whole batches through torch.compile (compiled)."""
+    (bf16), and whole batches through torch.compile (compiled). memory_format: that the network's weights have."""
 
     def __init__(
         self,
@@ -37,29 +37,36 @@ class Steps:
         protocol: Protocol,
         bf16: bool = False,
         compiled: bool = False,
+        memory_format: torch.memory_format = torch.channels_last,
     ):
         self._network, self._optimizer, self._protocol, self._bf16 = network, optimizer, protocol, bf16
+        self._memory_format = memory_format
         self._whole = torch.compile(network) if compiled else network
 
     def take(
         self, inputs: Tensor, labels: Tensor, rate: float, weight: float = 1.0, whole: bool = True
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """One step with the learning *rate*; weight: of the images in the mean over several processes; whole: false
         for the last, smaller batch, which would be compiled a second time. Returns the logits, and the mean loss
-        without the auxiliary head's part."""
+        without and with the auxiliary head's part."""
         for parameters in self._optimizer.param_groups:
             parameters["lr"] = rate
-        with torch.autocast(labels.device.type, torch.bfloat16, enabled=self._bf16):
-            network = self._whole if whole else self._network
-            logits, auxiliary = network(inputs.contiguous(memory_format=torch.channels_last))
-            loss = total = self._loss(logits, labels)
-            if auxiliary is not None:
-                total = loss + self._protocol.auxiliary_weight * self._loss(auxiliary, labels)
+        logits, loss, total = self.losses(inputs, labels, whole)
         self._optimizer.zero_grad()
         (total if weight == 1.0 else weight * total).backward()
         nn.utils.clip_grad_norm_(self._network.parameters(), self._protocol.gradient_clip)
         self._optimizer.step()
-        return logits.detach(), loss.detach()
+        return logits.detach(), loss.detach(), total.detach()
+
+    def losses(self, inputs: Tensor, labels: Tensor, whole: bool = True) -> tuple[Tensor, Tensor, Tensor]:
+        """What `take` returns, before the step."""
+        with torch.autocast(labels.device.type, torch.bfloat16, enabled=self._bf16):
+            network = self._whole if whole else self._network
+            logits, auxiliary = network(inputs.contiguous(memory_format=self._memory_format))
+            loss = total = self._loss(logits, labels)
+            if auxiliary is not None:
+                total = loss + self._protocol.auxiliary_weight * self._loss(auxiliary, labels)
+        return logits, loss, total
 
     def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         return F.cross_entropy(logits, labels, label_smoothing=self._protocol.label_smoothing)

@@ -1,6 +1,7 @@
 """Curves of a training that TensorBoard shows: `tensorboard --logdir results/retrain`."""
 
 import shutil
+from functools import cached_property
 from pathlib import Path
 
 from tensorboardX import SummaryWriter
@@ -11,10 +12,14 @@ class Curves:
     training that goes on has one curve."""
 
     def __init__(self, folder: Path):
-        shutil.rmtree(folder, ignore_errors=True)
         self._folder = folder
-        self._writer = SummaryWriter(str(folder), flush_secs=30)
         self._written = 0
+
+    @cached_property
+    def _writer(self) -> SummaryWriter:
+        """Replaces the others when the state that this process goes on from has been read."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        return SummaryWriter(str(self._folder), flush_secs=30)
 
     def show(self, history: list[dict]) -> None:
         """Add the rows of *history* that are not there yet."""

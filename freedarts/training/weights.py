@@ -1,6 +1,7 @@
 """Trained weights: ours, safetensors with genotype and settings inside, and those of the release (`weights.pt`)."""
 
 import json
+import reprlib
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from freedarts import genotype, spaces
 from freedarts.files import InputError
 
 TRAINING = "training"  # what the metadata call genotype and settings
+HOLDERS = ("state_dict", "model", "model_state_dict")  # what a checkpoint calls its weights
 UNTESTED, UNUSED = "auxiliary_head.", "num_batches_tracked"  # what a test needs not: a part, and the end of a name
 
 
@@ -33,8 +35,8 @@ def read(path: Path) -> tuple[genotype.Genotype, dict, dict[str, Tensor]]:
 
 
 def read_released(path: Path) -> dict[str, Tensor]:
-    """The weights in a `weights.pt` or `model_best.pth.tar` of the release, with the release's names. Only tensors and
-    plain values are unpickled."""
+    """The weights in a `weights.pt` or `model_best.pth.tar` of the release, with the release's names, or in a
+    checkpoint of one's own that has them as one of HOLDERS. Only tensors and plain values are unpickled."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
@@ -44,10 +46,11 @@ def read_released(path: Path) -> dict[str, Tensor]:
             f"{path}: cannot be read as weights: it is damaged, no file of torch's, or holds more than the tensors and"
             " plain values that are read"
         ) from None
-    state = content.get("state_dict", content) if isinstance(content, dict) else None
-    if not isinstance(state, dict) or not state or not all(isinstance(tensor, Tensor) for tensor in state.values()):
-        raise InputError(f"{path}: holds no state_dict, a dictionary of tensors")
-    return state
+    for state in (content, *map(content.get, HOLDERS)) if isinstance(content, dict) else ():
+        if isinstance(state, dict) and state and all(isinstance(tensor, Tensor) for tensor in state.values()):
+            return state
+    held = f"keys {reprlib.repr(list(content))}" if isinstance(content, dict) else type(content).__name__
+    raise InputError(f"{path}: holds {held}; expected a dictionary of tensors, or one called {' or '.join(HOLDERS)}")
 
 
 def build(found: genotype.Genotype, options: dict, state: dict[str, Tensor], where: str) -> nn.Module:
@@ -56,6 +59,7 @@ def build(found: genotype.Genotype, options: dict, state: dict[str, Tensor], whe
     space = spaces.load(found.space)
     network = space.network(found, **options)
     own = network.state_dict()
+    state = {name if name in own else _bare(name): tensor for name, tensor in state.items()}
     state = space.from_release(state, network)
     state = {name: tensor for name, tensor in state.items() if name in own or not name.startswith(UNTESTED)}
     missing = [n for n in own if n not in state and not n.startswith(UNTESTED) and not n.endswith(UNUSED)]
@@ -65,9 +69,14 @@ def build(found: genotype.Genotype, options: dict, state: dict[str, Tensor], whe
         for name in own
         if name in state and state[name].shape != own[name].shape
     ]
-    faults = [f"no {name}" for name in missing] + [f"unknown {name}" for name in unknown] + shapes
-    if faults:
-        others = f"; {len(faults) - 1} more" if len(faults) > 1 else ""
-        raise InputError(f"{where}: not the weights of this genotype and network: {faults[0]}{others}")
+    kinds = [f"no {name}" for name in missing], [f"unknown {name}" for name in unknown], shapes
+    if faults := [kind[0] for kind in kinds if kind]:
+        others = f"; {rest} more" if (rest := sum(map(len, kinds)) - len(faults)) else ""
+        raise InputError(f"{where}: not the weights of this genotype and network: {', '.join(faults)}{others}")
     network.load_state_dict(state, strict=False)
     return network
+
+
+def _bare(name: str) -> str:
+    """Without what torch.compile, wherever it was used, and wrappers for several GPUs add."""
+    return name.replace("_orig_mod.", "").removeprefix("module.")

@@ -114,6 +114,7 @@ def score(script, settings: dict = SYNFLOW, **changes) -> tuple[int, str]:
     return script("score_architectures", "--settings", json.dumps(settings), *options(given))
 
 
+@pytest.mark.long
 def test_a_killed_job_goes_on_with_what_it_has(tmp_path):
     given = {"--score": "synflow", "--architectures": 3000, "--seed": 1, "--output": tmp_path / "out.json"}
     given |= {"--settings": json.dumps({**SYNFLOW, "network": FULL}), "--checkpoints": tmp_path / "checkpoints"}

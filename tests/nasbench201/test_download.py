@@ -69,6 +69,8 @@ def test_a_killed_download_goes_on_where_it_stopped(server, tmp_path):
     download(server.address, output, MD5_TAIL)
     assert output.read_bytes() == CONTENT
     assert list(output.parent.iterdir()) == [output]
+    (tmp_path / "other").touch()
+    assert output.stat().st_mode == (tmp_path / "other").stat().st_mode  # colleagues may read it
     assert server.offsets[0] == 0
     assert server.offsets[-1] >= 1 << 20
 

@@ -137,6 +137,12 @@ def network(genotype: Genotype, **options):
     return Network(genotype, **options)
 
 
+def released_batch(data, batch_size: int):
+    from freedarts.spaces.darts.released import batch
+
+    return batch(data, batch_size)
+
+
 def from_release(state: dict, network) -> dict:
     from freedarts.spaces.darts.released import from_release
 

@@ -1,12 +1,13 @@
-"""What the release calls the weights of a DARTS network."""
+"""What the release's code for DARTS networks calls their weights, and how its searches draw their images."""
 
 import re
 
 from torch import Tensor, nn
 
+from freedarts.tasks import Data, released
+
 # Its names, and ours.
 NAMES = [
-    (r"^module\.", ""),  # of several GPUs
     (r"^stem\.", "stem0."),
     (r"\._ops\.", ".operations."),
     (r"^(cells\.\d+\.(?:preprocess\d|operations\.\d+))\.op\.", r"\1."),
@@ -27,3 +28,14 @@ def from_release(state: dict[str, Tensor], network: nn.Module) -> dict[str, Tens
             name = name.replace("auxiliary_head.classifier.", f"auxiliary_head.{len(head) - 1}.")
         renamed[name] = tensor
     return renamed
+
+
+def batch(data: Data, batch_size: int) -> tuple[Tensor, Tensor]:
+    """The batch of the SNIP and GraSP notebooks, on CIFAR-10, and its labels: the first of a loader over the second
+    half of the training images. The loader over the first half draws before it; its batch is not scored."""
+    half = len(data.train_labels) // 2
+    released.begin(half)
+    base, order = released.begin(half)
+    chosen, python = half + order[:batch_size], released.process(base)
+    moves = released.moves(released.crop_then_flip(python) for _ in chosen)
+    return moves.apply(data.train_images[chosen]), data.train_labels[chosen]

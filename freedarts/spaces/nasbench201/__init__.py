@@ -114,6 +114,12 @@ def untrainable(genotype: Genotype) -> None:
     return None
 
 
+def released_batch(data, batch_size: int):
+    from freedarts.spaces.nasbench201.released import batch
+
+    return batch(data, batch_size)
+
+
 def supernet(**options):
     """A `freedarts.spaces.nasbench201.networks.Supernet`."""
     from freedarts.spaces.nasbench201.networks import Supernet

@@ -1,0 +1,44 @@
+"""The first steps of the release's trainings, taken here, over what their logs print."""
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from freedarts.figures import COLOURS, INK, styled
+
+
+@styled()
+def draw(replays: list[dict]) -> Figure:
+    """replays: contents of results/replays/{log}.json. One panel a log that was followed beyond its first step."""
+    shown = [replay for replay in replays if replay["rows"]]
+    panel = 2.9
+    height = panel * max(len(shown), 0.3)
+    figure = Figure(figsize=(5, height))
+    if not shown:
+        figure.text(0.02, 0.5, "No log was followed beyond its first step.")
+    for place, replay in enumerate(shown):
+        bottom = height - panel * (place + 1)
+        axes = figure.add_axes((0.12, (bottom + 0.5) / height, 0.85, (panel - 0.85) / height))
+        _panel(axes, replay)
+        axes.set_title(f"{replay['log']}: {replay['verdict']}", loc="left")
+    return figure
+
+
+def _panel(axes: Axes, replay: dict) -> None:
+    for number, (name, losses) in enumerate(replay["curves"].items()):
+        copy = name.startswith("run")
+        label = f"{replay['runs']} copies" if copy and not number else None if copy else "another seed"
+        colour = COLOURS[0] if copy else COLOURS[1]
+        axes.plot(range(len(losses)), losses, color=colour, linewidth=0.9, alpha=0.8, label=label)
+    rows = replay["rows"]
+    steps, means = [row["step"] for row in rows], [row["mean"]["loss"] for row in rows]
+    bounds = [row["bound"] for row in rows]
+    axes.errorbar(
+        steps, means, bounds, fmt="none", ecolor=COLOURS[0], capsize=4, label="within what a copy may be off by"
+    )
+    logged = [row["logged"]["loss"] for row in rows]
+    axes.plot(steps, logged, "o", color=INK, markersize=4, label="published log")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(xlabel="step of the first epoch", ylabel="running mean of the loss")
+    axes.grid(color="#eeeeee")
+    axes.legend(loc="upper right", edgecolor="none")
