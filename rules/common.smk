@@ -93,6 +93,14 @@ def data_manifest(dataset):
     return [f"data/{dataset}.json"] if dataset and tasks.needs_manifest(dataset) else []
 
 
+def benchmark_input(file):
+    """A file of the user's lies where it is, with a prefix too. Snakemake has no input with braces in its path, or not in
+    UTF-8."""
+    if file == nasbench201.DOWNLOAD:
+        return file
+    return [] if contains_wildcard(file) or escaped(file) != file else local(file)
+
+
 def task_dataset(wildcards):
     return catalogue.config["tasks"][wildcards.task].get("dataset")
 

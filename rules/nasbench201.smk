@@ -15,14 +15,6 @@ def benchmark_option(wildcards, input):
     return option("--table", input.table)
 
 
-def benchmark_input(file):
-    """A file of the user's lies where it is, with a prefix too. Snakemake has no input with braces in its path, or not in
-    UTF-8."""
-    if file == nasbench201.DOWNLOAD:
-        return file
-    return [] if contains_wildcard(file) or escaped(file) != file else local(file)
-
-
 rule convert_nasbench201:
     input:
         planned(lambda wildcards: benchmark_input(catalogue.benchmark_file())),
