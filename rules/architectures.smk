@@ -76,7 +76,7 @@ rule correlate_search:
     log:
         "logs/nasbench201/rankings/{supernet}/{score}.log",
     wildcard_constraints:
-        supernet=ON_NASBENCH201,
+        supernet=ON_NASBENCH201 or "no-supernet",
     localrule: True
     conda:
         "../envs/freedarts.yaml"

@@ -7,13 +7,6 @@ out  data/nasbench201/architectures.parquet, data/nasbench201/trials.parquet
      results/nasbench201/{supernet}/{source}.json
 """
 
-BENCHMARK = [nasbench201.TABLE] if catalogue.has_benchmark else []
-ON_NASBENCH201 = "|".join(n for n in catalogue.config["supernets"] if space(n) == nasbench201.SPACE) or "no-supernet"
-
-
-def benchmark_option(wildcards, input):
-    return option("--table", input.table)
-
 
 rule convert_nasbench201:
     input:
@@ -46,7 +39,7 @@ rule lookup_nasbench201:
     log:
         "logs/nasbench201/{supernet}/{source}.log",
     wildcard_constraints:
-        supernet=ON_NASBENCH201,
+        supernet=ON_NASBENCH201 or "no-supernet",
     localrule: True
     conda:
         "../envs/freedarts.yaml"
