@@ -109,6 +109,7 @@ def all_tables() -> list[tables.Table]:
         numbers_table(
             [paper.so_far(number, READINGS, trainings, {}, {}) for number in numbers],
             {"cifar10-c38": {"trainable": True}},
+            {number["id"]: "judged" for number in numbers},
         ),
         search_table({CASE: {0: result(0), 1: result(1, "overflow")}}, {CASE: FOUND}, OBJECTIVES),
         cost_table({("t", "s", "x"): {0: figures, 1: None}}, published | {"ten_seed_means": []}),

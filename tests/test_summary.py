@@ -74,10 +74,10 @@ def test_correlations_costs_and_numbers():
         ],
         costs=[{"check": check} for check in ("exact", "exact", "flops +3", None, "not recomputable", "no genotype")],
         numbers=[
-            {"verdict": "reproduced"},
-            {"verdict": "partial (1 of 3 runs); `snakemake`"},
-            {"verdict": "not run; `snakemake --config 'numbers=[x]'`"},
-            {"verdict": "not run; `snakemake --config 'numbers=[y]'`"},
+            {"verdict": "reproduced", "evidence here": "judged"},
+            {"verdict": "partial (1 of 3 runs); `snakemake`", "evidence here": "trained 1 of 3"},
+            {"verdict": "not run; `snakemake --config 'numbers=[x]'`", "evidence here": "costs exact"},
+            {"verdict": "not run; `snakemake --config 'numbers=[y]'`", "evidence here": "costs exact"},
         ],
         lookups=[{"verdict": "reproduced"}, {"verdict": "needs the v1_0 file"}],
     )
@@ -87,5 +87,6 @@ def test_correlations_costs_and_numbers():
         "scores of operations with the test accuracy on CIFAR-10: `synflow` 0.60",
         "Costs: 2 of 3 rows .* exact",
         "4 test errors .*: 1 reproduced, 1 partial, 2 not run",
+        "evidence .* reaches: 1 judged, 1 trained 1 of 3, 2 costs exact",
         "2 accuracies .*: 1 reproduced, 1 needs the v1_0 file",
     )

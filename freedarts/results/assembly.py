@@ -6,6 +6,7 @@ from freedarts import tables
 from freedarts.results import read
 from freedarts.study import kinds, paper, paths
 from freedarts.study.settings import read_yaml
+from freedarts.tables import evidence
 from freedarts.tables.again import again_table
 from freedarts.tables.correlation import correlation_table
 from freedarts.tables.costs import cost_table
@@ -59,18 +60,22 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
     trained = [number for number in numbers if not paper.is_lookup(number)]
     looked_up = [number for number in numbers if paper.is_lookup(number)]
     kept = {name.removeprefix(KEPT): path for name, path in published.items() if name.startswith(KEPT)}
+    replays, printed_costs = read.replays(results["replays"], kept), read_yaml(published["costs"])
+    reached = {
+        number["id"]: evidence.reached(number, costs, printed_costs, replays, paper.MINIMUM) for number in trained
+    }
     made = [
         paper_table(trained),
-        numbers_table(trained, selected["tasks"]),
+        numbers_table(trained, selected["tasks"], reached),
         search_table(searches, genotypes, read_yaml(published["objectives"]), selected["left_out"]),
         again_table(searches, genotypes, read_yaml(published["objectives"])),
         stability_table(genotypes),
         nasbench201_table(genotypes, lookups, looked_up),
         lookups_table(looked_up),
         correlation_table(correlations, rankings),
-        cost_table(costs, read_yaml(published["costs"])),
+        cost_table(costs, printed_costs),
         training_table(trainings),
-        *replay_tables(read.replays(results["replays"], kept).values()),
+        *replay_tables(replays.values()),
         provenance_table(
             {
                 "searches": [result for seeds in searches.values() for result in seeds.values()],

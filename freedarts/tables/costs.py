@@ -29,6 +29,13 @@ def cost_table(costs: dict[tuple[str, str, str], dict[int, dict | None]], publis
     return Table("costs", "Parameters and multiply-adds", NOTE, rows, formats)
 
 
+def exact(costs: dict[tuple[str, str, str], dict[int, dict | None]], published: dict) -> set[tuple]:
+    """(task, supernet, source, seed) of the networks whose counts here are the published ones. Arguments as above."""
+    entries = [((*(entry[key] for key in KEYS),), entry) for entry in published["genotypes"]]
+    seeds = ((case, entry["seed"], costs.get(case, {}).get(entry["seed"]), entry) for case, entry in entries)
+    return {(*case, seed) for case, seed, ours, theirs in seeds if _check(ours, theirs) == "exact"}
+
+
 def _columns(count: str) -> tuple[str, str]:
     """Counted here, and published."""
     return count, f"{count}, published"

@@ -17,6 +17,7 @@ def in_short(tables: Iterable) -> str:
         *_correlation(rows["correlation"]),
         *_costs(rows["costs"]),
         *_numbers(rows["numbers"], "test errors that the paper prints"),
+        *_evidence(rows["numbers"]),
         *_numbers(rows["lookups"], "accuracies that the release's NAS-Bench-201 notebooks print"),
     ]
     return "## In short\n\n" + "\n".join(f"- {item}" for item in items or ["Nothing has run."]) + "\n"
@@ -93,6 +94,12 @@ def _numbers(numbers: list[dict], what: str) -> Iterator[str]:
         verdicts = Counter(row["verdict"].split(";")[0].split(":")[0].split(" (")[0] for row in numbers)
         found = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
         yield f"The {len(numbers)} {what}: {found}."
+
+
+def _evidence(numbers: list[dict]) -> Iterator[str]:
+    if numbers:
+        rungs = Counter(row["evidence here"] for row in numbers)
+        yield f"How far the evidence for them reaches: {', '.join(f'{count} {rung}' for rung, count in rungs.items())}."
 
 
 def _listed(names: list[str]) -> str:
