@@ -1,4 +1,4 @@
-"""FreeDARTS as a library: search spaces, scores, audit, costs and training (docs/library.md).
+"""FreeDARTS as a library: search spaces, scores, audit, costs, training and NAS-Bench-201 (docs/library.md).
 
 `import freedarts` loads no torch. The modules in `__all__` are loaded when they are first used: `freedarts.costs`.
 """
@@ -14,6 +14,7 @@ __all__ = [
     "figures",
     "files",
     "genotype",
+    "nasbench201",
     "scores",
     "search",
     "spaces",

@@ -36,6 +36,8 @@ except (InputError, OSError) as error:
 
 OWN = catalogue.own  # what is made of all that the configuration selects
 OWN_LOGS = OWN.replace("results", "logs", 1)
+BENCHMARK = [nasbench201.TABLE] if catalogue.has_benchmark else []  # in place of the accuracies in the package
+ON_NASBENCH201 = "|".join(n for n, s in catalogue.config["supernets"].items() if s["space"] == nasbench201.SPACE)
 
 
 wildcard_constraints:
@@ -91,6 +93,10 @@ def genotypes(wildcards):
 def data_manifest(dataset):
     """The manifest of a data set, where it lies in data/."""
     return [f"data/{dataset}.json"] if dataset and tasks.needs_manifest(dataset) else []
+
+
+def benchmark_option(wildcards, input):
+    return option("--table", input.table)
 
 
 def benchmark_input(file):

@@ -1,15 +1,19 @@
-"""Figures: scores as heat maps, drawn genotypes, what seeds agree on, learning curves.
+"""Figures: scores as heat maps, drawn genotypes, what seeds agree on, scores against accuracies, learning curves.
 
 in   results/search/{supernet}/{score}/seed{seed}/scores.json, results/genotypes/{supernet}/{source}/seed{seed}.json,
      results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/history.csv, every seed and run
 out  results/figures/scores/{supernet}/{score}.svg, results/figures/genotypes/{supernet}/{source}.svg
      results/figures/agreement.svg, results/figures/curves.svg, results/figures/replays.svg
-     results/figures/ranks.svg, of scores of whole architectures, where there is a benchmark file
+     results/figures/scatter.svg, of scores on NAS-Bench-201 against accuracies
 """
 
 import json
 
 SOURCES = [*catalogue.searches(), *catalogue.sources()]
+ON_BENCHMARK = {
+    "searches": catalogue.on_nasbench201(catalogue.searches()),
+    "sources": catalogue.on_nasbench201(catalogue.sources()),
+}
 
 
 rule draw_score:
@@ -79,14 +83,21 @@ rule draw_agreement:
         "python -m scripts.draw_agreement --settings {params.settings:q} {params.folder} --output {output:q} > {log:q} 2>&1"
 
 
-rule draw_ranks:
+rule draw_scatter:
     input:
         [paths.ARCHITECTURE_SCORES.format(score=s, architectures=n, seed=i) for s, n, i in catalogue.correlations()],
-        table=nasbench201.TABLE,
+        [paths.SEARCH.format(supernet=n, score=s, seed=seeds[0]) for n, s, seeds in ON_BENCHMARK["searches"]],
+        [
+            paths.GENOTYPE.format(supernet=n, source=s, seed=seed)
+            for case in ON_BENCHMARK.values()
+            for n, s, seeds in case
+            for seed in seeds
+        ],
+        table=BENCHMARK,
     output:
-        f"{OWN}{paths.RANKS_FIGURE}",
+        f"{OWN}{paths.SCATTER_FIGURE}",
     log:
-        f"{OWN_LOGS}figures/ranks.log",
+        f"{OWN_LOGS}figures/scatter.log",
     localrule: True
     conda:
         "../envs/freedarts.yaml"
@@ -95,11 +106,12 @@ rule draw_ranks:
         mem_mb=500,
         runtime=5,
     params:
-        settings=json.dumps({"correlations": catalogue.correlations()}),
+        settings=json.dumps({"correlations": catalogue.correlations(), **ON_BENCHMARK}),
+        table=benchmark_option,
         folder=IN_FOLDER,
-        code=code("draw_ranks.py"),
+        code=code("draw_scatter.py", "spaces.nasbench201"),
     shell:
-        "python -m scripts.draw_ranks --settings {params.settings:q} --table {input.table:q} {params.folder}"
+        "python -m scripts.draw_scatter --settings {params.settings:q} {params.table} {params.folder}"
         " --output {output:q} > {log:q} 2>&1"
 
 

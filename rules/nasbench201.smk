@@ -1,4 +1,5 @@
-"""NAS-Bench-201: convert the benchmark once, then look up the genotypes of a source.
+"""NAS-Bench-201: look up the genotypes of a source, in the accuracies that are part of the package, or in the file of
+the benchmark, which is converted once.
 
 in   the benchmark file, if the configuration names one (nasbench201: file)
      results/genotypes/{supernet}/{source}/seed{seed}.json, every seed
@@ -32,13 +33,13 @@ rule convert_nasbench201:
 rule lookup_nasbench201:
     input:
         genotypes=genotypes,
-        table=nasbench201.TABLE,
+        table=BENCHMARK,
     output:
         paths.LOOKUP,
     log:
         "logs/nasbench201/{supernet}/{source}.log",
     wildcard_constraints:
-        supernet="|".join(n for n in catalogue.config["supernets"] if space(n) == nasbench201.SPACE) or "no-supernet",
+        supernet=ON_NASBENCH201 or "no-supernet",
     localrule: True
     conda:
         "../envs/freedarts.yaml"
@@ -47,6 +48,7 @@ rule lookup_nasbench201:
         mem_mb=500,
         runtime=5,
     params:
+        table=benchmark_option,
         code=code("lookup_nasbench201.py", "spaces.nasbench201"),
     shell:
-        "python -m scripts.lookup_nasbench201 --table {input.table:q} --output {output:q} {input.genotypes:q} > {log:q} 2>&1"
+        "python -m scripts.lookup_nasbench201 {params.table} --output {output:q} {input.genotypes:q} > {log:q} 2>&1"

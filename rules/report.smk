@@ -11,13 +11,13 @@ import json
 import time
 
 CONFIGURATION = hashlib.sha256(json.dumps(catalogue.config, sort_keys=True).encode()).hexdigest()
-RANKED = catalogue.config["nasbench201"]["file"] is not None and bool(catalogue.correlations())
+SCATTERED = bool(catalogue.correlations() or catalogue.rankings())
 REPORT = json.dumps(
     {
         "searches": catalogue.searches(),
         "sources": catalogue.sources(),
         "trainings": catalogue.trainings(),
-        "ranks": RANKED,
+        "scatter": SCATTERED,
         "own": OWN,
         "configuration": CONFIGURATION,
     },
@@ -29,7 +29,7 @@ FIGURES = [
     f"{OWN}{paths.AGREEMENT_FIGURE}",
     f"{OWN}{paths.CURVES_FIGURE}",
     f"{OWN}{paths.REPLAYS_FIGURE}",
-    *([f"{OWN}{paths.RANKS_FIGURE}"] if RANKED else []),
+    *([f"{OWN}{paths.SCATTER_FIGURE}"] if SCATTERED else []),
     f"{OWN}{paths.RULES_FIGURE}",
 ]
 

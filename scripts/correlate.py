@@ -14,9 +14,7 @@ from freedarts.nasbench201.query import Table
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scores", required=True, type=Path, help="what score_architectures wrote")
-    parser.add_argument(
-        "--table", required=True, type=Path, help="what convert_nasbench201 made, a row an architecture"
-    )
+    parser.add_argument("--table", type=Path, help="what convert_nasbench201 made (default: the package's accuracies)")
     parser.add_argument("--output", required=True, type=Path, help="correlation with every accuracy, JSON")
     arguments = parser.parse_args()
 
@@ -28,10 +26,10 @@ def main() -> None:
     scores = dict(zip(scored["architectures"], scored["scores"], strict=True))
     values = np.array([scores.get(index) for index in table.indices.tolist()], float)  # None becomes NaN
     if not np.isfinite(values).any():
-        raise InputError(f"{arguments.scores}: none of its architectures has a score and is in {arguments.table}")
+        raise InputError(f"{arguments.scores}: none of its architectures has a score and is in {table.path}")
     accuracies = {name: correlation(values, table.column(name)) for name in ACCURACIES}
-    names = {key: scored[key] for key in ("score", "seed")}
-    write_json(arguments.output, {**names, **table.metadata, "architectures": len(scores), "accuracies": accuracies})
+    about = {**{key: scored[key] for key in ("score", "seed")}, "version": table.version, **table.metadata}
+    write_json(arguments.output, {**about, "architectures": len(scores), "accuracies": accuracies})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Look the genotypes of one source up in the NAS-Bench-201 table, keyed by the search seed."""
+"""Look the genotypes of one source up in NAS-Bench-201, in all versions of the benchmark, keyed by the search seed."""
 
 import argparse
 from dataclasses import asdict
@@ -6,8 +6,8 @@ from pathlib import Path
 
 from freedarts import genotype
 from freedarts.files import run, write_json
-from freedarts.nasbench201 import ACCURACIES
-from freedarts.nasbench201.query import Accuracy, Table
+from freedarts.nasbench201 import ACCURACIES, VERSIONS
+from freedarts.nasbench201.query import Accuracy, Table, packaged_table
 
 
 def _json(accuracies: dict[str, Accuracy | None]) -> dict[str, dict | None]:
@@ -16,20 +16,22 @@ def _json(accuracies: dict[str, Accuracy | None]) -> dict[str, dict | None]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--table", required=True, type=Path, help="what convert_nasbench201 made, a row an architecture"
-    )
-    parser.add_argument("--output", required=True, type=Path, help="accuracies of every seed and the best ones, JSON")
+    parser.add_argument("--table", type=Path, help="what convert_nasbench201 made (default: the package's accuracies)")
+    parser.add_argument("--output", required=True, type=Path, help="accuracies by seed, and those of all, JSON")
     parser.add_argument("genotypes", nargs="+", type=Path, help="JSON, with their seeds")
     arguments = parser.parse_args()
 
     table = Table(arguments.table)
+    tables = {version: packaged_table(version) for version in VERSIONS} | {table.version: table}
     seeds = {
-        seed: None if isinstance(found, genotype.Refused) else {"index": found.index, **_json(table.accuracies(found))}
+        seed: None
+        if isinstance(found, genotype.Refused)
+        else {"index": found.index, "accuracies": {v: _json(each.accuracies(found)) for v, each in tables.items()}}
         for seed, found in genotype.read_seeds(arguments.genotypes, "nasbench201").items()
     }
-    best = _json({name: table.best(name) for name in ACCURACIES})
-    write_json(arguments.output, {**table.metadata, "architectures": len(table), "best": best, "seeds": seeds})
+    distribution = {name: (found := table.distribution(name)) and _json(found) for name in ACCURACIES}
+    about = {"version": table.version, **table.metadata, "architectures": len(table)}
+    write_json(arguments.output, {**about, "distribution": distribution, "seeds": seeds})
 
 
 if __name__ == "__main__":

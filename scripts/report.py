@@ -19,7 +19,8 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, help="the report, HTML")
     arguments = parse_in_folder(parser)
 
-    selected = parse_settings(arguments.settings, ("searches", "sources", "trainings", "ranks", "own", "configuration"))
+    keys = ("searches", "sources", "trainings", "scatter", "own", "configuration")
+    selected = parse_settings(arguments.settings, keys)
     environment = report.environment(selected["configuration"])
     page = report.render(arguments.template, arguments.tables, selected, environment, arguments.folder)
     write_text(arguments.output, page)

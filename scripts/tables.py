@@ -8,7 +8,7 @@ from freedarts.commands import parse_in_folder, schema
 from freedarts.files import parse_settings, run, write_json, write_text
 from freedarts.results import assembly, manifest
 
-KEYS = ("name", "results", "searches", "left_out", "sources", "benchmark", "readings", "tasks")
+KEYS = ("name", "results", "searches", "left_out", "sources", "readings", "tasks")
 
 
 def main() -> None:

@@ -29,7 +29,17 @@ from freedarts import files, search, spaces
 from freedarts.nasbench201 import ACCURACIES
 from freedarts.spaces import nasbench201
 from freedarts.study import kinds, paper
-from freedarts.study.paths import ARCHITECTURE_SCORES, CORRELATION, COST, GENOTYPE, KEPT_REPLAYS, LOOKUP, REPLAY, SEARCH
+from freedarts.study.paths import (
+    ARCHITECTURE_SCORES,
+    CORRELATION,
+    COST,
+    GENOTYPE,
+    KEPT_REPLAYS,
+    LOOKUP,
+    RANKING,
+    REPLAY,
+    SEARCH,
+)
 from freedarts.study.paths import METRICS as METRICS_PATH
 from freedarts.tables import nasbench201 as nasbench201_table
 
@@ -143,6 +153,7 @@ TABLE_SETTINGS = {
         "lookups": [["nasbench201", "synflow"]],
         "architecture_scores": [["synflow", 50, 0]],
         "correlations": [["synflow", 50, 0]],
+        "rankings": [["nasbench201", "synflow"]],
         "trainings": [["t", "nasbench201", "synflow", 0, 0]],
         "replays": [["cifar10-dagger"]],
         "replay_runs": [],
@@ -152,7 +163,6 @@ TABLE_SETTINGS = {
     "searches": [["nasbench201", "synflow", [0]]],
     "left_out": [],
     "sources": [],
-    "benchmark": True,
     "readings": {"published": {"runs": 3}, "searched": {"source": "synflow", "seeds": 5, "runs": 1}},
     "tasks": {"t": {"trainable": True}},
 }
@@ -184,8 +194,9 @@ REPLAY_VALUE = {
 }
 COUNTS = {"parameters": 10, "parameters_with_auxiliary": 12, "flops": 20, "macs": 30}
 LOOKUP_VALUE = {
-    "best": dict.fromkeys(nasbench201_table.COLUMNS),
-    "seeds": {"0": {"index": 5, **dict.fromkeys(nasbench201_table.COLUMNS)}},
+    "version": "v1_1",
+    "distribution": dict.fromkeys(nasbench201_table.COLUMNS),
+    "seeds": {"0": {"index": 5, "accuracies": {"v1_1": dict.fromkeys(nasbench201_table.COLUMNS)}}},
 }
 
 
@@ -441,7 +452,8 @@ def write_results(folder: Path) -> None:
         LOOKUP: LOOKUP_VALUE,
         ARCHITECTURE_SCORES: {"architectures": [], "scores": []},
         REPLAY: REPLAY_VALUE,
-        CORRELATION: {"accuracies": dict.fromkeys(nasbench201_table.COLUMNS)},
+        CORRELATION: {"version": "v1_1", "accuracies": dict.fromkeys(nasbench201_table.COLUMNS)},
+        RANKING: {"version": "v1_1", "architectures": 15625, "seeds": {"0": None}},
     }
     for pattern, content in contents.items():
         write(folder / pattern.format(**NAMES), content)
@@ -466,6 +478,7 @@ def judge(script, number: str, *readings: str, output: str = "out.json") -> tupl
     return script("number", *given, "--output", output)
 
 
-def looked_up(mean: float | None) -> dict:
-    figures = dict.fromkeys(ACCURACIES) | {"cifar10_test": mean and {"mean": mean}}
-    return {("nasbench201", "notebook-snip"): {"best": {}, "seeds": {4: {"index": 6818} | figures}}}
+def looked_up(mean: float | None, version: str = "v1_0", column: str = "cifar10_test") -> dict:
+    accuracies = dict.fromkeys(ACCURACIES) | {column: mean and {"mean": mean}}
+    seeds = {4: {"index": 6818, "accuracies": {version: accuracies}}}
+    return {("nasbench201", "notebook-snip"): {"version": "v1_1", "distribution": {}, "seeds": seeds}}

@@ -13,18 +13,17 @@ import pytest
 import yaml
 
 from freedarts import genotype, spaces
-from freedarts.figures import agreement, curves, genotypes, ranks, replays, rulegraph, scores, seeds_name, write_svg
+from freedarts.figures import agreement, curves, genotypes, replays, rulegraph, scatter, scores, seeds_name, write_svg
 from freedarts.genotype import Refused
 from freedarts.spaces import SPACES, darts, mobilenet, nasbench201
-from freedarts.study.paths import GENOTYPE, METRICS
+from freedarts.study.paths import ARCHITECTURE_SCORES, GENOTYPE, METRICS, SEARCH
 from tests.support import REPLAY_VALUE, ROOT, SEARCH_RESULT, assert_refused, options, write
 
 PUBLISHED = sorted((ROOT / "resources" / "genotypes").glob("*/*/seed*.json"))
 HISTORY = "epoch,learning_rate,test_error\n0,0.05,50.0\n1,0.01,20.5\n"
 RUN = {"task": "t", "supernet": "nasbench201", "source": "s", "seed": 0, "run": 0}
-RANKS = {("synflow", 21, 0): ([*range(20), np.nan], range(21)), ("flops", 20, 0): ([1] * 20, range(20))}
-RANKS[("few", 2, 0)] = ([1, 2], [1, 2])
-SCRIPTS = ("draw_score", "draw_source", "draw_agreement", "draw_curves")
+SCATTERED = {"correlations": [["parameters", 6, 0]], "searches": [["nasbench201", "s", [0, 1]]], "sources": []}
+SCRIPTS = ("draw_score", "draw_source", "draw_agreement", "draw_curves", "draw_scatter")
 
 
 def texts(figure, tmp_path: Path) -> list[str]:
@@ -192,6 +191,9 @@ def results(tmp_path) -> Path:
         write(tmp_path / f"search/seed{seed}/scores.json", SEARCH_RESULT | {"seed": seed})
         found = nasbench201.derive(SEARCH_RESULT["scores"]).to_json()
         write(tmp_path / GENOTYPE.format(supernet="nasbench201", source="s", seed=seed), found | {"seed": seed})
+        write(tmp_path / SEARCH.format(supernet="nasbench201", score="s", seed=seed), SEARCH_RESULT | {"seed": seed})
+    scored = {"architectures": list(range(6)), "scores": [1.5, None, 2.0, 3.0, 2.5, 1.0]}
+    write(tmp_path / ARCHITECTURE_SCORES.format(score="parameters", architectures=6, seed=0), scored)
     write((tmp_path / METRICS.format(**RUN)).with_name("history.csv"), HISTORY)
     return tmp_path
 
@@ -206,6 +208,7 @@ def call(script, name: str, *more, **changes) -> tuple[int, str]:
             "--settings": '{"trainings": [["t", "nasbench201", "s", 0, 0]]}',
             "--published": ROOT / "resources" / "curves.yaml",
         },
+        "draw_scatter": {"--settings": json.dumps(SCATTERED)},
     }[name]
     files = {"draw_score": ["search/seed0/scores.json", "search/seed1/scores.json"], "draw_source": sources}
     return script(name, *options(given | {"--output": "out/figure.svg"} | changes), *(more or files.get(name, ())))
@@ -242,6 +245,13 @@ def test_figures_have_the_same_bytes_each_time(script, results, name):
             "seed1.json: is a genotype of mobilenet, expected nasbench201",
         ),
         ("draw_agreement", "results/genotypes/nasbench201/s/seed1.json", "[]", "seed1.json: holds a list"),
+        ("draw_scatter", "results/search/nasbench201/s/seed0/scores.json", "{", "seed0/scores.json: not valid JSON"),
+        (
+            "draw_scatter",
+            "results/search/nasbench201/s/seed0/scores.json",
+            SEARCH_RESULT | {"space": "darts"},
+            "seed0/scores.json: scores: has ['cell'], expected the gate groups",
+        ),
         ("draw_curves", "results/retrain/t/nasbench201/s/seed0/run0/history.csv", "a,b\n1,2\n", "expected numbers in"),
         (
             "draw_curves",
@@ -299,13 +309,26 @@ def test_what_is_no_graph_of_rules_is_refused(script, tmp_path, content):
     assert_refused(script("draw_rules", "--graph", "rules.dot", "--output", "out/x.svg"), "error: rules.dot: ")
 
 
-def test_ranks_are_those_of_architectures_with_both(tmp_path):
-    cases = {case: tuple(np.array(values, float) for values in pair) for case, pair in RANKS.items()}
-    found = texts(ranks.draw(cases, "CIFAR-10"), tmp_path)
-    assert "ρ = 1.00, n = 20" in found
-    assert found.count("no ranks") == 2  # all scores are the same, or too few
-    assert {"synflow", "flops", "few"} <= set(found)
-    assert ranks._percent(np.array([5.0, 1.0, 5.0, 9.0])).tolist() == [62.5, 25.0, 62.5, 100.0]
-    many = np.arange(2.0 * ranks.DOTS)
-    assert "ρ = -1.00, n = 2,000" in texts(ranks.draw({("s", 2000, 0): (many, -many)}, "x"), tmp_path)
-    assert texts(ranks.draw({}, "x"), tmp_path) == ["No architecture was scored."]
+def test_scatter_plot_has_a_panel_for_each_score_and_a_mark_for_each_source(tmp_path):
+    accuracies = np.array([*np.linspace(10, 94.37, 39), np.nan])
+    scores = {
+        ("plain", "a"): np.arange(40.0),
+        ("constant", "b"): np.ones(40),
+        ("wide", "c"): np.array([0.0, *np.logspace(0, 50, 38), np.nan]),
+        ("negative", "d"): -(np.arange(40.0) ** 9),
+        ("none", "e"): np.full(40, np.nan),
+    }
+    figure = scatter.draw(scores, accuracies, {"one": [3], "another": [], "both": [5, 39]}, "CIFAR-10")
+    found = texts(figure, tmp_path)
+    assert {"plain", "a", "none", "one", "another", "both", "test accuracy, % (CIFAR-10)"} <= set(found)
+    assert [text for text in found if text.startswith("ρ")] == [
+        "ρ = 1.00, n = 39",
+        "ρ = 1.00, n = 39",
+        "ρ = -1.00, n = 39",
+    ]
+    plain = figure.axes[0]
+    assert [len(line.get_xdata()) for line in plain.lines] == [39, 1, 0, 2]
+    assert [axes.get_xscale() for axes in figure.axes[::3]] == ["linear", "linear", "asinh", "asinh", "linear"]
+    bars = [sum(bar.get_height() for bar in axes.patches) for axes in figure.axes[1::3]]
+    assert bars == [39, 39, 39, 39, 0]
+    assert texts(scatter.draw({}, accuracies, {}, "CIFAR-10"), tmp_path) == ["No architecture was scored."]

@@ -60,7 +60,7 @@ ARROWS = {
     "nasbench201": "spaces",
     "study": "nasbench201 scores spaces tasks",
     "training": "genotype jobs spaces study tasks",
-    "architectures": "costs jobs layers nasbench201 spaces study tasks",
+    "architectures": "costs genotype jobs layers nasbench201 search spaces study tasks",
     "tables": "genotype spaces",
     "figures": "architectures genotype spaces",
     "report": "study",

@@ -13,7 +13,7 @@ from tests.support import ROOT
 
 pytestmark = pytest.mark.long
 
-HOUSE = ("layers", "spaces", "scores", "search", "training", "tasks")
+HOUSE = ("layers", "spaces", "scores", "search", "training", "tasks", "nasbench201")
 IMPORT_ALL = """
 import importlib, pkgutil, sys
 import freedarts

@@ -13,7 +13,6 @@ from freedarts.nasbench201 import ACCURACIES
 from freedarts.study import checks, paper
 from freedarts.study.catalogue import Catalogue
 from freedarts.tables import Sample
-from freedarts.tables.nasbench201 import NO_FILE
 from freedarts.tables.numbers import lookups_table, numbers_table, paper_table
 from freedarts.tables.provenance import provenance_table
 from tests.support import METRICS, NUMBERS, READINGS, ROOT, SCHEMA, SEARCH_RESULT, jobs_of, judge, looked_up, write
@@ -213,13 +212,48 @@ def test_number_that_nothing_can_reproduce_is_named(config, change, message):
 
 @pytest.mark.parametrize(
     ("mean", "verdict"),
-    [(92.2449, "reproduced"), (92.2351, "reproduced"), (92.25, "not reproduced"), (None, f"not run; {NO_FILE}")],
+    [(92.2449, "reproduced"), (92.2351, "reproduced"), (92.25, "not reproduced"), (None, "not run; not looked up")],
 )
 def test_looked_up_number_is_reproduced_to_the_last_digit_or_not(mean, verdict):
     results = paper.looked_up(looked_up(mean) if mean else {})
-    found = lookups_table([paper.so_far(SNIP, READINGS, results, {}, {})], benchmark=bool(mean)).rows[0]
+    found = lookups_table([paper.so_far(SNIP, READINGS, results, {}, {})]).rows[0]
     assert (found["release"], found["verdict"], found["genotype"]) == (92.24, verdict, "not run")
-    assert found["looked up"] == (Sample((mean,)) if mean else None)
+    assert (found["looked up"], found["version"]) == ((Sample((mean,)), "v1_0") if mean else (None, None))
+
+
+def test_another_version_of_the_benchmark_says_something_only_by_the_same_digits():
+    case = paper.cases(SNIP, READINGS)["published"]
+    for mean, verdict in ((92.2449, "reproduced"), (92.17, "needs the v1_0 file")):
+        found = paper.reading(SNIP, paper.looked_up(looked_up(mean, "v1_1")), case)
+        assert (found["values"], found["version"], found["verdict"]) == ([mean], "v1_1", verdict)
+    both = paper.looked_up(looked_up(92.24, "v1_1"))
+    both[case[0]] |= paper.looked_up(looked_up(92.17))[case[0]]
+    found = paper.reading(SNIP, both, case)
+    assert (found["values"], found["version"], found["verdict"]) == ([92.17], "v1_0", "not reproduced")
+
+
+def test_verdicts_of_the_release_s_numbers(script, tmp_path):
+    """By the accuracies that are part of the package: all but the validation accuracies that v1_0 alone has."""
+    verdicts = {}
+    for number in filter(paper.is_lookup, NUMBERS.values()):
+        (case,) = paper.cases(number, READINGS)["published"]
+        output, genotype = tmp_path / f"{case[1]}.json", f"resources/genotypes/{case[1]}/nasbench201/seed4.json"
+        write(tmp_path / "seed4.json", json.loads((ROOT / genotype).read_text()) | {"seed": 4})
+        if not output.exists():
+            assert script("lookup_nasbench201", "--output", output, "seed4.json") == (0, "")
+        lookup = json.loads(output.read_text())
+        lookup["seeds"] = {int(seed): found for seed, found in lookup["seeds"].items()}
+        found = paper.reading(number, paper.looked_up({case[:2]: lookup}), [case])
+        verdicts[number["id"].split("/")[1]] = found["verdict"], found["version"]
+    printed_alone = {
+        f"{method}-{dataset}-valid" for method in ("snip", "grasp") for dataset in ("cifar10", "cifar100", "imagenet16")
+    }
+    assert {name for name, found in verdicts.items() if found == ("needs the v1_0 file", "v1_1")} == printed_alone
+    same = {found for name, found in verdicts.items() if name not in printed_alone}
+    assert same == {("reproduced", "v1_0"), ("reproduced", "v1_1")}
+    assert [name for name, found in verdicts.items() if found == ("reproduced", "v1_1")] == [
+        f"synflow-{dataset}-valid" for dataset in ("cifar10", "cifar100", "imagenet16")
+    ]
 
 
 def test_looked_up_number_without_its_figure_in_the_benchmark_has_no_value():
@@ -261,15 +295,12 @@ def test_number_that_cannot_be_looked_up_is_named(config, change, message):
     assert f"numbers: {SNIP['id']}: {message}" in next(checks.number_faults(catalogue, SNIP["id"]))
 
 
-def test_missing_benchmark_file_is_said_once_for_all_numbers(config):
+def test_numbers_are_looked_up_without_a_benchmark_file(config):
     chosen = [name for name, number in NUMBERS.items() if paper.is_lookup(number)]
-    with pytest.raises(InputError) as found:
-        Catalogue(config | {"nasbench201": {"file": None}, "numbers": chosen}, ROOT)
-    _, *faults = str(found.value).splitlines()
-    assert faults == [
-        f"  numbers: {len(chosen)} to look up, {chosen[0]} first: nasbench201.file: null; "
-        "allowed: path of a NAS-Bench-201 file, or `download` (4.7 GB)"
-    ]
+    catalogue = Catalogue(config | {"numbers": chosen}, ROOT)
+    assert {path for name in chosen for path in catalogue.reading_results(name, "published")} == {
+        f"results/nasbench201/nasbench201/notebook-{method}.json" for method in ("synflow", "snip", "grasp")
+    }
 
 
 def test_script_looks_one_number_up(script, tmp_path, monkeypatch):

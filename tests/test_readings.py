@@ -40,7 +40,7 @@ RESULTS = {kind.name: [] for kind in kinds.KINDS} | {
     "readings": [[NAME, ["published", "searched"]]],
     "numbers": [[NAME]],
 }
-SELECTED = TABLE_SETTINGS | {"results": RESULTS, "searches": [], "readings": READINGS, "benchmark": False}
+SELECTED = TABLE_SETTINGS | {"results": RESULTS, "searches": [], "readings": READINGS}
 SELECTED |= {"tasks": {"cifar10-c38": {"trainable": True}}}
 
 
@@ -124,7 +124,8 @@ def test_status_says_where_the_file_of_a_reading_is_not_what_its_results_give(tm
     def said(number: dict) -> str:
         return status.markdown(selected, [number], {}, "snakemake", 0)
 
-    reading = {"n": 3, "values": [2.4] * 3, "mean": 2.4, "std": 0.0, "tolerance": 1, "verdict": "as it says"}
+    reading = {"n": 3, "values": [2.4] * 3, "mean": 2.4, "std": 0.0, "tolerance": 1}
+    reading |= {"version": None, "verdict": "as it says"}
     write(Path(PUBLISHED), reading | {"missing": []})
     assert f"- published: no result, **not run**; {PUBLISHED} is out of date; 3 missing" in said(DAGGER)
     assert "- Readings of the paper's numbers: 1 of 2\n" in said(DAGGER)
@@ -136,4 +137,4 @@ def test_status_says_where_the_file_of_a_reading_is_not_what_its_results_give(tm
     write(Path(kinds.LOOKUP.file(case)), lookup)
     file = Path(kinds.READING.file((SNIP["id"], "published")))
     write(file, reading | {"missing": [], "std": None})
-    assert f"- published: 92.00 %, **not reproduced**; {file} is out of date\n" in said(SNIP)
+    assert f"- published: 92.00 % (v1_0), **not reproduced**; {file} is out of date\n" in said(SNIP)

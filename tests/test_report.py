@@ -17,9 +17,9 @@ from freedarts.study.paths import (
     CURVES_FIGURE,
     GENOTYPES_FIGURE,
     METRICS,
-    RANKS_FIGURE,
     REPLAYS_FIGURE,
     RULES_FIGURE,
+    SCATTER_FIGURE,
     SCORES_FIGURE,
     SEARCH,
 )
@@ -31,7 +31,7 @@ SETTINGS = {
     "searches": [["nasbench201", "a", [0, 1]], ["darts-8", "a", [0]]],
     "sources": [["darts-8", "p", [0]]],
     "trainings": [["t", "nasbench201", "a", 0, 0]],
-    "ranks": True,
+    "scatter": True,
     "own": "results/",
     "configuration": "0123abcd",
 }
@@ -43,7 +43,7 @@ FIGURES = [
     GENOTYPES_FIGURE.format(supernet="darts-8", source="p"),
     "results/" + AGREEMENT_FIGURE,
     "results/" + CURVES_FIGURE,
-    "results/" + RANKS_FIGURE,
+    "results/" + SCATTER_FIGURE,
     "results/" + REPLAYS_FIGURE,
     "results/" + RULES_FIGURE,
 ]
@@ -292,9 +292,9 @@ def test_report_of_real_figures_is_whole(script, results):
     assert "nor_conv_3x3" in found.text
 
 
-def test_ranks_are_shown_only_where_there_are_accuracies(script, results):
+def test_scatter_plot_is_shown_only_where_there_is_one(script, results):
     assert "Scores and accuracies" in page(script).text
-    report(script, **{"--settings": json.dumps(SETTINGS | {"ranks": False})})
+    report(script, **{"--settings": json.dumps(SETTINGS | {"scatter": False})})
     found = Page(Path("out/report.html").read_text(encoding="utf-8"))
     assert "Scores and accuracies" not in found.text
     assert found.tags.count("svg") == len(FIGURES) - 1
@@ -330,5 +330,6 @@ def test_report_of_what_there_is_runs_nothing_else(tmp_path, monkeypatch):
     assert drawn == shown  # README's picture, which `make readme` makes
     found = Page((tmp_path / "results/report-so-far.html").read_text(encoding="utf-8"))
     assert found.tags.count("svg") == 1
-    assert {"draw_score", "retrain", "lookup_nasbench201"} & set(found.text.split()) == {"draw_score", "retrain"}
+    shown = {"draw_score", "retrain", "lookup_nasbench201", "convert_nasbench201"} & set(found.text.split())
+    assert shown == {"draw_score", "retrain", "lookup_nasbench201"}
     assert "snakemake results/tables.md" in found.text

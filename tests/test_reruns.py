@@ -34,7 +34,17 @@ MANIFEST = "results/manifest.json"
 SEARCH = "results/search/nasbench201/{}/seed{}/scores.json"
 GENOTYPE = "results/genotypes/nasbench201/{}/seed{}.json"
 TRAINING = "results/retrain/tiny/nasbench201/synflow/seed0/run0/metrics.json"
-SYNFLOW = {SEARCH.format("synflow", 0), GENOTYPE.format("synflow", 0), TRAINING, TABLES}
+LOOKUP = "results/nasbench201/nasbench201/{}.json"
+RANKING = "results/nasbench201/rankings/nasbench201/{}.json"
+
+
+def searched(score: str, seed: int = 0) -> set[str]:
+    """A search, and what follows from it without a training."""
+    by_seed = {SEARCH.format(score, seed), GENOTYPE.format(score, seed)}
+    return {*by_seed, LOOKUP.format(score), RANKING.format(score), TABLES}
+
+
+SYNFLOW, SNIP = searched("synflow") | {TRAINING}, searched("snip-digits-b8")
 
 
 def append(project: Path, name: str, line: str) -> None:
@@ -156,11 +166,7 @@ CASES = {
     "a clone with results copied in, after `snakemake --touch --forceall`": (record, set()),
     "one more seed": (
         lambda p: change(p, search=[{**BASE["search"][0], "seeds": 2}]),
-        {
-            *(SEARCH.format(score, 1) for score in ("synflow", "snip-digits-b8")),
-            *(GENOTYPE.format(score, 1) for score in ("synflow", "snip-digits-b8")),
-            TABLES,
-        },
+        searched("synflow", 1) | searched("snip-digits-b8", 1),
     ),
     "one training more of a genotype": (
         lambda p: change(p, retrain=[{**BASE["retrain"][0], "runs": 2}]),
@@ -168,7 +174,7 @@ CASES = {
     ),
     "a setting of the score `snip-digits-b8`": (
         lambda p: change(p, scores={"snip-digits-b8": {"settings": {"gate_scale": 0.002}}}),
-        {SEARCH.format("snip-digits-b8", 0), GENOTYPE.format("snip-digits-b8", 0), TABLES},
+        SNIP,
     ),
     "the learning rate of a task": (
         lambda p: change(p, tasks={"tiny": {"protocol": {"learning_rate": 0.04}}}),
@@ -178,7 +184,6 @@ CASES = {
     "code of the training": (lambda p: append(p, "freedarts/training/__init__.py", "EDITED = 1"), {TRAINING, TABLES}),
     "code of the tables": (lambda p: append(p, "freedarts/tables/__init__.py", "EDITED = 1"), {TABLES}),
 }
-SNIP = {SEARCH.format("snip-digits-b8", 0), GENOTYPE.format("snip-digits-b8", 0), TABLES}
 HISTORY = TRAINING.replace("metrics.json", "history.csv")
 # How a result is lost, and what is made again.
 DAMAGES = {
@@ -186,7 +191,7 @@ DAMAGES = {
     "the scores of a search cut short": (lambda p: cut(p, SEARCH.format("synflow", 0)), SYNFLOW),
     "another genotype written by hand": (
         lambda p: forge(p, GENOTYPE.format("synflow", 0), arch="|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"),
-        {GENOTYPE.format("synflow", 0), TRAINING, TABLES},
+        {GENOTYPE.format("synflow", 0), LOOKUP.format("synflow"), TRAINING, TABLES},
     ),
     "weights of a training cut short": (
         lambda p: cut(p, TRAINING.replace("metrics.json", "weights.safetensors")),

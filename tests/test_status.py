@@ -155,25 +155,31 @@ def test_status_of_a_number_that_is_looked_up():
     def said() -> str:
         return status.markdown(SELECTED, [SNIP], SECONDS, "snakemake ", time.time()).partition(f"### {SNIP['id']}\n")[2]
 
+    def measured(mean: object) -> dict:
+        return {"accuracies": {"v1_0": {"cifar10_test": {"mean": mean}}}}
+
     command = "`snakemake results/numbers/nasbench201/snip-cifar10-test.json`"
     missing = said()
-    assert "- published: no result, **not run**; not looked up (docs/nasbench201.md)\n" in missing
+    assert "- published: no result, **not run**; not looked up\n" in missing
     assert command in missing
     path = Path("results/nasbench201/nasbench201/notebook-snip.json")
-    for figures, text in (
-        ({"cifar10_test": {"mean": 92.24}}, "92.24 %, **reproduced**"),
-        ({"cifar10_test": {"mean": 92.25}}, "92.25 %, **not reproduced**"),
-        ({"cifar10_test": None}, "not in this benchmark, **not run**"),
+    lookup = {"version": "v1_1", "distribution": {}}
+    for accuracies, text in (
+        ({"v1_0": {"cifar10_test": {"mean": 92.24}}}, "92.24 % (v1_0), **reproduced**"),
+        ({"v1_0": {"cifar10_test": {"mean": 92.25}}}, "92.25 % (v1_0), **not reproduced**"),
+        ({"v1_1": {"cifar10_test": {"mean": 92.25}}}, "92.25 % (v1_1), **needs the v1_0 file**"),
+        ({"v1_0": {"cifar10_test": None}}, "not in this benchmark, **not run**"),
     ):
-        write(path, {"best": {}, "seeds": {"4": figures}})
+        write(path, lookup | {"seeds": {"4": {"accuracies": accuracies}}})
         assert f"- published: {text}\n" in said()
         assert command not in said()
     for broken, why in (
-        (b"{", "not valid JSON"),
-        (b'{"best": 1, "seeds": 2}', "not as lookup_nasbench201 writes it"),
-        (b'{"best": 1, "seeds": {"4": {"cifar10_test": {"mean": "92.2"}}}}', "an accuracy is '92.2', expected percent"),
-        (b'{"best": 1, "seeds": {"4": {"cifar10_test": {"mean": 9000.0}}}}', "an accuracy is 9000.0, expected percent"),
+        ("{", "not valid JSON"),
+        (lookup | {"seeds": 2}, "not as lookup_nasbench201 writes it"),
+        (lookup | {"seeds": {"4": {"index": 6818}}}, "not as lookup_nasbench201 writes it"),
+        (lookup | {"seeds": {"4": measured("92.2")}}, "an accuracy is '92.2', expected percent"),
+        (lookup | {"seeds": {"4": measured(9000.0)}}, "an accuracy is 9000.0, expected percent"),
     ):
-        path.write_bytes(broken)
+        write(path, broken)
         assert f"- published: broken: {path}: {why}" in said() or f"- published: broken: {why}" in said()
         assert command in said()

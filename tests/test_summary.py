@@ -2,7 +2,7 @@
 
 import re
 
-from freedarts.tables import Table
+from freedarts.tables import Sample, Table
 from freedarts.tables.summary import in_short
 
 SEARCH = {"supernet": "darts-8", "score": "a", "n": 5, "printed": None, "objective, seed 0": 1.0, "verdict": "5 sound"}
@@ -66,8 +66,11 @@ def test_agreement_counts_published_sources_alone():
 def test_correlations_costs_and_numbers():
     found = items(
         correlation=[
-            {"score": "synflow", "data set": "CIFAR-10", "ρ": 0.7784},
-            {"score": "synflow", "data set": None, "ρ": None},
+            {"score": "synflow", "rates": "architectures", "data set": "CIFAR-10", "ρ": Sample((0.7784,))},
+            {"score": "flops", "rates": "architectures", "data set": "CIFAR-10", "ρ": Sample((0.7506,))},
+            {"score": "flops", "rates": "architectures", "data set": "CIFAR-100", "ρ": Sample((0.1,))},
+            {"score": "none", "rates": "architectures", "data set": "CIFAR-10", "ρ": None},
+            {"score": "synflow", "rates": "operations of n", "data set": "CIFAR-10", "ρ": Sample((0.5, 0.7))},
         ],
         costs=[{"check": check} for check in ("exact", "exact", "flops +3", None, "not recomputable", "no genotype")],
         numbers=[
@@ -76,13 +79,14 @@ def test_correlations_costs_and_numbers():
             {"verdict": "not run; `snakemake --config 'numbers=[x]'`", "evidence here": "costs exact"},
             {"verdict": "not run; `snakemake --config 'numbers=[y]'`", "evidence here": "costs exact"},
         ],
-        lookups=[{"verdict": "reproduced"}, {"verdict": "not run; no benchmark file"}],
+        lookups=[{"verdict": "reproduced"}, {"verdict": "needs the v1_0 file"}],
     )
     assert_say(
         found,
-        "CIFAR-10: `synflow` ρ = 0.78",
+        "scores of architectures with the test accuracy on CIFAR-10: `synflow` 0.78 and `flops` 0.75",
+        "scores of operations with the test accuracy on CIFAR-10: `synflow` 0.60",
         "Costs: 2 of 3 rows .* exact",
         "4 test errors .*: 1 reproduced, 1 partial, 2 not run",
         "evidence .* reaches: 1 judged, 1 trained 1 of 3, 2 costs exact",
-        "2 accuracies .*: 1 reproduced, 1 not run",
+        "2 accuracies .*: 1 reproduced, 1 needs the v1_0 file",
     )

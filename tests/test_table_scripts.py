@@ -42,8 +42,8 @@ def test_tables_of_a_named_configuration_show_what_it_selects(script, results):
         (SEARCH, {"space": "nasbench201"}, "no key 'proxy', 'objective', 'audit'"),
         (GENOTYPE, {"space": "nasbench201", "arch": "|"}, "arch: '|' is not of the form"),
         (COST, "[]", "holds a list, expected an object"),
-        (LOOKUP, {"best": {}}, "no key 'seeds'"),
-        (CORRELATION, {}, "no key 'accuracies'"),
+        (LOOKUP, {"version": "v1_1", "distribution": {}}, "no key 'seeds'"),
+        (CORRELATION, {}, "no key 'version', 'accuracies'"),
         (METRICS, {"error_last": 5.0}, "no key 'error_best'"),
     ],
 )

@@ -132,6 +132,8 @@ def test_one_more_seed_runs_that_seed(finished):
     assert planned(finished, *write_overlay(finished / "overlay.yaml", added)) == {
         "results/search/nasbench201/synflow/seed5/scores.json",
         "results/genotypes/nasbench201/synflow/seed5.json",
+        "results/nasbench201/nasbench201/synflow.json",
+        "results/nasbench201/rankings/nasbench201/synflow.json",
         "results/tables.md",
     }
 
@@ -141,7 +143,7 @@ def test_config_on_the_command_line_is_that_of_a_file(finished):
     config["search"].append({"supernets": ["nasbench201"], "scores": ["synflow"], "seeds": 6})
     given = f"search={yaml.safe_dump(config['search'], default_flow_style=True, width=10**6).strip()}"
     expected = planned(finished, *write_overlay(finished / "overlay.yaml", {"search": config["search"]}))
-    assert len(expected) == 3
+    assert len(expected) == 5
     assert planned(finished, "--config", given, "nasbench201={file: null}") == expected
 
 
@@ -152,6 +154,9 @@ def test_changed_score_reruns_its_searches_and_what_follows(finished):
         *(f"results/search/nasbench201/synflow-released/seed{seed}/scores.json" for seed in seeds),
         *(f"results/genotypes/nasbench201/synflow-released/seed{seed}.json" for seed in seeds),
         "results/genotypes/nasbench201/random-matched-synflow-released/seed0.json",  # and its other seeds, in one job
+        "results/nasbench201/nasbench201/synflow-released.json",
+        "results/nasbench201/nasbench201/random-matched-synflow-released.json",
+        "results/nasbench201/rankings/nasbench201/synflow-released.json",
         "results/retrain/digits-nasbench201/nasbench201/synflow-released/seed0/run0/metrics.json",
         "results/tables.md",
     }

@@ -1,7 +1,11 @@
-"""The NAS-Bench-201 benchmark (Dong and Yang, 2020) as tables: converted once (`convert`), then looked up (`query`).
+"""The NAS-Bench-201 benchmark (Dong and Yang, 2020): the accuracies of all its architectures (`packaged`), or all that
+a file of it holds, converted once (`convert`), then looked up (`query`).
 
 An architecture was trained from up to three seeds on each of four data sets, with 12 and with 200 epochs. A *trial* is
-one such training; an *accuracy* is what papers report of an architecture: a mean over trials.
+one such training; an *accuracy* is what papers report of an architecture: a mean over trials. The benchmark has two
+*versions*: v1_1 has more trials than v1_0.
+
+>>> accuracy("|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|…|", "cifar100")
 """
 
 SPACE = "nasbench201"
@@ -20,6 +24,19 @@ ACCURACIES = {
     "imagenet16_test": ("ImageNet16-120", "x-test", 200),
     "cifar10_valid_12": ("cifar10-valid", "x-valid", 12),
 }
+# What papers call a data set and split -> column.
+SPLITS = {
+    ("cifar10", "valid"): "cifar10_valid",
+    ("cifar10", "test"): "cifar10_test",
+    ("cifar100", "valid"): "cifar100_valid",
+    ("cifar100", "test"): "cifar100_test",
+    ("ImageNet16-120", "valid"): "imagenet16_valid",
+    ("ImageNet16-120", "test"): "imagenet16_test",
+}
+# Version of the benchmark -> those of its accuracies that are part of the package.
+VERSIONS = {"v1_1": tuple(ACCURACIES), "v1_0": ("cifar10_test", "cifar100_test", "imagenet16_test")}
+VERSION = "v1_1"  # of a look-up that does not name one
+
 # Of the network for CIFAR-10: parameters and multiply-adds in millions, seconds for a batch of 256.
 COSTS = ("params", "flops", "latency")
 
@@ -27,3 +44,14 @@ COSTS = ("params", "flops", "latency")
 DOWNLOAD = "data/nasbench201/NAS-Bench-201-v1_1-096897.pth"
 TABLE = "data/nasbench201/architectures.parquet"
 TRIALS = "data/nasbench201/trials.parquet"
+
+
+def accuracy(arch, dataset: str = "cifar10", split: str = "test", version: str = VERSION) -> float:
+    """Mean accuracy in percent of an architecture after 200 epochs, in the accuracies that are part of the package.
+
+    arch: architecture string `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`, benchmark index, or Genotype. dataset: cifar10,
+    cifar100, ImageNet16-120; split: test, or valid, which v1_1 alone has. InputError for what is not there.
+    """
+    from freedarts.nasbench201.query import packaged_table  # imports numpy
+
+    return packaged_table(version).accuracy(arch, dataset, split)

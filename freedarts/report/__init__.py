@@ -24,9 +24,9 @@ from freedarts.study.paths import (
     AGREEMENT_FIGURE,
     CURVES_FIGURE,
     GENOTYPES_FIGURE,
-    RANKS_FIGURE,
     REPLAYS_FIGURE,
     RULES_FIGURE,
+    SCATTER_FIGURE,
     SCORES_FIGURE,
     SEARCH,
     metrics_path,
@@ -39,8 +39,8 @@ BENCHMARKS = Path("results/benchmarks")
 def render(
     template: Path, tables: Path, selected: dict, environment: list[tuple[str, str]], folder: Path | None = None
 ) -> str:
-    """selected: searches, sources, trainings and own as in the catalogue, and ranks. environment: (name, value) rows.
-    folder: the current one, as Snakemake calls it where it runs."""
+    """selected: searches, sources, trainings and own as in the catalogue, and whether there is a scatter plot.
+    environment: (name, value) rows. folder: the current one, as Snakemake calls it where it runs."""
     own = selected["own"]
     engine = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return engine.from_string(template.read_text(encoding="utf-8")).render(
@@ -49,7 +49,7 @@ def render(
         curves=_figure("Learning curves", own + CURVES_FIGURE, "curves"),
         replays=_figure("Replays of published trainings", own + REPLAYS_FIGURE, "replays"),
         rules=_figure("Rules of the workflow", own + RULES_FIGURE, "rules"),
-        ranks=_figure("Rank correlation", own + RANKS_FIGURE, "ranks") if selected["ranks"] else None,
+        scatter=_figure("Scores and accuracies", own + SCATTER_FIGURE, "scatter") if selected["scatter"] else None,
         agreement=_figure("Agreement between seeds", own + AGREEMENT_FIGURE, "agreement"),
         searches=[_search_row(*case) for case in selected["searches"]],
         trainings=[_training_row(*case) for case in selected["trainings"]],

@@ -43,7 +43,8 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
     genotypes = _shown(all_genotypes, [*selected["searches"], *selected["sources"]])
     costs = read.costs(results["costs"])
     lookups = read.results(kinds.LOOKUP, results["lookups"])
-    correlations = read.correlations(results["architecture_scores"], selected["benchmark"])
+    correlations = read.results(kinds.CORRELATION, results["correlations"])
+    rankings = read.results(kinds.RANKING, results["rankings"])
     trainings = read.trainings(results["trainings"])
     name = selected["name"]
     chosen = {number for (number,) in results["numbers"]}
@@ -70,8 +71,8 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
         again_table(searches, genotypes, read_yaml(published["objectives"])),
         stability_table(genotypes),
         nasbench201_table(genotypes, lookups, looked_up),
-        lookups_table(looked_up, selected["benchmark"]),
-        correlation_table(correlations),
+        lookups_table(looked_up),
+        correlation_table(correlations, rankings),
         cost_table(costs, printed_costs),
         training_table(trainings),
         *replay_tables(replays.values()),

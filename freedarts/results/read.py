@@ -57,12 +57,6 @@ def costs(selected: list) -> dict[tuple[str, str, str], dict[int, dict | None]]:
     return {case: found["seeds"] for case, found in results(kinds.COST, selected).items()}
 
 
-def correlations(selected: list, benchmark: bool) -> dict[tuple[str, int, int], dict | None]:
-    """selected: of scores of architectures. (score, architectures, seed) -> what correlate wrote, None without a
-    benchmark."""
-    return results(kinds.CORRELATION, selected) if benchmark else dict.fromkeys(kinds.cases(selected))
-
-
 def architecture_scores(selected: list) -> dict[tuple[str, int, int], dict[int, float | None]]:
     """(score, architectures, seed) -> index -> score, None if it overflew."""
     found = {}

@@ -161,14 +161,14 @@ def _lookup(number: dict, cases: list[paper.Case], command: str) -> list[str]:
     next_ = ["", f"`{command}{kinds.NUMBER.file((number['id'],))}`", ""]
     try:
         if not exists(Path(lookup)):
-            not_run = f"- published: no result, **{paper.NOT_RUN}**; not looked up (docs/nasbench201.md)"
+            not_run = f"- published: no result, **{paper.NOT_RUN}**; not looked up"
             return [*lines, not_run, *next_]
         results = paper.looked_up(read.results(kinds.LOOKUP, {case[:2] for case in cases}))
         accuracies = paper.values(number, results, cases)
         if odd := [value for value in accuracies if type(value) is not float or not 0 <= value <= 100]:
             raise InputError(f"{lookup}: an accuracy is {odd[0]!r}, expected percent")
         reading, stale = _reading(number, "published", results, cases)
-        here = _mean(reading) if reading["n"] else "not in this benchmark"
+        here = f"{_mean(reading)} ({reading['version']})" if reading["n"] else "not in this benchmark"
     except (InputError, OSError) as error:
         return [*lines, f"- published: {_fault(error)}", *next_]
     except (AttributeError, KeyError, TypeError, ValueError) as error:

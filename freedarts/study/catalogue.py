@@ -10,7 +10,7 @@ from contextlib import suppress
 from itertools import product
 from pathlib import Path
 
-from freedarts import scores, spaces, tasks
+from freedarts import plugins, scores, spaces, tasks
 from freedarts.files import InputError, exists
 from freedarts.nasbench201 import DOWNLOAD, SPACE
 from freedarts.study import checks, kinds, paper, replays, settings
@@ -186,6 +186,11 @@ class Catalogue:
         """The data set that a score of whole architectures takes a batch of."""
         return self.config["architecture_scores"][score].get("data", {}).get("dataset")
 
+    def architecture_code(self, score: str) -> tuple[str, ...]:
+        """The modules that a score of whole architectures takes besides, if it is a file of the user."""
+        proxy = self.config["architecture_scores"][score]["proxy"]
+        return ("architectures.gates", f"scores.{proxy}") if plugins.is_own(proxy) else ()
+
     def training_memory(self, task: str) -> int:
         """MB that a training asks for; each of the processes that read an image folder has two batches ready."""
         options = self.config["tasks"][task]
@@ -213,7 +218,6 @@ class Catalogue:
                 "searches": self.searches(),
                 "left_out": self.left_out(),
                 "sources": self.sources(),
-                "benchmark": self.has_benchmark,
                 "readings": self.config["readings"],
                 "tasks": {name: {"trainable": "protocol" in task} for name, task in self.config["tasks"].items()},
             }
@@ -314,15 +318,20 @@ class Catalogue:
 
     @property
     def has_benchmark(self) -> bool:
-        """Whether there is, or will be, a NAS-Bench-201 file."""
+        """Whether there is, or will be, a NAS-Bench-201 file, in place of the accuracies in the package."""
         return self.config["nasbench201"]["file"] is not None
 
     def lookups(self) -> list[tuple[str, str]]:
-        """(supernet, source) of all NAS-Bench-201 genotypes; none without a benchmark file to look them up in."""
-        if not self.has_benchmark:
-            return []
-        selected = [*self.searches(), *self.sources()]
-        return [(n, source) for n, source, _ in selected if self.config["supernets"][n]["space"] == SPACE]
+        """(supernet, source) of all NAS-Bench-201 genotypes."""
+        return [(supernet, source) for supernet, source, _ in self.on_nasbench201([*self.searches(), *self.sources()])]
+
+    def rankings(self) -> list[tuple[str, str]]:
+        """(supernet, score) of all searches on NAS-Bench-201."""
+        return [(supernet, score) for supernet, score, _ in self.on_nasbench201(self.searches())]
+
+    def on_nasbench201(self, cases: list[tuple[str, str, list[int]]]) -> list[tuple[str, str, list[int]]]:
+        """Of searches or sources those on supernets of this space."""
+        return [case for case in cases if self.config["supernets"][case[0]]["space"] == SPACE]
 
     def correlations(self) -> list[tuple[str, int, int]]:
         """(architecture score, architectures, seed) of every selected sample, each once."""

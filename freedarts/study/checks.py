@@ -159,13 +159,10 @@ def replay_faults(catalogue: Catalogue) -> Iterator[str]:
 
 
 def all_number_faults(catalogue: Catalogue) -> Iterator[str]:
-    """Of all numbers that are selected; a missing benchmark file is said once for all of them."""
+    """Of all numbers that are selected."""
     chosen, known = catalogue.config["numbers"], catalogue.numbers
     for name in chosen:
         yield from number_faults(catalogue, name) if name in known else [_unknown("numbers", "number", name, known)]
-    looked_up = [name for name in chosen if name in known and paper.is_lookup(known[name])]
-    if looked_up and catalogue.config["nasbench201"]["file"] is None:
-        yield f"numbers: {len(looked_up)} to look up, {looked_up[0]} first: {NO_FILE}"
 
 
 def number_faults(catalogue: Catalogue, name: str) -> Iterator[str]:

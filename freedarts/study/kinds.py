@@ -95,7 +95,7 @@ LOOKUP = Kind(
     paths.LOOKUP,
     ("lookup_nasbench201",),
     lambda catalogue: catalogue.lookups(),
-    keys=("best", "seeds"),
+    keys=("version", "distribution", "seeds"),
 )
 ARCHITECTURE_SCORES = Kind(
     "architecture_scores",
@@ -110,8 +110,16 @@ CORRELATION = Kind(
     "Rank correlations",
     paths.CORRELATION,
     ("correlate",),
-    lambda catalogue: catalogue.correlations() if catalogue.has_benchmark else [],
-    keys=("accuracies",),
+    lambda catalogue: catalogue.correlations(),
+    keys=("version", "accuracies"),
+)
+RANKING = Kind(
+    "rankings",
+    "Rank correlations of searches",
+    paths.RANKING,
+    ("correlate_search",),
+    lambda catalogue: catalogue.rankings(),
+    keys=("version", "architectures", "seeds"),
 )
 TRAINING = Kind(
     "trainings",
@@ -155,7 +163,7 @@ READING = Kind(
     paths.READING,
     ("reading",),
     lambda catalogue: catalogue.number_readings(),
-    keys=("n", "values", "mean", "std", "tolerance", "verdict", "missing"),
+    keys=("n", "values", "mean", "std", "tolerance", "version", "verdict", "missing"),
 )
 NUMBER = Kind(
     "numbers",
@@ -173,6 +181,7 @@ KINDS = (
     LOOKUP,
     ARCHITECTURE_SCORES,
     CORRELATION,
+    RANKING,
     TRAINING,
     REPLAY_RUN,
     REPLAY,

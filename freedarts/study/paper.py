@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from freedarts.files import InputError
-from freedarts.nasbench201 import ACCURACIES
+from freedarts.nasbench201 import VERSIONS
 from freedarts.study import settings
 from freedarts.study.paths import Training
 
@@ -45,12 +45,25 @@ def entry(path: Path, schema: Path, name: str) -> dict:
     return numbers[name]
 
 
+def version(number: dict, results: dict[Case, dict], wanted: list[Case]) -> str | None:
+    """The version of the benchmark in which a number is looked up: that of the release, or, where the *results* have
+    nothing in it, another one. None if there is none, and for trainings."""
+    if not is_lookup(number):
+        return None
+    of = number["reproduced_by"]
+    there = [v for case in wanted for v, means in results.get(case, {}).items() if means.get(of["lookup"]) is not None]
+    return min(there, key=[of["version"], *VERSIONS, *there].index, default=None)
+
+
 def values(number: dict, results: dict[Case, dict], wanted: list[Case]) -> list[float]:
-    """Of those *wanted* that *results* has: accuracies, or errors in the last epoch, because the best one is chosen on
-    the test set."""
+    """Of those *wanted* that *results* has: accuracies, in one version of the benchmark, or errors in the last epoch,
+    because the best one is chosen on the test set."""
     trained = {"top-1 error": "error_last", "top-5 error": "top5_error_last"}
     key = number["reproduced_by"].get("lookup") or trained[number["measure"]]
-    return [results[case][key] for case in wanted if case in results and results[case].get(key) is not None]
+    there = [results[case] for case in wanted if case in results]
+    if is_lookup(number):
+        there = [means.get(version(number, results, wanted), {}) for means in there]
+    return [each[key] for each in there if each.get(key) is not None]
 
 
 def is_lookup(number: dict) -> bool:
@@ -101,10 +114,13 @@ def searches(numbers: Iterable[dict], readings: dict[str, dict]) -> list[tuple[s
     return [(*case, sorted(seeds)) for case, seeds in seeds_of.items()]
 
 
-def looked_up(lookups: dict[tuple[str, str], dict]) -> dict[Case, dict[str, float | None]]:
-    """The mean accuracies in what lookup_nasbench201 wrote, by (supernet, source)."""
+def looked_up(lookups: dict[tuple[str, str], dict]) -> dict[Case, dict[str, dict[str, float | None]]]:
+    """The mean accuracies, by version of the benchmark, in what lookup_nasbench201 wrote, by (supernet, source)."""
     return {
-        (*where, seed): {column: of[column] and of[column]["mean"] for column in ACCURACIES if column in of}
+        (*where, seed): {
+            version: {column: accuracy and accuracy["mean"] for column, accuracy in accuracies.items()}
+            for version, accuracies in of["accuracies"].items()
+        }
         for where, lookup in lookups.items()
         for seed, of in lookup["seeds"].items()
         if of
@@ -123,28 +139,32 @@ def allowed(number: dict, measured: Sequence[float]) -> float | None:
     return 2 * max(statistics.stdev(measured), tolerance["floor"]) * math.sqrt(1 + 1 / len(measured))
 
 
-def verdict(number: dict, measured: Sequence[float]) -> str:
-    """`reproduced`, `not reproduced`, `partial` or `not run`; the rule was fixed before anything was trained."""
+def verdict(number: dict, measured: Sequence[float], version: str | None = None) -> str:
+    """`reproduced`, `not reproduced`, `partial` or `not run`; the rule was fixed before anything was trained. version:
+    of the benchmark, for what is looked up: another one than the release's, where its digits differ, says nothing."""
     if not measured:
         return NOT_RUN
     tolerance = allowed(number, measured)
     if tolerance is None:
         return f"partial ({len(measured)} of {MINIMUM} runs)"
-    difference = abs(statistics.fmean(measured) - number["value"])
-    return "reproduced" if difference <= tolerance + ROUNDING else "not reproduced"
+    if abs(statistics.fmean(measured) - number["value"]) <= tolerance + ROUNDING:
+        return "reproduced"
+    printed_from = number["reproduced_by"].get("version")
+    return "not reproduced" if version == printed_from else f"needs the {printed_from} file"
 
 
 def reading(number: dict, results: dict[Case, dict], wanted: list[Case]) -> dict:
     """What the file of a reading holds, of those *wanted* that *results* has."""
     measured = values(number, results, wanted)
-    best = number["measure"] == "top-1 error"
+    best, judged_in = number["measure"] == "top-1 error", version(number, results, wanted)
     return {
         "n": len(measured),
         "values": measured,
         "mean": statistics.fmean(measured) if measured else None,
         "std": statistics.stdev(measured) if len(measured) > 1 else None,
         "tolerance": allowed(number, measured),
-        "verdict": verdict(number, measured),
+        "version": judged_in,
+        "verdict": verdict(number, measured, judged_in),
         "best_on_test": [results[case]["error_best"] for case in wanted if case in results] if best else None,
         "missing": [list(case) for case in wanted if case not in results],
     }

@@ -13,9 +13,10 @@ from pathlib import Path
 import yaml
 from jsonschema import Draft202012Validator, validators
 
-from freedarts import nasbench201, scores, spaces, tasks
+from freedarts import nasbench201, plugins, scores, spaces, tasks
 from freedarts.files import InputError, parse_json, read_bytes
 
+ARCHITECTURE_PROXIES = ("parameters", "flops", "synflow", "snip", "grasp")
 Datasets = Mapping[str, tasks.Facts]
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one of pure Python takes eight times as long
 
@@ -192,12 +193,32 @@ def _data_faults(network: dict, dataset: str, datasets: Datasets) -> Iterator[st
             yield f"network.{key}: {network[key]}, but the data set {dataset} has {getattr(facts, key)}"
 
 
+def gate_score(settings: dict) -> scores.Score:
+    """How a score of the user, which rates gates, rates whole architectures: the weights as they are drawn, batch norm
+    with the batch's statistics, every gate 1, float32. settings: an entry under architecture_scores."""
+    given = {key: settings[key] for key in ("proxy", "data", "options") if key in settings}
+    plain = {"batch_norm": "train", "gates": "ones", "positive_gates": False, "positive_weights": False}
+    return scores.Score(**given, **plain, precision="float32")
+
+
 def architecture_score_faults(score: dict, datasets: Datasets) -> Iterator[str]:
     """What does not fit together in a score of whole architectures that is right by the schema."""
     network, data = score["network"], score.get("data")
     yield from spaces.option_faults(nasbench201.SPACE, network, final=True)
     proxy = score["proxy"]
-    if data and not (proxy in scores.PROXIES and scores.signature(proxy).labelled):
+    if plugins.is_own(proxy):
+        try:
+            gate_score(score)
+        except InputError as error:
+            yield str(error)
+            return
+    elif proxy not in ARCHITECTURE_PROXIES:
+        allowed = f"{', '.join(ARCHITECTURE_PROXIES)}, or the path of a file of your own, ending in .py"
+        yield f"proxy: {proxy!r}; allowed: {allowed}"
+        return
+    elif "options" in score:
+        yield f"options: with the proxy {proxy!r}, which has none"
+    if data and not (plugins.is_own(proxy) or (proxy in scores.PROXIES and scores.signature(proxy).labelled)):
         yield f"data: with the proxy {proxy!r}, which takes none"
     elif data and (fault := tasks.unknown(data["dataset"], datasets)):
         yield f"data.dataset: {fault}"

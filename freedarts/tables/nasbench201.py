@@ -15,18 +15,28 @@ COLUMNS = {
     "imagenet16_test": "IN16 test",
 }
 RANKED = "cifar10_test"
+# Of all architectures: row -> key in what lookup_nasbench201 wrote.
+DISTRIBUTION = {
+    "all: mean": "mean",
+    "all: lower quartile": "lower quartile",
+    "all: median": "median",
+    "all: upper quartile": "upper quartile",
+    "all: best of 10": "best of 10",
+    "optimum": "best",
+}
 SHOWN = 5  # architectures of a row
-NO_FILE = "no benchmark file; `snakemake --config 'nasbench201={file: download}'` (4.7 GB)"
+LOOKED_UP = "looked up"
 
 NOTE = """\
 Accuracies in percent of the architectures that the searches select (`architectures`: their indices in the benchmark,
 at most five different ones): the benchmark's mean over its one to three trainings of 200 epochs, then mean ± standard
-deviation over the n search seeds. `rank` (1 is the best) and `percentile` (how many of the `of` architectures in the
-benchmark are not better) are of the CIFAR-10 test accuracy. C10 valid is after training on half of the training
-images, C10 test after training on all of them; C100 and IN16 (ImageNet16-120) valid and test are two halves of one set
-that was held out. A `notebook` is one search that the release shows; `random`, `random-matched` (to the operations of
-another source) and `largest` are baselines without a score. The optimum is of each column alone. docs/nasbench201.md
-says how to get the benchmark."""
+deviation over the n search seeds; `version` is that of the benchmark. `rank` (1 is the best) and `percentile` (how many
+of the `of` architectures in the benchmark are not better) are of the CIFAR-10 test accuracy. C10 valid is after
+training on half of the training images, C10 test after training on all of them; C100 and IN16 (ImageNet16-120) valid
+and test are two halves of one set that was held out. A `notebook` is one search that the release shows; `random`,
+`random-matched` (to the operations of another source) and `largest` are baselines without a score. The last rows are of
+all architectures, each column alone: what one that is drawn at random has on average and at its quartiles, what the
+best of ten that are drawn has on average, and the optimum. docs/nasbench201.md says what the versions are."""
 
 
 def nasbench201_table(
@@ -35,28 +45,28 @@ def nasbench201_table(
     published: list[dict],
 ) -> Table:
     """genotypes: (supernet, source) -> seed -> genotype, of all spaces. lookups: (supernet, source) -> what
-    lookup_nasbench201 wrote; none without a benchmark file. published: those of resources/numbers.yaml that are looked
-    up."""
-    printed: dict[tuple[str, str], dict[str, float]] = {}
+    lookup_nasbench201 wrote. published: those of resources/numbers.yaml that are looked up."""
+    printed: dict[tuple[str, str, str], dict[str, float]] = {}
     for number in published:
         of = number["reproduced_by"]
-        printed.setdefault((of["supernet"], of["source"]), {})[of["lookup"]] = number["value"]
+        printed.setdefault((of["supernet"], of["source"], of["version"]), {})[of["lookup"]] = number["value"]
     rows = []
     for case, seeds in genotypes.items():
         derived = [genotype for genotype in seeds.values() if isinstance(genotype, space.Genotype)]
         if {genotype.space for genotype in seeds.values()} != {space.NAME}:
             continue
-        if case in printed:
-            values = {key: Sample((value,)) for key, value in printed[case].items()}
-            rows.append(_row(case, derived, values, "printed by the release"))
+        for (*of, version), values in printed.items():
+            if tuple(of) == case:
+                samples = {key: Sample((value,)) for key, value in values.items()}
+                rows.append(_row(case, derived, samples, (version, "printed by the release")))
         if case in lookups:
-            looked_up = [accuracies for accuracies in lookups[case]["seeds"].values() if accuracies]
-            rows.append(_row(case, derived, _samples(looked_up), "looked up", _ranks(looked_up)))
-        elif case not in printed:
-            rows.append(_row(case, derived, {}, NO_FILE))
-    best = [lookup["best"] for lookup in lookups.values()][:1]
-    if rows:
-        rows.append(_row((None, "optimum"), [], _samples(best), "looked up" if best else NO_FILE, _ranks(best)))
+            version = lookups[case]["version"]
+            looked_up = [seed["accuracies"][version] for seed in lookups[case]["seeds"].values() if seed]
+            rows.append(_row(case, derived, _samples(looked_up), (version, LOOKED_UP), _ranks(looked_up)))
+    for lookup in list(lookups.values())[:1]:
+        for name, key in DISTRIBUTION.items():
+            value = {column: of and of[key] for column, of in lookup["distribution"].items()}
+            rows.append(_row((None, name), [], _samples([value]), (lookup["version"], LOOKED_UP), _ranks([value])))
     formats = {title: lambda sample: sample.text(2) for title in COLUMNS.values()}
     formats |= {"n": str, "rank": lambda sample: sample.text(0), "percentile": lambda sample: sample.text(2), "of": str}
     return Table("nasbench201", "NAS-Bench-201", NOTE, rows, formats)
@@ -66,7 +76,7 @@ def _row(
     case: tuple[str | None, str],
     genotypes: list[space.Genotype],
     values: dict[str, Sample | None],
-    status: str,
+    origin: tuple[str, str],
     ranks: dict | None = None,
 ) -> dict:
     indices = list(dict.fromkeys(str(genotype.index) for genotype in genotypes))
@@ -77,7 +87,8 @@ def _row(
         "n": len(genotypes) or None,
         **{title: values.get(key) for key, title in COLUMNS.items()},
         **(ranks or {"rank": None, "percentile": None, "of": None}),
-        "status": status,
+        "version": origin[0],
+        "status": origin[1],
     }
 
 

@@ -73,9 +73,13 @@ def _agreement(sources: list[dict]) -> Iterator[str]:
 
 
 def _correlation(scores: list[dict]) -> Iterator[str]:
-    for row in scores:
-        if row.get("ρ") is not None:
-            yield f"Rank correlation with the accuracy on {row['data set']}: `{row['score']}` ρ = {row['ρ']:.2f}."
+    """Of the first data set: the others rank alike."""
+    rows = [row for row in scores if row["data set"] == scores[0]["data set"] and row["ρ"] is not None]
+    rated = defaultdict(list)
+    for row in rows:
+        rated[row["rates"].partition(" ")[0]].append(f"`{row['score']}` {row['ρ'].mean:.2f}")
+    for what, shown in rated.items():
+        yield f"Rank correlation of scores of {what} with the test accuracy on {rows[0]['data set']}: {_listed(shown)}."
 
 
 def _costs(costs: list[dict]) -> Iterator[str]:

@@ -16,11 +16,12 @@ from freedarts import costs
 from freedarts.architectures import scores, synflow
 from freedarts.nasbench201 import SIZE
 from freedarts.spaces.nasbench201 import Genotype, from_index
-from freedarts.spaces.nasbench201.networks import Network
-from tests.support import Script, assert_refused, options
+from freedarts.spaces.nasbench201.networks import GatedNetwork, Network
+from tests.support import ROOT, Script, assert_refused, options, write
 
 SMALL = {"channels": 4, "cells_per_stage": 1, "image_size": 8, "classes": 10}
 FULL = {"channels": 16, "cells_per_stage": 5, "image_size": 32, "classes": 10}
+FISHER, DIGITS = ROOT / "examples" / "fisher.py", {"dataset": "digits", "batch_size": 8}
 SYNFLOW = {"proxy": "synflow", "network": SMALL}
 # No path; a convolution behind nothing; two that lead nowhere; ways that are the same; all operations at once.
 ODD = [
@@ -115,7 +116,7 @@ def score(script, settings: dict = SYNFLOW, **changes) -> tuple[int, str]:
 
 @pytest.mark.long
 def test_a_killed_job_goes_on_with_what_it_has(tmp_path):
-    given = {"--score": "synflow", "--architectures": 3000, "--seed": 0, "--output": tmp_path / "out.json"}
+    given = {"--score": "synflow", "--architectures": 3000, "--seed": 1, "--output": tmp_path / "out.json"}
     given |= {"--settings": json.dumps({**SYNFLOW, "network": FULL}), "--checkpoints": tmp_path / "checkpoints"}
     done = []
     for stop, status in ((signal.SIGKILL, -9), (signal.SIGTERM, 75)):
@@ -167,10 +168,49 @@ def test_scores_on_a_batch_of_digits(script, tmp_path):
         assert len(set(found["scores"])) > 8
 
 
+OWN = """
+import torch
+
+def score(network, gates, images, labels=None, *, factor=1.0):
+    total = network.classifier.weight.sum()
+    return total, {"cell": torch.full_like(gates["cell"], factor * total.item())}
+"""
+
+
+def test_own_score_of_gates_is_summed_over_the_operations(script, tmp_path):
+    write(tmp_path / "own.py", OWN)
+    settings = SYNFLOW | {"proxy": "own.py", "options": {"factor": 2.0}}
+    assert score(script, settings, **{"--architectures": 150})[0] == 0
+    found = json.loads((tmp_path / "out" / "s.json").read_text())
+    values = dict(zip(found["architectures"], found["scores"], strict=True))
+    dead = {index for index in values if not synflow.live_edges(from_index(index))}
+    assert dead == {index for index, value in values.items() if value == 0} != set()
+    for index in sorted(set(values) - dead)[:5]:
+        torch.manual_seed(0)
+        weight = Network(from_index(index), **SMALL).classifier.weight.sum().item()
+        count = sum(name != "none" for name in from_index(index).operations)
+        assert values[index] == pytest.approx(2.0 * count * weight)
+
+
+def test_gates_of_one_leave_the_network_as_it_is():
+    torch.manual_seed(0)
+    plain = Network(Genotype(ODD[4]), **SMALL).eval()
+    gated = GatedNetwork(Genotype(ODD[4]), **SMALL).eval()
+    gated.load_state_dict(plain.state_dict())
+    images, gates = torch.randn(2, 3, 8, 8), {name: draws.clone() for name, draws in gated.gate_draws.items()}
+    assert torch.equal(gated(images, gates), plain(images)[0])
+    gates["cell"][0] = 0
+    assert not torch.equal(gated(images, gates), plain(images)[0])
+
+
 @pytest.mark.parametrize(
     ("settings", "changes", "message"),
     [
-        ({"proxy": "magic"}, {}, "proxy: 'magic' is not one of"),
+        ({"proxy": "magic"}, {}, "proxy: 'magic'; allowed: parameters, flops, synflow, snip, grasp, or the path of"),
+        ({"proxy": "none.py"}, {}, "none.py: No such file or directory, expected a Python file"),
+        ({"proxy": str(FISHER)}, {}, "no key 'data', which the proxy"),
+        ({"proxy": str(FISHER), "data": DIGITS, "options": {"a": 1}}, {}, "a 1 with the proxy"),
+        ({"options": {}}, {}, "options: with the proxy 'synflow', which has none"),
         ({"proxy": "snip"}, {}, "'data' is a required property"),
         ({"data": {"dataset": "digits", "batch_size": 8}}, {}, "data: with the proxy 'synflow', which takes none"),
         ({"network": {**SMALL, "image_size": 30}}, {}, "image_size: 30; allowed: multiples of 4"),

@@ -5,17 +5,22 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import spearmanr
 
 from freedarts import tables
+from freedarts.architectures import ratings
 from freedarts.architectures.correlation import correlation
-from freedarts.nasbench201 import ACCURACIES, SIZE
+from freedarts.nasbench201 import ACCURACIES, SIZE, accuracy, packaged
+from freedarts.spaces.nasbench201 import OPERATIONS, Genotype, derive, from_index
 from freedarts.study import kinds
 from freedarts.study.catalogue import Catalogue
-from freedarts.study.paths import ARCHITECTURE_SCORES, CORRELATION
-from freedarts.tables.correlation import NO_ACCURACIES, NO_FILE, correlation_table
+from freedarts.study.paths import ARCHITECTURE_SCORES, CORRELATION, RANKING
+from freedarts.tables.correlation import NO_RANKS, NO_SCORES, correlation_table
 from tests.nasbench201 import file as generated
 from tests.nasbench201.file import convert
-from tests.support import ROOT, assert_refused, write
+from tests.support import ROOT, SEARCH_RESULT, assert_refused, write
+
+OWN = str(ROOT / "examples" / "fisher.py")
 
 
 def test_correlation_against_pandas():
@@ -89,18 +94,62 @@ def test_script_names_what_is_wrong_with_the_scores(script, table):
     assert_refused(correlate(script, table, [1, 2], [1.0]), "s.json: 2 architectures and 1 scores")
 
 
-def test_table_with_and_without_a_benchmark():
-    rng = np.random.default_rng(0)
-    figures = correlation(rng.normal(size=50), rng.normal(size=50))
-    found = {"accuracies": {**dict.fromkeys(ACCURACIES), "cifar10_test": figures}}
-    made = correlation_table({("synflow", 50, 0): found, ("snip-digits", 500, 1): None})
-    cifar10, cifar100, imagenet16, without = made.rows
-    assert (cifar10["data set"], cifar10["ρ"], cifar10["τ"]) == ("CIFAR-10", figures["spearman"], figures["kendall"])
-    assert (cifar100["ρ"], cifar100["status"], imagenet16["status"]) == (None, NO_ACCURACIES, NO_ACCURACIES)
-    assert (without["score"], without["seed"], without["ρ"], without["status"]) == ("snip-digits", 1, None, NO_FILE)
+def of_noise(seed: int) -> dict:
+    """Correlations with the CIFAR-10 test accuracy alone."""
+    rng = np.random.default_rng(seed)
+    return {**dict.fromkeys(ACCURACIES), "cifar10_test": correlation(rng.normal(size=50), rng.normal(size=50))}
+
+
+def test_table_has_a_row_for_each_data_set():
+    found = {"version": "v1_1", "accuracies": of_noise(0)}
+    figures = found["accuracies"]["cifar10_test"]
+    made = correlation_table({("synflow", 50, 0): found}, {})
+    cifar10, cifar100, imagenet16 = made.rows
+    assert (cifar10["data set"], cifar10["rates"], cifar10["version"]) == ("CIFAR-10", "architectures", "v1_1")
+    assert (cifar10["ρ"].values, cifar10["τ"].values) == ((figures["spearman"],), (figures["kendall"],))
+    assert (cifar100["ρ"], cifar100["status"], imagenet16["status"]) == (None, NO_RANKS, NO_RANKS)
     text = made.markdown()
     assert "{:.3f} to {:.3f}".format(*figures["spearman_interval"]) in text
     assert str(figures["kendall"]) in tables.csv([made])
+
+
+def test_table_has_the_mean_over_the_seeds_of_a_search():
+    seeds = {0: of_noise(0), 1: None, 2: of_noise(2)}
+    found = {"version": "v1_1", "architectures": SIZE, "seeds": seeds}
+    rankings = {("nasbench201", "s"): found, ("tiny", "t"): found | {"seeds": {3: None}}}
+    row, *_, without = correlation_table({}, rankings).rows
+    assert (row["rates"], row["seeds"], row["architectures"]) == ("operations of nasbench201", "0 to 2", SIZE)
+    assert row["ρ"].values == tuple(seeds[seed]["cifar10_test"]["spearman"] for seed in (0, 2))
+    assert (row["ρ, 95 %"], row["status"]) == (None, "run")
+    assert (without["seeds"], without["ρ"], without["status"]) == ("3", None, NO_SCORES)
+
+
+def test_ratings_are_the_sums_over_the_operations_of_an_architecture():
+    """The highest is that of the architecture which the search derives."""
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(6, 5)).tolist()
+    found = ratings.ratings(scores)
+    assert found.shape == (SIZE,)
+    for index in (0, 1462, 15_624):
+        operations = map(OPERATIONS.index, from_index(index).operations)
+        assert found[index] == pytest.approx(sum(row[place] for row, place in zip(scores, operations, strict=True)))
+    assert found.argmax() == derive({"cell": scores}).index
+
+
+def test_search_s_scores_are_correlated_by_seed(script, tmp_path):
+    rows = [[0.0, 1.0, 2.0, 3.0, 1.5]] * 6
+    overflow = {"scores": None, "audit": {"verdict": "overflow", "overflow": "stem"}}
+    for seed, change in enumerate(({"scores": {"cell": rows}}, overflow, {"space": "darts"})):
+        write(tmp_path / f"{seed}.json", SEARCH_RESULT | {"seed": seed} | change)
+    assert script("correlate_search", "--output", "found.json", "0.json", "1.json") == (0, "")
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert (found["version"], found["architectures"], found["seeds"]["1"]) == ("v1_1", SIZE, None)
+    cifar10 = found["seeds"]["0"]["cifar10_test"]
+    expected = spearmanr(ratings.ratings(rows), packaged.accuracies("v1_1")["cifar10_test"]).statistic
+    assert (cifar10["n"], cifar10["spearman"]) == (SIZE, pytest.approx(expected))
+    largest = Genotype(("nor_conv_3x3",) * 6)
+    assert cifar10["top"] == accuracy(largest)
+    assert_refused(script("correlate_search", "--output", "out/x.json", "2.json"), "2.json: scores: has ['cell']")
 
 
 def test_selection_names_the_files_that_there_can_be(config):
@@ -109,8 +158,13 @@ def test_selection_names_the_files_that_there_can_be(config):
         {"scores": ["flops"], "architectures": 50, "seeds": 1},
     ]
     cases = [("flops", 0), ("flops", 1), ("synflow", 0), ("synflow", 1)]
-    for file, patterns in ((None, [ARCHITECTURE_SCORES]), ("download", [ARCHITECTURE_SCORES, CORRELATION])):
-        config["nasbench201"]["file"] = file
-        found = [path for path in kinds.files(kinds.selection(Catalogue(config, ROOT))) if "/nasbench201/" in path]
-        expected = [p.format(score=name, architectures=50, seed=seed) for p in patterns for name, seed in cases]
-        assert [path for path in found if "scores/" in path or "correlations/" in path] == expected
+    config["scores"]["own"] = {"settings": config["scores"]["snip-digits-b8"]["settings"] | {"proxy": OWN}}
+    config["search"] = [{"supernets": ["nasbench201", "darts-8"], "scores": ["synflow", "own"], "seeds": 2}]
+    config["costs"] = config["retrain"] = []
+    found = list(kinds.files(kinds.selection(Catalogue(config, ROOT))))
+    assert [path for path in found if path.startswith(RANKING.partition("{")[0])] == [
+        RANKING.format(supernet="nasbench201", score=score) for score in ("synflow", "own")
+    ]
+    for pattern in (ARCHITECTURE_SCORES, CORRELATION):
+        expected = [pattern.format(score=name, architectures=50, seed=seed) for name, seed in cases]
+        assert [path for path in found if path.startswith(pattern.partition("{")[0])] == expected

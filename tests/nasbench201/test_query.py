@@ -1,6 +1,8 @@
 """Lookup, and the commands."""
 
 import math
+import re
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict
@@ -8,7 +10,9 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
+from freedarts.__main__ import main
 from freedarts.files import InputError, read_json, write_json
+from freedarts.nasbench201 import TABLE
 from freedarts.nasbench201.query import Table, canonical
 from freedarts.spaces.nasbench201 import EDGES, Genotype, from_index
 from tests.nasbench201 import file as generated
@@ -63,15 +67,20 @@ def test_unknown_architectures_data_sets_and_figures_are_refused(table):
         table.column("accuracy")
 
 
-def test_the_best_is_the_best_of_each_figure(contents, table):
-    best = table.best("cifar100_test")
-    assert best.rank == 1
-    assert best.mean == max(table.mean(index, "cifar100_test") for index in INDICES)
+def test_distribution_is_that_of_all_architectures(table):
+    values = [table.mean(index, "cifar100_test") for index in INDICES]
+    found = table.distribution("cifar100_test")
+    assert (found["best"].mean, found["best"].rank) == (max(values), 1)
+    assert (found["mean"].mean, found["median"].mean) == (pytest.approx(np.mean(values)), np.median(values))
+    assert found["median"].rank == 1 + sum(value > found["median"].mean for value in values)
+    draws = np.random.default_rng(0).choice(values, (20_000, 10)).max(1)
+    assert found["best of 10"].mean == pytest.approx(draws.mean(), abs=4 * draws.std() / 20_000**0.5)
+    assert Table(version="v1_0").distribution("cifar10_valid") is None
 
 
 def test_files_that_are_no_table_are_refused(legacy, tmp_path):
     trials, output = convert(legacy, tmp_path)
-    with pytest.raises(InputError, match="no column 'arch'"):
+    with pytest.raises(InputError, match="no column 'cifar10_valid'"):
         Table(trials)
     output.write_bytes(output.read_bytes()[:-100])
     with pytest.raises(InputError, match="not a Parquet table"):
@@ -117,6 +126,17 @@ def test_lookup_needs_neither_torch_nor_pandas(legacy, tmp_path):
     assert done.stdout == "set()\n"
 
 
+def test_look_up_job_imports_no_more_than_it_needs(tmp_path):
+    write_json(tmp_path / "seed0.json", from_index(2).to_json() | {"seed": 0})
+    code = (
+        f"import sys; sys.argv[1:] = ['--output', {str(tmp_path / 'out.json')!r}, {str(tmp_path / 'seed0.json')!r}]; "
+        "from scripts.lookup_nasbench201 import main; main(); "
+        "print({'torch', 'pandas', 'pyarrow', 'scipy', 'yaml'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
 def run(module: str, *arguments: object) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-m", module, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True
@@ -139,6 +159,25 @@ def test_commands_convert_and_show(legacy, tmp_path):
     assert line.split() == f"imagenet16_test {figure.mean:.2f} – 1 {rank}".split()
 
 
+def test_command_shows_what_is_part_of_the_package(table, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+
+    def look(*arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["freedarts", "lookup", *arguments])
+        main()
+        return capsys.readouterr().out
+
+    assert look("6818").splitlines()[1] == "version v1_1, accuracies.npz"
+    assert re.search(r"^cifar10_test +92.24 +– +– +\d+ of 15625", look("--version", "v1_0", "6818"), re.MULTILINE)
+    wrong = {"'2'; allowed: v1_1": ("--version", "2"), "--version v1_0": ("--table", str(table.path))}
+    for message, options in wrong.items():
+        with pytest.raises(SystemExit, match=f"^error: .*{message}"):
+            look("--version", "v1_0", *options, "6818")
+    (tmp_path / TABLE).parent.mkdir(parents=True)
+    shutil.copy(table.path, TABLE)
+    assert look("2").splitlines()[1] == f"version {table.version}"
+
+
 def test_the_lookup_script_looks_all_seeds_up(table, tmp_path):
     for seed, content in enumerate((from_index(2).to_json(), {"space": "nasbench201", "refused": "overflow in stem"})):
         write_json(tmp_path / f"seed{seed}.json", content | {"seed": seed})
@@ -151,10 +190,13 @@ def test_the_lookup_script_looks_all_seeds_up(table, tmp_path):
         assert not (tmp_path / "out.json").exists()
     assert run(*arguments, *seeds).returncode == 0
     found = read_json(tmp_path / "out.json")
-    figure = table.ranked(2, "cifar100_test")
-    assert found["seeds"]["0"]["cifar100_test"] == {**asdict(figure), "percentile": figure.percentile}
+    for each in (table, Table(), Table(version="v1_0")):
+        figure = each.ranked(2, "cifar100_test")
+        shown = found["seeds"]["0"]["accuracies"][each.version]["cifar100_test"]
+        assert shown == {**asdict(figure), "percentile": figure.percentile}
+    assert found["version"] == table.version
     assert (found["seeds"]["0"]["index"], found["seeds"]["1"], found["architectures"]) == (2, None, len(INDICES))
-    assert found["best"]["cifar10_test"]["rank"] == 1
+    assert found["distribution"]["cifar10_test"]["best"]["rank"] == 1
     assert found["source_sha256"] == table.metadata["source_sha256"]
 
 

@@ -1,9 +1,9 @@
 """The real snakemake on a small copy of the project: searches here, looked up in a benchmark file."""
 
-import csv
 import json
 import shutil
 import sys
+from collections import Counter
 from itertools import product
 from pathlib import Path
 
@@ -14,8 +14,7 @@ from scipy.stats import spearmanr
 
 from benchmarks import default_catalogue
 from freedarts.genotype import read
-from freedarts.nasbench201 import DOWNLOAD, TABLE
-from freedarts.spaces.nasbench201 import from_index
+from freedarts.nasbench201 import DOWNLOAD, TABLE, accuracy, packaged
 from freedarts.study.paths import ARCHITECTURE_SCORES, SEARCH
 from scripts import search
 from tests.nasbench201 import file as generated
@@ -64,12 +63,9 @@ def project(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def accuracies(shared) -> dict[int, float]:
-    """The real CIFAR-10 test accuracy of every architecture."""
-    with (shared / "nb201" / "cifar10_test_accuracy.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert all(from_index(int(row["index"])).arch == row["arch"] for row in rows[::1000])
-    return {int(row["index"]): float(row["cifar10_test_accuracy"]) for row in rows}
+def accuracies() -> dict[int, float]:
+    """The CIFAR-10 test accuracy of every architecture, in the version that is not the default."""
+    return dict(enumerate(packaged.accuracies("v1_0")["cifar10_test"].tolist()))
 
 
 def table_rows(project: Path, title: str) -> list[dict[str, str]]:
@@ -94,6 +90,7 @@ def test_searched_architectures_are_looked_up_in_a_real_benchmark(project, accur
     generated.write_legacy(project / "benchmark.pth", generated.from_accuracies(accuracies))
     snakemake(project, *with_file("benchmark.pth"))
     found = rows(project)
+    assert {row["version"] for row in found.values()} == {"v1_0"}
     expected = dict.fromkeys(SCORES, SEEDS) | {"random": 10, "random-matched-synflow-released": 10, "largest": 1}
     for source, seeds in expected.items():
         row = found[source, "looked up"]
@@ -119,7 +116,7 @@ def test_searched_architectures_are_looked_up_in_a_real_benchmark(project, accur
     assert verdicts["nasbench201/snip-cifar10-test"] == verdicts["nasbench201/grasp-cifar10-test"]
     assert verdicts["nasbench201/snip-cifar10-test"] == ("reproduced", "not run")
     assert verdicts["nasbench201/synflow-cifar10-test"] == ("reproduced", "not reproduced: 0 of 1 the same")
-    assert verdicts["nasbench201/synflow-cifar100-test"][0] == "not run"  # not among these accuracies
+    assert verdicts["nasbench201/snip-cifar10-valid"][0] == "needs the v1_0 file"  # not among these accuracies
     snakemake(project, number := "results/numbers/nasbench201/synflow-cifar10-test.json", *with_file("benchmark.pth"))
     found = json.loads((project / number).read_text())
     assert (found["readings"]["published"]["mean"], found["readings"]["published"]["verdict"]) == (10.0, "reproduced")
@@ -137,27 +134,27 @@ def test_searched_architectures_are_looked_up_in_a_real_benchmark(project, accur
     assert planned(project, *with_file("benchmark.pth")) == set()
 
 
-def test_without_a_file_nothing_is_fetched_and_the_rows_say_what_to_do(project):
+def test_without_a_file_the_accuracies_of_the_package_are_looked_up(project):
     assert not (project / "data").exists()
     download = planned(project, *with_file("download"))
-    assert {name for name in download if name.startswith("data/")} == {
-        DOWNLOAD,
-        TABLE,
-    }
+    assert {name for name in download if name.startswith("data/")} == {DOWNLOAD, TABLE}
     assert "nasbench201.file: null; allowed: path" in snakemake(project, "-n", TABLE, check=False)
-    number = "results/numbers/nasbench201/synflow-cifar10-test.json"
-    assert "nasbench201.file: null; allowed: path" in snakemake(project, "-n", number, check=False)
     assert "nasbench201.file: no file or folder 'absent.pth'" in snakemake(
         project, "-n", *with_file("absent.pth"), check=False
     )
-    (correlation,) = table_rows(project, "correlation")
-    assert (correlation["score"], correlation["ρ"]) == ("parameters", "")
-    assert "snakemake --config 'nasbench201={file: download}'" in correlation["status"]
     found = rows(project)
-    command = next(status for source, status in found if source == "synflow")
-    assert "snakemake --config 'nasbench201={file: download}'" in command
-    assert found["synflow-released", command]["architectures"]
+    assert {version: row["version"] for (_, version), row in found.items()} == {
+        "looked up": "v1_1",
+        "printed by the release": "v1_0",
+    }
+    for source in ("random", "synflow-released"):
+        genotypes = (read(path) for path in (project / "results/genotypes/nasbench201" / source).glob("seed*.json"))
+        expected = sorted(accuracy(genotype, "ImageNet16-120", "valid") for genotype in genotypes)
+        assert sorted(map(float, found[source, "looked up"]["IN16 valid"].split())) == expected
     assert float(found["notebook-grasp", "printed by the release"]["C10 test"]) == 93.53
+    verdicts = Counter(row["verdict"] for row in table_rows(project, "lookups"))
+    assert verdicts == {"reproduced": 12, "needs the v1_0 file": 6}
+    assert {float(row["n"]) for row in table_rows(project, "correlation")} == {15625}
 
 
 def test_a_damaged_file_is_one_error_and_leaves_no_table(project, tmp_path):

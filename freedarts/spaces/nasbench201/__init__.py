@@ -52,23 +52,23 @@ class Genotype:
 
 
 @cache
-def _cells() -> list[tuple[str, ...]]:
-    # The benchmark listed all cells, node by node, and shuffled the list with this seed.
-    cells = list(product(OPERATIONS, repeat=len(EDGES)))
-    random.Random(88).shuffle(cells)
-    return cells
+def cells() -> list[tuple[str, ...]]:
+    """The operations of all architectures, in the order of the benchmark's indices: it listed all cells, node by node,
+    and shuffled the list with this seed."""
+    listed = list(product(OPERATIONS, repeat=len(EDGES)))
+    random.Random(88).shuffle(listed)
+    return listed
 
 
 @cache
 def _indices() -> dict[tuple[str, ...], int]:
-    return {cell: index for index, cell in enumerate(_cells())}
+    return {cell: index for index, cell in enumerate(cells())}
 
 
 def from_index(index: int) -> Genotype:
-    cells = _cells()
-    if not 0 <= index < len(cells):
-        raise InputError(f"NAS-Bench-201 index {index}; allowed: 0 to {len(cells) - 1}")
-    return Genotype(cells[index])
+    if not 0 <= index < len(cells()):
+        raise InputError(f"NAS-Bench-201 index {index}; allowed: 0 to {len(cells()) - 1}")
+    return Genotype(cells()[index])
 
 
 def parse(value: dict, where: str) -> Genotype:

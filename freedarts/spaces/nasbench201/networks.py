@@ -92,10 +92,11 @@ class Cell(nn.Module):
         self.edges = [edge for edge, name in zip(space.EDGES, operations, strict=True) if name != "none"]
         self.operations = nn.ModuleList(operation(name, c, affine=True) for name in operations if name != "none")
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, gates: dict[str, Tensor] | None = None) -> Tensor:
         states = [x, *[torch.zeros_like(x)] * 3]
-        for (source, target), operation in zip(self.edges, self.operations, strict=True):
-            states[target] = states[target] + operation(states[source])
+        for place, ((source, target), operation) in enumerate(zip(self.edges, self.operations, strict=True)):
+            out = operation(states[source])
+            states[target] = states[target] + (out if gates is None else gates["cell"][place] * out)
         return states[-1]
 
 
@@ -109,3 +110,13 @@ class Network(Skeleton):
     def forward(self, images: Tensor) -> tuple[Tensor, None]:
         """images (N, 3, H, W) -> logits (N, classes), and None for the auxiliary head it does not have."""
         return super().forward(images), None
+
+
+class GatedNetwork(Skeleton):
+    """The same with a gate on each operation but `none`, for scores of gates: a supernet that holds one architecture.
+    `forward(images, gates)` gives the logits."""
+
+    def __init__(self, genotype: space.Genotype, channels: int, cells_per_stage: int, image_size: int, classes: int):
+        super().__init__(channels, cells_per_stage, classes, lambda width: Cell(genotype.operations, width))
+        self.image_shape = (3, image_size, image_size)
+        self.gate_draws = {"cell": torch.ones(sum(name != "none" for name in genotype.operations), 1)}
