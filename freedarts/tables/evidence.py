@@ -16,7 +16,7 @@ def reached(
     replays: log -> contents of results/replays/. minimum: of trainings, for a verdict.
 
     judged: so many trainings. trained k of n: fewer. followed to step k, first step equal: of the replay of its log.
-    costs exact: the networks that may have been trained for it have all parameters and multiply-adds that are published.
+    costs exact: the networks that it may be of have all the parameters and multiply-adds that are printed of them.
     Else nothing is known but what the paper prints."""
     trained = number["readings"]["published"]["n"]
     if trained:
