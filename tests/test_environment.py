@@ -1,13 +1,16 @@
-"""What a precision means on a device."""
+"""What a precision means on a device; what becomes of memory that is freed."""
 
+import ctypes
 import gc
+import resource
+from pathlib import Path
 
 import pytest
 import torch
 
 from freedarts import training
 from freedarts.files import InputError
-from freedarts.jobs import environment, gpus
+from freedarts.jobs import environment, gpus, memory
 
 CPU = torch.device("cpu")
 
@@ -48,3 +51,18 @@ def test_float32_on_a_gpu_is_float32(monkeypatch, switches):
     gc.unfreeze()
     training.evaluate(Watched(), iter([(torch.zeros(2, 3, 1, 1), torch.tensor([0, 1]))]))
     assert [tf32(), *seen] == [(False, False)] * 2
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="needs glibc, which gives memory back by itself")
+def test_freed_memory_is_used_again_and_can_be_given_back():
+    def resident() -> int:
+        """MB."""
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() >> 20
+
+    memory.keep_freed()
+    before = resident()
+    torch.ones(100 << 18)  # 100 MB
+    kept = resident()
+    memory.give_back_freed()
+    assert kept > before + 90
+    assert resident() < kept - 90

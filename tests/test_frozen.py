@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from freedarts import search
+from freedarts.layers import frozen as frozen_layers
 from freedarts.layers import tangents
 from freedarts.layers.frozen import frozen
 from tests.support import SMALL
@@ -26,9 +27,12 @@ def gradients(network: nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, torch.
     return output.detach(), torch.autograd.grad((output * weights).sum(), x)[0]
 
 
+@pytest.mark.parametrize("block", [frozen_layers.BLOCK, 400])  # a map is smaller, or larger
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_convolutions_equal_torch_s(dtype):
+def test_convolutions_equal_torch_s(dtype, block, monkeypatch):
+    monkeypatch.setattr(frozen_layers, "BLOCK", block)
     torch.manual_seed(0)
+    exact = {"rtol": 1e-12, "atol": 1e-12} if dtype == torch.float64 else {}
     x = torch.randn(2, 6, 9, 10, dtype=dtype)
     for options in CONVOLUTIONS:
         for out in (6, 12):  # 6 of 6 groups is depthwise, 12 is not
@@ -36,7 +40,17 @@ def test_convolutions_equal_torch_s(dtype):
             expected = gradients(conv, x)
             with frozen(conv, "train", torch.clone):
                 found = gradients(conv, x)
-            torch.testing.assert_close(found, expected, msg=lambda text, case=(options, out): f"{case}: {text}")
+            case = f"{options}, {out}: "
+            torch.testing.assert_close(found, expected, **exact, msg=lambda text, case=case: case + text)
+
+
+@pytest.mark.parametrize("options", [{"padding": 1}, {"padding": 4, "stride": 2, "dilation": 2}], ids=str)
+def test_depthwise_convolutions_have_second_derivatives(options):
+    """For supernets that take no stacks."""
+    conv = nn.Conv2d(3, 3, 3, groups=3, bias=False, dtype=torch.float64, **options)
+    x = torch.randn(2, 3, 5, 6, dtype=torch.float64, requires_grad=True)
+    with frozen(conv, "train", torch.clone):
+        assert torch.autograd.gradgradcheck(lambda x: conv(x) ** 2, x)
 
 
 @pytest.mark.parametrize("affine", [True, False])

@@ -1,9 +1,11 @@
 """Searches: the release's objectives, the audit's verdicts, SynFlow itself."""
 
 import json
+import math
 
 import pytest
 import torch
+from torch import nn
 
 from benchmarks.plain import plain_score, plain_supernet
 from freedarts import genotype, scores, search, spaces
@@ -64,6 +66,31 @@ def test_finite_zeros_of_an_overflow_never_become_a_genotype(catalogue):
     assert result["scores"] is None
     refused = genotype.derive(result, "here")
     assert refused == genotype.Refused(space, f"overflow in {result['audit']['overflow']}")
+
+
+@pytest.mark.parametrize(
+    ("image", "overflow"),
+    [
+        (1e17, None),  # squares and their sum are finite
+        (1.5e19, None),  # the sum of squares is not, the variance is
+        (1e20, "norm"),
+        (1e39, "conv"),
+        (math.nan, "conv"),
+    ],
+)
+def test_first_module_with_an_infinite_output_or_variance_is_named(image, overflow):
+    class Network(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.gate_draws = {}
+            self.conv, self.norm = nn.Conv2d(1, 1, 1, bias=False), nn.BatchNorm2d(1)
+            nn.init.ones_(self.conv.weight)
+
+        def forward(self, images, gates):
+            return self.norm(self.conv(images))
+
+    image = image * torch.tensor([1.0, -1.0]).view(2, 1, 1, 1)
+    assert search.first_overflow(Network(), scores.from_settings(OVERFLOWING), image) == overflow
 
 
 @pytest.mark.parametrize("space", SMALL)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from freedarts.files import VERSION, InputError
-from freedarts.jobs import gpus
+from freedarts.jobs import gpus, memory
 
 _held = []  # the GPUs' slots, until the process ends
 
@@ -72,6 +72,7 @@ def set_up(device: str, threads: int, processes: int = 1, rank: int = 0) -> torc
     torch.set_num_threads(threads)
     gc.freeze()  # what the imports made stays; else every full collection walks all of torch
     if device == "cpu":
+        memory.keep_freed()
         # use_deterministic_algorithms would also import the compiler, which takes a second.
         torch.set_deterministic_debug_mode("error")
     return torch.device(device, rank) if processes > 1 and device == "cuda" else torch.device(device)

@@ -1,5 +1,6 @@
 """Peak memory of a stretch of work, and what is said where there is too little."""
 
+import ctypes
 import resource
 import sys
 from collections.abc import Callable, Iterator
@@ -7,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
 class Peak:
@@ -31,8 +34,23 @@ def watch(device: torch.device) -> Callable[[], float]:
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
         return lambda: (torch.cuda.max_memory_allocated(device) - before) / 2**20
+    give_back_freed()
     before = _resident(reset=True)
     return lambda: max(0.0, _resident(reset=False) - before)
+
+
+def keep_freed() -> None:
+    """Have the C library use freed blocks again. glibc gives large ones back at once, and the kernel clears every page
+    that it hands out anew, which took a fifth of the time of a GraSP search. Elsewhere nothing happens."""
+    if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
+        mallopt(M_MMAP_MAX, 0)
+        mallopt(M_TRIM_THRESHOLD, -1)
+
+
+def give_back_freed() -> None:
+    """Once; so that blocks of other sizes do not have to lie between those that were freed."""
+    if malloc_trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        malloc_trim(0)
 
 
 def lacks(error: Exception) -> bool:
