@@ -123,7 +123,8 @@ def test_searched_architectures_are_looked_up_in_a_real_benchmark(project, accur
     assert (found["value"], found["genotype"]) == (10.0, "not reproduced: 0 of 1 the same")
 
     cifar10, *others = table_rows(project, "correlation")
-    assert {row["ρ"] for row in others} == {""}
+    assert {row["score"] for row in others if row["ρ"]} == set(SCORES)
+    assert {row["data set"] for row in others if row["ρ"]} == {"CIFAR-10"}
     path = project / ARCHITECTURE_SCORES.format(score="parameters", architectures=15625, seed=0)
     counted = json.loads(path.read_text())
     values = [accuracies[index] for index in counted["architectures"]]
