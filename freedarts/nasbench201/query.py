@@ -65,7 +65,6 @@ class Table:
             self.path = path
             self.indices, self._columns, self.metadata = _parquet(path)
             self.version = _version(self) or self.metadata.get("source", path.name)
-        self._rows = {index: row for row, index in enumerate(self.indices.tolist())}
         self._sorted: dict[str, np.ndarray] = {}
 
     def __len__(self) -> int:
@@ -83,8 +82,8 @@ class Table:
         Raises InputError for what is no architecture of the space, or is not in the table.
         """
         genotype = find(arch)
-        row = self._rows.get(genotype.index)
-        if row is not None:
+        row = int(np.searchsorted(self.indices, genotype.index))
+        if row < len(self) and self.indices[row] == genotype.index:
             return row
         if isomorphic and (rows := self._by_cell.get(canonical(genotype))):
             return rows[0]
@@ -97,7 +96,7 @@ class Table:
     @cached_property
     def _by_cell(self) -> dict[str, list[int]]:
         cells = defaultdict(list)
-        for index, row in self._rows.items():
+        for row, index in enumerate(self.indices.tolist()):
             cells[canonical(from_index(index))].append(row)
         return dict(cells)
 

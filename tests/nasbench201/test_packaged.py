@@ -116,11 +116,12 @@ def test_synflow_is_what_is_computed(monkeypatch):
     """The table is taken for its own seed and network, and only as long as it is of this code."""
     indices = scores.sample(12, 0)
     computed = dict(synflow.scores(indices, packaged.SYNFLOW_SEED, packaged.NETWORK))
+    table = packaged.synflow()
     taken = dict(scores.tabulated(indices, packaged.SYNFLOW_SEED, packaged.NETWORK))
     assert taken == pytest.approx(computed, rel=1e-9)
     assert scores.tabulated(indices, 1, packaged.NETWORK) is None
     assert scores.tabulated(indices, packaged.SYNFLOW_SEED, packaged.NETWORK | {"channels": 8}) is None
-    monkeypatch.setattr(packaged, "synflow", lambda: 1.001 * packaged._read(packaged.SYNFLOW)["scores"])
+    monkeypatch.setattr(packaged, "synflow", lambda: 1.001 * table)
     assert scores.tabulated(indices, packaged.SYNFLOW_SEED, packaged.NETWORK) is None
 
 
