@@ -340,6 +340,7 @@ def _run_script(name: str, arguments: list[str], output: Connection) -> None:
     os.dup2(output.fileno(), 1)
     os.dup2(output.fileno(), 2)
     output.close()
+    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115, as a new process has it: that of the fork wrote to a file
     sys.argv = [name, *arguments]
     sys.orig_argv = [sys.executable, "-m", f"scripts.{name}", *arguments]
     files.run(importlib.import_module(f"scripts.{name}").main)
