@@ -91,7 +91,7 @@ def _measure(network: nn.Module, classes: int, protocol: Protocol, batch: int, e
         images, labels = images.to(device), labels.to(device)
         for _ in range(STEPS):
             start = time.perf_counter()
-            _, loss = steps.take(images, labels, protocol.learning_rate)
+            _, loss, _ = steps.take(images, labels, protocol.learning_rate)
             loss.item()  # waits for the device
             times.append(time.perf_counter() - start)
     return peak.mb, min(times[1:])
