@@ -30,7 +30,6 @@ report: $(VENV)/.installed
 
 cifar10: $(VENV)/.installed
 	snakemake --configfile config/cifar10.yaml -- results/cifar10/report.html
-	cp results/cifar10/tables.md docs/cifar10.md
 
 unit: $(VENV)/.installed
 	$(PYTEST) -m 'not workflow and not long and not slurm and not slow'
