@@ -2,7 +2,8 @@
 
 Every measurement is the first call in a fresh process, the supernet built before the clock starts; the two ways take
 turns, so that ratios hold on a machine whose speed drifts. Both include preparing the weights and the change of
-precision; memory is the peak above the resident size just before scoring. SNIP and GraSP, batch of 64:
+precision; memory is the peak above the resident size just before scoring. The audit of ours is measured after
+that. SNIP and GraSP, batch of 64:
 
     python -m benchmarks.search --supernets darts-8 --scores snip-digits grasp-digits
     python -m benchmarks.search --supernets darts-20 --scores snip-digits grasp-digits --ours
@@ -25,12 +26,13 @@ from tabulate import tabulate
 from benchmarks import ROOT, default_catalogue
 from benchmarks.plain import plain_score, plain_supernet
 from freedarts import scores, search, tasks
+from freedarts.jobs.environment import set_up
 from freedarts.jobs.memory import peak_memory
 
 
 def measure(way: str, settings: dict, threads: int) -> None:
     """Print one measurement of this process as JSON."""
-    torch.set_num_threads(threads)
+    set_up("cpu", threads)
     score = scores.from_settings(settings["score"])
     build, compute = (search.build, search.compute) if way == "ours" else (plain_supernet, plain_score)
     options = settings["supernet"]
@@ -46,7 +48,10 @@ def measure(way: str, settings: dict, threads: int) -> None:
         objective, matrices = compute(supernet, score, batch)
         seconds = time.perf_counter() - start
     values = torch.cat([matrix.flatten() for matrix in matrices.values()]).double().tolist()
-    print(json.dumps({"seconds": seconds, "mb": peak.mb, "objective": objective, "scores": values}))
+    measured = {"seconds": seconds, "mb": peak.mb, "objective": objective, "scores": values}
+    if way == "ours":
+        measured["audit"] = search.audit(supernet, score, batch, 0, matrices, space)["seconds"]
+    print(json.dumps(measured))
 
 
 def run(way: str, settings: str, threads: int) -> dict:
@@ -59,6 +64,7 @@ def compare(supernet: str, name: str, settings: str, runs: int, threads: int, ou
     ways = ("ours",) if ours_alone else ("ours", "plain")
     samples = [{way: run(way, settings, threads) for way in ways} for _ in range(runs)]
     row = {"supernet": supernet, "score": name}
+    row["seconds, audit"] = statistics.median(sample["ours"]["audit"] for sample in samples)
     for unit in ("seconds", "mb"):
         row |= {f"{unit}, {way}": statistics.median(sample[way][unit] for sample in samples) for way in ways}
         if not ours_alone:
