@@ -295,7 +295,7 @@ def outputs() -> set[str]:
     for path in (ROOT / "rules").glob("*.smk"):
         text = path.read_text(encoding="utf-8")
         known = {"paths": paths, "nasbench201": nasbench201, "collect": collect}
-        known |= {"RUN": paths.METRICS.removesuffix("metrics.json")}
+        known |= {"OWN": "results/", "RUN": paths.METRICS.removesuffix("metrics.json")}
         known |= dict(re.findall(r'^([A-Z]+) = "(.+)"$', text, re.MULTILINE))
         for section in re.findall(r"\n    output:\n((?:        .*\n)+)", text):
             eval(f"collect({section})", known)

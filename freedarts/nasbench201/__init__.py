@@ -8,6 +8,8 @@ one such training; an *accuracy* is what papers report of an architecture: a mea
 >>> accuracy("|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|…|", "cifar100")
 """
 
+import importlib
+
 SPACE = "nasbench201"
 SIZE = 15_625  # architectures
 DATASETS = ("cifar10-valid", "cifar10", "cifar100", "ImageNet16-120")
@@ -52,6 +54,6 @@ def accuracy(arch, dataset: str = "cifar10", split: str = "test", version: str =
     arch: architecture string `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`, benchmark index, or Genotype. dataset: cifar10,
     cifar100, ImageNet16-120; split: test, or valid, which v1_1 alone has. InputError for what is not there.
     """
-    from freedarts.nasbench201.query import packaged_table  # imports numpy
-
-    return packaged_table(version).accuracy(arch, dataset, split)
+    # It imports numpy. By name, so that jobs which need the names above do not depend on its code.
+    query = importlib.import_module("freedarts.nasbench201.query")
+    return query.packaged_table(version).accuracy(arch, dataset, split)
