@@ -316,6 +316,8 @@ AFTER = {
     f"results/search/{PLACE.format('snip-flowers')}/scores.json",
     f"results/genotypes/{PLACE.format('snip-flowers')}.json",
     "results/costs/flowers/flowers-search/snip-flowers.json",
+    "results/nasbench201/flowers-search/snip-flowers.json",
+    "results/nasbench201/rankings/flowers-search/snip-flowers.json",
     f"results/retrain/flowers/{PLACE.format('snip-flowers')}/run0/metrics.json",
     "results/tables.md",
 }
