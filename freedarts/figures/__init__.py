@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import matplotlib
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from freedarts.files import write_text
@@ -46,6 +47,21 @@ def write_svg(path: Path, figure: Figure) -> None:
     figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     # Trailing blanks, and nothing else, differ from what a text file should hold.
     write_text(path, "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines()))
+
+
+def panels(titles: list[str], nothing: str) -> tuple[Figure, list[Axes]]:
+    """A figure with axes for each title, one below the other; without titles it says *nothing*."""
+    panel = 2.9
+    height = panel * max(len(titles), 0.3)
+    figure = Figure(figsize=(5, height))
+    if not titles:
+        figure.text(0.02, 0.5, nothing)
+    drawn = []
+    for place, title in enumerate(titles):
+        bottom = height - panel * (place + 1)
+        drawn.append(figure.add_axes((0.12, (bottom + 0.5) / height, 0.85, (panel - 0.85) / height)))
+        drawn[-1].set_title(title, loc="left")
+    return figure, drawn
 
 
 def colour_of(space: ModuleType, operation: int) -> str:

@@ -4,7 +4,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
-from freedarts.figures import COLOURS, INK, styled
+from freedarts.figures import COLOURS, INK, panels, styled
 
 Case = tuple[str, str, str, int, int]
 STYLES = ("--", ":", "-.")
@@ -15,20 +15,13 @@ def draw(trainings: dict[Case, list[tuple[int, float]]], published: list[dict]) 
     """trainings: (task, supernet, source, seed, run) -> (epoch, test error in percent) of each epoch that is done.
     published: resources/curves.yaml. One panel a task that was trained."""
     tasks = list(dict.fromkeys(task for task, *_ in trainings))
-    panel = 2.9
-    height = panel * max(len(tasks), 0.3)
-    figure = Figure(figsize=(5, height))
-    if not tasks:
-        figure.text(0.02, 0.5, "Nothing was trained.")
-    for place, task in enumerate(tasks):
-        bottom = height - panel * (place + 1)
-        axes = figure.add_axes((0.12, (bottom + 0.5) / height, 0.85, (panel - 0.85) / height))
+    figure, drawn = panels(tasks, "Nothing was trained.")
+    for axes, task in zip(drawn, tasks, strict=True):
         _panel(
             axes,
             {case[1:]: curve for case, curve in trainings.items() if case[0] == task},
             [curve for curve in published if curve["task"] == task],
         )
-        axes.set_title(task, loc="left")
     return figure
 
 

@@ -4,23 +4,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from freedarts.figures import COLOURS, INK, styled
+from freedarts.figures import COLOURS, INK, panels, styled
 
 
 @styled()
 def draw(replays: list[dict]) -> Figure:
     """replays: contents of results/replays/{log}.json. One panel a log that was followed beyond its first step."""
     shown = [replay for replay in replays if replay["rows"]]
-    panel = 2.9
-    height = panel * max(len(shown), 0.3)
-    figure = Figure(figsize=(5, height))
-    if not shown:
-        figure.text(0.02, 0.5, "No log was followed beyond its first step.")
-    for place, replay in enumerate(shown):
-        bottom = height - panel * (place + 1)
-        axes = figure.add_axes((0.12, (bottom + 0.5) / height, 0.85, (panel - 0.85) / height))
+    titles = [f"{replay['log']}: {replay['verdict']}" for replay in shown]
+    figure, drawn = panels(titles, "No log was followed beyond its first step.")
+    for axes, replay in zip(drawn, shown, strict=True):
         _panel(axes, replay)
-        axes.set_title(f"{replay['log']}: {replay['verdict']}", loc="left")
     return figure
 
 
