@@ -35,6 +35,7 @@ from freedarts.study.paths import (
     COST,
     GENOTYPE,
     KEPT_REPLAYS,
+    KEPT_TABLES,
     LOOKUP,
     RANKING,
     REPLAY,
@@ -46,7 +47,18 @@ from freedarts.tables import nasbench201 as nasbench201_table
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "config" / "schema.yaml"
 
-PARTS = ("Snakefile", "rules", "scripts", "freedarts", "config", "resources", "envs", "profiles", KEPT_REPLAYS)
+PARTS = (
+    "Snakefile",
+    "rules",
+    "scripts",
+    "freedarts",
+    "config",
+    "resources",
+    "envs",
+    "profiles",
+    KEPT_REPLAYS,
+    KEPT_TABLES,
+)
 # Times, memory and what depends on them; everything else must come out the same again.
 VOLATILE = ("seconds", "memory, MB", "images/s", "hours")
 
@@ -289,7 +301,8 @@ def copy_project(target: Path) -> Path:
         if source.is_dir():
             shutil.copytree(source, target / part, ignore=shutil.ignore_patterns("__pycache__"))
         else:
-            shutil.copy2(source, target)
+            (target / part).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target / part)
     return target
 
 
@@ -465,6 +478,7 @@ def call_tables(script, settings: str = json.dumps(TABLE_SETTINGS), **changes) -
     given = {"--numbers": "numbers.yaml", "--objectives": "objectives.yaml", "--published-costs": "costs.yaml"}
     given = {option: resources / name for option, name in given.items()} | {"--output": "out/tables.md"} | changes
     kept = sorted((ROOT / KEPT_REPLAYS).glob("*.json"))
+    given["--kept-tables"] = ROOT / KEPT_TABLES
     return script("tables", "--settings", settings, "--kept", *kept, *options(given))
 
 
