@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from freedarts import commands
-from freedarts.files import VERSION, InputError, run
+from freedarts.files import VERSION, InputError, nearest, run
 
 NAMES = tuple(sorted(path.stem for path in Path(commands.__file__).parent.glob("[!_]*.py")))
 
@@ -79,7 +79,8 @@ def _settings(name: str, given: argparse.Namespace) -> str:
     for option in ("supernet", "score", "task", "log"):
         if option in given and (value := getattr(given, option)) not in (entries := there[f"{option}s"]):
             given_or_not = "is missing" if value is None else f"{value!r}"
-            raise InputError(f"--{option} {given_or_not}, without --settings; allowed: {', '.join(entries)}")
+            allowed = f"{', '.join(entries)}{nearest(value, entries)}"
+            raise InputError(f"--{option} {given_or_not}, without --settings; allowed: {allowed}")
     return SETTINGS[name](catalogue, given)
 
 

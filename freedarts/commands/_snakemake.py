@@ -7,7 +7,7 @@ from pathlib import Path
 
 from freedarts.commands import project
 from freedarts.files import InputError
-from freedarts.study.settings import read_yaml
+from freedarts.study.settings import check_config, read_yaml
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +32,8 @@ def show(page: str, arguments: argparse.Namespace) -> None:
 
 def _name(arguments: argparse.Namespace) -> str:
     """What the configuration says of the folder of its tables."""
+    for file in arguments.configfile:
+        check_config(Path(file))
     overlays = [read_yaml(Path(file)) for file in arguments.configfile]
     overlays += [dict([setting.split("=", 1)]) for setting in arguments.config if "=" in setting]
     names = [overlay["name"] for overlay in overlays if isinstance(overlay, dict) and "name" in overlay]

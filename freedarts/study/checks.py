@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freedarts import scores
-from freedarts.files import InputError
+from freedarts.files import InputError, nearest
 from freedarts.nasbench201 import TABLE
 from freedarts.study import paper, paths, settings
 
@@ -241,4 +241,5 @@ def _unknown_names(catalogue: Catalogue, where: str, kind: str, names: Iterable[
 
 
 def _unknown(where: str, kind: str, name: str, known: Iterable[str]) -> str:
-    return f"{where}: unknown {kind} {name!r}; known: {', '.join(known)}"
+    known = list(known)
+    return f"{where}: unknown {kind} {name!r}; known: {', '.join(known)}{nearest(name, known)}"

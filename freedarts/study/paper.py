@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from freedarts.files import InputError
+from freedarts.files import InputError, nearest
 from freedarts.nasbench201 import VERSIONS
 from freedarts.study import settings
 from freedarts.study.paths import Training
@@ -41,7 +41,7 @@ def entry(path: Path, schema: Path, name: str) -> dict:
     """The number *name* of the file. InputError if there is none."""
     numbers = {number["id"]: number for number in read(path, schema)}
     if name not in numbers:
-        raise InputError(f"{path}: no number {name!r}; there are: {', '.join(numbers)}")
+        raise InputError(f"{path}: no number {name!r}; there are: {', '.join(numbers)}{nearest(name, numbers)}")
     return numbers[name]
 
 
@@ -91,7 +91,8 @@ def reading_cases(number: dict, readings: dict[str, dict], name: str) -> list[Ca
     """The same of the reading *name*. InputError if the number has none."""
     by_reading = cases(number, readings)
     if name not in by_reading:
-        raise InputError(f"{number['id']}: no reading {name!r}; there are: {', '.join(by_reading)}")
+        there = f"{', '.join(by_reading)}{nearest(name, by_reading)}"
+        raise InputError(f"{number['id']}: no reading {name!r}; there are: {there}")
     return by_reading[name]
 
 

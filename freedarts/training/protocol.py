@@ -1,7 +1,9 @@
 """Training protocols: what a task's `protocol` holds, and the learning rate of every step. Imports no torch."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+
+from freedarts.files import InputError, nearest
 
 ALL, CONVOLUTIONS, INTENDED = "all", "convolutions", "convolutions-and-classifier"
 
@@ -23,6 +25,20 @@ class Protocol:
     decay: str = ALL  # the parameters that decay: ALL, CONVOLUTIONS (their weights), INTENDED
     reshuffle: bool = True  # whether every epoch has an order of its own
     color_jitter: bool = False  # of image folders: brightness, contrast and saturation by 0.4, hue by 0.2
+
+    def __post_init__(self):
+        for key, allowed in (("schedule", SCHEDULES), ("decay", (ALL, CONVOLUTIONS, INTENDED))):
+            if (value := getattr(self, key)) not in allowed:
+                raise InputError(f"protocol: {key} {value!r}; allowed: {', '.join(allowed)}{nearest(value, allowed)}")
+
+    @classmethod
+    def preset(cls, name: str, **changes: object) -> "Protocol":
+        """That of PRESETS, but for *changes*. InputError that lists the names or keys that there are."""
+        known = [field.name for field in fields(cls)]
+        for kind, value, names in (("preset", name, [*PRESETS]), *(("unknown key", key, known) for key in changes)):
+            if value not in names:
+                raise InputError(f"protocol: {kind} {value!r}; allowed: {', '.join(names)}{nearest(value, names)}")
+        return cls(**{**PRESETS[name], **changes})
 
     def learning_rate_at(self, epoch: int, step: int = 0, images: int = 1) -> float:
         """The rate that is used in *step* of *epoch*, both from 0, on a data set of *images* to train on."""
@@ -88,4 +104,32 @@ SCHEDULES = {
     "linear-released": _linear_released,
     "linear-steps": _linear_steps,
     "linear-steps-released": _linear_steps_released,
+}
+
+_DARTS = {
+    "epochs": 600,
+    "batch_size": 96,
+    "learning_rate": 0.025,
+    "schedule": "cosine-released",
+    "momentum": 0.9,
+    "weight_decay": 3e-4,
+    "gradient_clip": 5.0,
+    "drop_path": 0.2,
+    "auxiliary_weight": 0.4,
+    "label_smoothing": 0.0,
+}
+_IMAGENET = {
+    "epochs": 250,
+    "batch_size": 320,
+    "learning_rate": 0.3,
+    "schedule": "linear-released",
+    "weight_decay": 3e-5,
+}
+_IMAGENET |= {"drop_path": 0.0, "label_smoothing": 0.1, "color_jitter": True}
+# As the tasks of config/config.yaml have them: those of the release, but for digits, which a laptop trains.
+PRESETS = {
+    "digits": {**_DARTS, "epochs": 5, "batch_size": 32, "learning_rate": 0.05, "schedule": "cosine"},
+    "cifar10": _DARTS,
+    "cifar100": _DARTS,
+    "imagenet": {**_DARTS, **_IMAGENET},
 }
