@@ -183,3 +183,11 @@ def test_status_of_a_number_that_is_looked_up():
         write(path, broken)
         assert f"- published: broken: {path}: {why}" in said() or f"- published: broken: {why}" in said()
         assert command in said()
+
+
+def test_command_of_a_number_is_the_cheapest_that_is_left():
+    assert "numbers/cifar10/freedarts-dagger.json`" in text()
+    finished(2.5, 2.4, 2.5)
+    found = text()
+    assert "numbers/cifar10/freedarts-dagger/searched.json`" in found
+    assert "numbers/cifar10/freedarts-dagger.json`" not in found

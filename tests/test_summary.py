@@ -76,8 +76,8 @@ def test_correlations_costs_and_numbers():
         numbers=[
             {"verdict": "reproduced", "evidence here": "judged"},
             {"verdict": "partial (1 of 3 runs); `snakemake`", "evidence here": "trained 1 of 3"},
-            {"verdict": "not run; `snakemake --config 'numbers=[x]'`", "evidence here": "costs exact"},
-            {"verdict": "not run; `snakemake --config 'numbers=[y]'`", "evidence here": "costs exact"},
+            {"verdict": "not run; `snakemake --config 'numbers=[x/published]'`", "evidence here": "costs exact"},
+            {"verdict": "not run; `snakemake --config 'numbers=[y/published]'`", "evidence here": "costs exact"},
         ],
         lookups=[{"verdict": "reproduced"}, {"verdict": "needs the v1_0 file"}],
     )

@@ -206,8 +206,9 @@ class Catalogue:
         return _json({"readings": {name: readings[name] for name in names or readings}})
 
     @property
-    def _selected_numbers(self) -> list[dict]:
-        return [self.numbers[name] for name in self.config["numbers"]]
+    def _selected_readings(self) -> dict[str, list[str]]:
+        """By the number."""
+        return paper.chosen(self.config["numbers"], self.numbers, self.config["readings"])
 
     def table_settings(self) -> str:
         """The results that the tables are made of, by their kind, and what is shown of them."""
@@ -265,12 +266,15 @@ class Catalogue:
 
     def number_searches(self) -> list[tuple[str, str, list[int]]]:
         """(supernet, score, seeds) of the searches that the selected numbers are compared with."""
-        return paper.searches(self._selected_numbers, self.config["readings"])
+        return paper.searches((self.numbers[name] for name in self.judged_numbers()), self.config["readings"])
 
     def number_readings(self) -> list[tuple[str, list[str]]]:
         """(number, readings) of the selected numbers."""
-        readings = self.config["readings"]
-        return [(number["id"], list(paper.cases(number, readings))) for number in self._selected_numbers]
+        return list(self._selected_readings.items())
+
+    def judged_numbers(self) -> list[str]:
+        """The selected numbers on which there will be a verdict."""
+        return [number for number, readings in self._selected_readings.items() if paper.JUDGED in readings]
 
     def _possible(self, number: str) -> dict:
         """The entry of a number whose trainings or look-up there can be. InputError that says why not."""
@@ -285,13 +289,13 @@ class Catalogue:
         return [LOOKUP.format(**entry["reproduced_by"])] if paper.is_lookup(entry) else [*map(metrics_path, cases)]
 
     def evidence(self, number: str) -> list[str]:
-        """All readings of a number, and the searches and genotypes that say whether its genotypes are found again.
-        InputError as above."""
+        """The reading of a number that is judged, and the searches and genotypes that say whether its genotypes are
+        found again. InputError as above."""
         entry, readings = self._possible(number), self.config["readings"]
         (supernet, score), reproduced_by = paper.searched(entry, readings), entry["reproduced_by"]
         at = [{"supernet": supernet, "seed": seed} for seed in reproduced_by["seeds"]]
         return [
-            *(READING.format(number=number, reading=name) for name in paper.cases(entry, readings)),
+            READING.format(number=number, reading=paper.JUDGED),
             *(SEARCH.format(score=score, **each) for each in at),
             *(GENOTYPE.format(source=s, **each) for s in (score, reproduced_by["source"]) for each in at),
         ]
@@ -355,7 +359,13 @@ class Catalogue:
     def trainings(self) -> list[tuple[str, str, str, int, int]]:
         """(task, supernet, source, seed, run) of every selected training, each once; first those of the numbers."""
         readings = self.config["readings"]
-        of_numbers = [case for number in self._selected_numbers for case in paper.trainings(number, readings)]
+        of_numbers = [
+            case
+            for name, its in self._selected_readings.items()
+            for reading in its
+            for case in paper.cases(self.numbers[name], readings)[reading]
+            if not paper.is_lookup(self.numbers[name])
+        ]
         cases = {
             (entry["task"], entry["supernet"], entry["source"], seed, run): None
             for entry in self.config["retrain"]

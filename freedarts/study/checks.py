@@ -160,9 +160,12 @@ def replay_faults(catalogue: Catalogue) -> Iterator[str]:
 
 def all_number_faults(catalogue: Catalogue) -> Iterator[str]:
     """Of all numbers that are selected."""
-    chosen, known = catalogue.config["numbers"], catalogue.numbers
-    for name in chosen:
-        yield from number_faults(catalogue, name) if name in known else [_unknown("numbers", "number", name, known)]
+    for name in catalogue.config["numbers"]:
+        try:
+            for number in paper.chosen([name], catalogue.numbers, catalogue.config["readings"]):
+                yield from number_faults(catalogue, number)
+        except InputError as error:
+            yield f"numbers: {error}"
 
 
 def number_faults(catalogue: Catalogue, name: str) -> Iterator[str]:
