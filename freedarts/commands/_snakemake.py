@@ -15,9 +15,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake")
 
 
-def show(page: str, arguments: argparse.Namespace) -> None:
+def show(page: str, arguments: argparse.Namespace, until: str | None = None) -> None:
     """Print the text of *page*, which Snakemake makes in the folder of the configuration, by the Snakefile in the
-    current one, if there is one. InputError with what Snakemake says if it cannot."""
+    current one, if there is one; up to the line *until*. InputError with what Snakemake says if it cannot."""
     path = f"results/{_name(arguments)}{page}"
     snakefile = Path("Snakefile") if Path("Snakefile").is_file() else project() / "Snakefile"
     command = [sys.executable, "-m", "snakemake", "--snakefile", snakefile, "--cores", "1", "--nolock"]
@@ -27,7 +27,10 @@ def show(page: str, arguments: argparse.Namespace) -> None:
     done = subprocess.run([*command, "--", path], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode:
         raise InputError(f"{path}: could not be made\n{done.stdout.strip()}")
-    print(Path(path).read_text(encoding="utf-8"), end="")
+    text = Path(path).read_text(encoding="utf-8")
+    if until and until in text:
+        text = f"{text.partition(until)[0]}What stands behind it, row by row: {path}\n"
+    print(text, end="")
 
 
 def _name(arguments: argparse.Namespace) -> str:

@@ -225,15 +225,36 @@ class Catalogue:
         )
 
     def plan_settings(self) -> str:
-        """How long each task trains, and on what."""
+        """What is trained, on which data, and how long each task trains, on what."""
+        found = {"tasks": self._trained_tasks(), "trainings": self.trainings(), "data": self._data_sets()}
+        return _json({**found, "readings": self.config["readings"], "plan": self.config["plan"]})
+
+    def _trained_tasks(self) -> dict[str, dict]:
         trained = {name: task for name, task in self.config["tasks"].items() if "protocol" in task}
-        tasks = {name: {"epochs": t["protocol"]["epochs"], "gpus": t.get("gpus", 0)} for name, t in trained.items()}
-        return _json({"tasks": tasks})
+        return {
+            name: {
+                "epochs": task["protocol"]["epochs"],
+                "gpus": task.get("gpus", 0),
+                "dataset": task["dataset"],
+                "images": self.datasets[task["dataset"]].train_images,
+            }
+            for name, task in trained.items()
+        }
+
+    def _data_sets(self) -> list[str]:
+        """What the selection needs in data/."""
+        searches = [*self.searches(), *self.number_searches()]
+        names = {self.config["tasks"][task]["dataset"] for task, *_ in self.trainings()}
+        names |= {self.batch(supernet, score)["dataset"] for supernet, score, _ in searches}
+        names |= {self.architecture_dataset(score) for score, *_ in self.correlations()}
+        names |= {self.log_dataset(log) for log in self.config["replays"]}
+        benchmark = ["nasbench201"] if self.config["nasbench201"]["file"] == "download" else []
+        return sorted(names & {*tasks.IN_DATA}) + benchmark
 
     def status_settings(self) -> str:
         """What the status is of."""
         found = {"results": kinds.selection(self), "searches": self.searches(), "trainings": self.trainings()}
-        return _json({**found, "readings": self.config["readings"], **json.loads(self.plan_settings())})
+        return _json({**found, "readings": self.config["readings"], "tasks": self._trained_tasks()})
 
     def sources(self) -> list[tuple[str, str, list[int]]]:
         """(supernet, source, seeds) of every source that is not searched here, but for those that are matched to a

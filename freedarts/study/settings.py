@@ -7,7 +7,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import yaml
@@ -141,6 +141,26 @@ def expanded(value: object, key: object = None) -> object:
     if key in PATHS and isinstance(value, str) and not os.path.exists(value):
         return os.path.expanduser(os.path.expandvars(value))
     return value
+
+
+def overlaid(base: Path, overlays: Iterable[Path]) -> dict:
+    """The configuration of the workflow in the folder *base*, with *overlays* laid over it as Snakemake does.
+    InputError for a file that holds no mapping."""
+    config: dict = {}
+    for path in (base / "config" / "config.yaml", *overlays):
+        overlay = read_yaml(path)
+        if not isinstance(overlay, dict):
+            raise InputError(f"{path}: holds {type(overlay).__name__}, expected a mapping")
+        config = _merged(config, overlay)
+    return config
+
+
+def _merged(config: dict, overlay: dict) -> dict:
+    merged = {**config, **overlay}
+    for key in config.keys() & overlay.keys():
+        if isinstance(config[key], dict) and isinstance(overlay[key], dict):
+            merged[key] = _merged(config[key], overlay[key])
+    return merged
 
 
 def faults(value: object, schema: Path, definition: str | None = None) -> list[str]:
