@@ -20,4 +20,5 @@ def main(arguments: argparse.Namespace) -> None:
     given = {key: getattr(arguments, key) for key in ("gpus", "budget") if getattr(arguments, key) is not None}
     if given:
         arguments.config = [*arguments.config, f"plan={{{', '.join(f'{key}: {n}' for key, n in given.items())}}}"]
-    _snakemake.show("plan.md", arguments, until=BEHIND)
+    screen, _, _ = _snakemake.page("plan.md", arguments).partition(BEHIND)
+    print(f"{screen}What stands behind it, row by row: {_snakemake.path_of('plan.md', arguments)}")
