@@ -10,7 +10,8 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from freedarts import genotype, spaces, tasks, training
 from freedarts.files import InputError
-from freedarts.training.protocol import PRESETS, SCHEDULES, Protocol
+from freedarts.training.presets import PRESETS
+from freedarts.training.protocol import SCHEDULES, Protocol
 from tests.support import ROOT
 
 IMAGES = 1_281_167  # of ImageNet

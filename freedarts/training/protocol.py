@@ -33,7 +33,9 @@ class Protocol:
 
     @classmethod
     def preset(cls, name: str, **changes: object) -> "Protocol":
-        """That of PRESETS, but for *changes*. InputError that lists the names or keys that there are."""
+        """One of freedarts.training.presets, but for *changes*. InputError that lists the names or keys that there are."""
+        from freedarts.training.presets import PRESETS
+
         known = [field.name for field in fields(cls)]
         for kind, value, names in (("preset", name, [*PRESETS]), *(("unknown key", key, known) for key in changes)):
             if value not in names:
@@ -104,32 +106,4 @@ SCHEDULES = {
     "linear-released": _linear_released,
     "linear-steps": _linear_steps,
     "linear-steps-released": _linear_steps_released,
-}
-
-_DARTS = {
-    "epochs": 600,
-    "batch_size": 96,
-    "learning_rate": 0.025,
-    "schedule": "cosine-released",
-    "momentum": 0.9,
-    "weight_decay": 3e-4,
-    "gradient_clip": 5.0,
-    "drop_path": 0.2,
-    "auxiliary_weight": 0.4,
-    "label_smoothing": 0.0,
-}
-_IMAGENET = {
-    "epochs": 250,
-    "batch_size": 320,
-    "learning_rate": 0.3,
-    "schedule": "linear-released",
-    "weight_decay": 3e-5,
-}
-_IMAGENET |= {"drop_path": 0.0, "label_smoothing": 0.1, "color_jitter": True}
-# As the tasks of config/config.yaml have them: those of the release, but for digits, which a laptop trains.
-PRESETS = {
-    "digits": {**_DARTS, "epochs": 5, "batch_size": 32, "learning_rate": 0.05, "schedule": "cosine"},
-    "cifar10": _DARTS,
-    "cifar100": _DARTS,
-    "imagenet": {**_DARTS, **_IMAGENET},
 }

@@ -33,7 +33,7 @@ def training_code(space: str, dataset: str, draw: str = tasks.OWN) -> str:
     """Digest of the code that a training's result depends on. What only makes files, messages or supernets is left out:
     an edit in it must not cost a GPU-day."""
     needed = (plugins.source("spaces", space), "freedarts.training", f"freedarts.{tasks.module(dataset)}")
-    unrelated = ("files", "genotype", "jobs", "layers.gated", "plugins")
+    unrelated = ("files", "genotype", "jobs", "layers.gated", "plugins", "training.presets")
     released = draw == tasks.RELEASED
     return code_digest(*needed, without=[f"freedarts.{name}" for name in unrelated], released=released)
 
