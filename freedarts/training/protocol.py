@@ -33,7 +33,7 @@ class Protocol:
 
     @classmethod
     def preset(cls, name: str, **changes: object) -> "Protocol":
-        """One of freedarts.training.presets, but for *changes*. InputError that lists the names or keys that there are."""
+        """One of freedarts.training.presets, but for *changes*. InputError lists the names or keys that there are."""
         from freedarts.training.presets import PRESETS
 
         known = [field.name for field in fields(cls)]
