@@ -124,7 +124,8 @@ def tiers(entries: list[dict], settings: list[dict], stated: dict, prices: Price
     for entry, selected in zip(entries, settings, strict=True):
         costs = prices.costs(selected["trainings"], entry.get("replays", 0))
         data = _gigabytes(selected["data"], stated)
-        disk = data[1] + _disk(len(selected["trainings"]), max(prices.gpus), stated["training"])
+        on_gpu = sum(prices.tasks[task]["gpus"] > 0 for task, *_ in selected["trainings"])  # the others are small
+        disk = data[1] + _disk(on_gpu, max(prices.gpus), stated["training"])
         beside = entry["cpu_hours"]
         rows.append(
             {
