@@ -51,11 +51,12 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
     rankings = read.results(kinds.RANKING, results["rankings"])
     trainings = read.trainings(results["trainings"])
     name = selected["name"]
-    chosen = {number for (number,) in results["numbers"]}
+    chosen = {number for number, _ in results["readings"]}
     entries = paper.read(published["numbers"], schema)
     numbers = _numbers(
         [entry for entry in entries if name is None or entry["id"] in chosen],
         read.results(kinds.NUMBER, results["numbers"]),
+        read.results(kinds.READING, results["readings"]),
         readings=selected["readings"],
         results=trainings | paper.looked_up(lookups),
         searches=all_searches,
@@ -92,9 +93,16 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
     return {".csv": tables.csv(made), ".tex": latex(made), ".md": tables.markdown(made, name)}
 
 
-def _numbers(entries: list[dict], made: dict[tuple, dict], **there: dict) -> list[dict]:
-    """Of each number what its file holds; of one that is not selected what the results that are *there* give."""
-    return [made.get((entry["id"],)) or paper.so_far(entry, **there) for entry in entries]
+def _numbers(entries: list[dict], made: dict[tuple, dict], read: dict[tuple, dict], **there: dict) -> list[dict]:
+    """Of each number what its file and those of its readings hold; of what is not selected what the results that are
+    *there* give."""
+    numbers = []
+    for entry in entries:
+        number, stated = paper.so_far(entry, **there), made.get((entry["id"],), {})
+        its = {name: reading for (of, name), reading in read.items() if of == entry["id"]}
+        readings = number["readings"] | its | stated.get("readings", {})
+        numbers.append(number | stated | {"readings": readings})
+    return numbers
 
 
 def _shown(results: dict[tuple, dict], selected: list) -> dict[tuple, dict]:

@@ -11,8 +11,8 @@ trained, of what is searched here and of random genotypes. `verdict`, of the n t
 with floors of 0.08 (CIFAR-10), 0.25 (CIFAR-100), 0.15 and 0.10 (ImageNet, top-1 and top-5); the rule was fixed before
 anything was trained. `evidence here` is the last rung that the evidence reaches: `the paper alone`; `costs exact`,
 its networks have the published parameters and multiply-adds; `first step equal` and `followed to step k` of the
-training whose log the release has (Replays); `trained k of 3`; `judged`. A command makes all trainings of a number
-and shows them here; config/paper.yaml those of all numbers."""
+training whose log the release has (Replays); `trained k of 3`; `judged`. A command makes the trainings that a verdict
+needs and shows them here; without `/published` those of all readings, config/paper.yaml those of all numbers."""
 
 LOOKUP_NOTE = """\
 Accuracies in percent that the release's notebooks print: each of one search, looked up in v1_0 of the benchmark.
@@ -110,4 +110,4 @@ def _next(number: dict, missing: list[list], tasks: dict[str, dict]) -> str:
     task = number["reproduced_by"]["task"]
     if not tasks.get(task, {}).get("trainable"):
         return f"; the task {task} cannot be trained in this version"
-    return f"; `snakemake --config 'numbers=[{number['id']}]'`"
+    return f"; `snakemake --config 'numbers=[{number['id']}/published]'`"
