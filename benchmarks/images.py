@@ -61,7 +61,7 @@ def write_images(folder: Path, count: int) -> float:
     return statistics.mean(path.stat().st_size for path in files)
 
 
-def stages(folder: Path, color_jitter: bool) -> dict[str, float]:
+def stages(folder: Path) -> dict[str, float]:
     """Milliseconds of one image in one process, from the file to each stage's result; medians."""
     files = sorted((folder / "train").rglob("*.jpg"))[:DIFFERENT]
     images, found = [], {}
@@ -76,7 +76,7 @@ def stages(folder: Path, color_jitter: bool) -> dict[str, float]:
         return outputs
 
     images = measure("decode", decode, files)
-    for transform in imagenet.train_transform(color_jitter).transforms:
+    for transform in imagenet.TRAIN.transforms:
         images = measure(type(transform).__name__, transform, images)
     return found
 
@@ -143,7 +143,7 @@ def main() -> None:
         size = write_images(folder, arguments.images)
         result = {
             "bytes of a file, mean": round(size),
-            "ms of an image in one process": stages(folder, color_jitter=True),
+            "ms of an image in one process": stages(folder),
             **compare(
                 folder,
                 *(arguments.channels, arguments.cells, arguments.batch, arguments.workers),

@@ -67,6 +67,18 @@ def test_drop_path_drops_whole_images():
     assert kept.mean().item() == pytest.approx(0.7, abs=4 * (0.3 * 0.7 / 4000) ** 0.5)
 
 
+def test_drop_path_in_bfloat16_keeps_the_expectation():
+    """1 / 0.9 itself, rounded to bfloat16, is too small by 0.16 %."""
+    torch.manual_seed(0)
+    x = (1 + torch.rand(400, 1, 16, 16)).bfloat16()
+    dropped = pools().edge(torch.nn.MaxPool2d(1), x, torch.tensor(0.1))
+    kept = dropped.flatten(1).any(1)
+    assert dropped.dtype == torch.bfloat16
+    assert 0.8 < kept.float().mean() < 0.97
+    ratio = dropped[kept].double().sum() / x[kept].double().sum()
+    assert ratio.item() == pytest.approx(1 / 0.9, rel=2e-4)
+
+
 def test_drop_path_spares_evaluation_and_draws_nothing_there():
     torch.manual_seed(0)
     x, cell = torch.rand(50, 4, 8, 8), pools()

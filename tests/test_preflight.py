@@ -176,7 +176,14 @@ def test_training_that_goes_on_has_no_preflight(tmp_path, monkeypatch):
     assert [attempt(), attempt()] == [2, 2]
 
 
-@pytest.mark.parametrize("error", [*ERRORS, RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), MemoryError()])
+CUDNN = [
+    "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+    "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+    "FIND was unable to find an engine to execute this computation",
+]
+
+
+@pytest.mark.parametrize("error", [*ERRORS, *map(RuntimeError, CUDNN), MemoryError()])
 def test_training_that_runs_out_of_memory_says_what_to_do(tmp_path, monkeypatch, error):
     take, steps = Steps.take, iter(range(1000))
 
@@ -196,6 +203,19 @@ def test_training_that_runs_out_of_memory_says_what_to_do(tmp_path, monkeypatch,
         with pytest.raises(InputError, match=message):
             retrain.retrain(job, CPU, folder / "checkpoints", lambda: False, folder / "out" / "metrics.json")
         assert {path.name for path in (folder / "out").iterdir()} == left
+
+
+def test_training_that_fails_when_it_is_told_to_stop_is_stopped(tmp_path, monkeypatch):
+    """A signal to a whole job also ends the processes that compile for it."""
+
+    def planted(*arguments, **options):
+        raise RuntimeError("A process of the compiler\nwas ended")
+
+    monkeypatch.setattr(Steps, "take", planted)
+    job = retrain.Run(GENOTYPE, "tiny", TINY_TASK, 0)
+    for told, error in ((True, Interrupted), (False, RuntimeError)):
+        with pytest.raises(error, match=r"A process of the compiler\swas ended"):
+            retrain.retrain(job, CPU, tmp_path / "checkpoints", lambda told=told: told, tmp_path / "metrics.json")
 
 
 @pytest.mark.workflow

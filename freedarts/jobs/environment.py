@@ -2,6 +2,7 @@
 
 import argparse
 import gc
+import os
 import platform
 from dataclasses import dataclass
 
@@ -46,15 +47,17 @@ def engine(arguments: argparse.Namespace, rank: int = 0) -> Engine:
     if on_cpu is not None and on_cpu < 1:
         raise InputError(f"--processes {on_cpu}; allowed: 1 and above")
     processes = (arguments.gpus or on_cpu) if on_cpu else 1
-    device = set_up("cuda" if arguments.gpus else "cpu", arguments.threads, processes, rank)
+    device = set_up("cuda" if arguments.gpus else "cpu", arguments.threads, processes, rank, fastest=True)
     chosen = getattr(arguments, "compile", "no")
     compiled = chosen == "yes" or (chosen == "auto" and device.type == "cuda")
     return Engine(device, use_bf16(arguments.precision, device), compiled, processes)
 
 
-def set_up(device: str, threads: int, processes: int = 1, rank: int = 0) -> torch.device:
+def set_up(device: str, threads: int, processes: int = 1, rank: int = 0, fastest: bool = False) -> torch.device:
     """Prepare this process: *threads* of the CPU, whose results are then the same in every run; device: cpu or cuda,
     of which it takes one for each of *processes* that no other job on this machine has, unless it is not the first.
+    fastest: kernels of a GPU are chosen by measuring them, and may add in any order; else they are those that give the
+    same sums in every run, where there are such, and a line says where not.
 
     Raises InputError for a device that is not there.
     """
@@ -66,7 +69,11 @@ def set_up(device: str, threads: int, processes: int = 1, rank: int = 0) -> torc
         if not torch.cuda.is_available():
             raise InputError("no CUDA device is available; the same command runs on the CPU")
         torch.cuda.set_device(rank)
-        torch.backends.cudnn.benchmark = True
+        torch.backends.cudnn.benchmark = fastest
+        if not fastest:
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it when it is first used
+            torch.backends.cudnn.deterministic = True
+            torch.set_deterministic_debug_mode("warn")
         # Else convolutions in float32 round their inputs to 10 bits of mantissa.
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     torch.set_num_threads(threads)

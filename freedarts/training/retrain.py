@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from freedarts import genotype, plugins, spaces, tasks, training
 from freedarts.files import InputError, replace_file, write_json, write_text
-from freedarts.jobs.checkpoints import Checkpoints, key
+from freedarts.jobs.checkpoints import Checkpoints, Interrupted, key
 from freedarts.jobs.environment import Engine, check_seed, device_name, versions
 from freedarts.jobs.memory import lacks
 from freedarts.study import run_folder
@@ -124,7 +124,19 @@ def retrain(run: Run, engine: Engine, checkpoints: Path, stop: Callable[[], bool
     """Train, or go on; write history, protocol and weights beside *output* and the metrics to it, last, so that they
     vouch for the rest. A training that is complete in *checkpoints* writes its results again without an epoch.
 
-    Of several processes the first keeps checkpoints and writes."""
+    Of several processes the first keeps checkpoints and writes. Raises Interrupted when stop() turns true, also where
+    something fails then: the order to stop may have ended processes that compile for this one."""
+    try:
+        _retrain(run, engine, checkpoints, stop, output)
+    except (InputError, OSError, Interrupted):
+        raise
+    except Exception as error:
+        if stop():
+            raise Interrupted(f"stopped; {type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
+        raise
+
+
+def _retrain(run: Run, engine: Engine, checkpoints: Path, stop: Callable[[], bool], output: Path) -> None:
     checked, device = check(run, engine.processes), engine.device
     torch.manual_seed(run.seed)
     network = spaces.load(checked.genotype.space).network(checked.genotype, **checked.settings["network"])

@@ -155,7 +155,7 @@ class Cell(nn.Module):
             return x
         keep = 1.0 - drop_path
         kept = torch.rand(x.shape[0], 1, 1, 1, device=x.device) < keep
-        return x * (kept / keep).to(x.dtype)
+        return (x * (kept / keep)).to(x.dtype)  # the factor is not rounded to bfloat16
 
 
 def auxiliary_head(kind: str, channels: int, classes: int) -> nn.Sequential:
