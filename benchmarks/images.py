@@ -22,7 +22,7 @@ from PIL import Image
 from benchmarks import ROOT, default_catalogue
 from freedarts import genotype, spaces
 from freedarts.files import write_json
-from freedarts.jobs.environment import Engine, add_options, engine
+from freedarts.jobs.environment import AUTO, EAGER, Engine, add_options, engine
 from freedarts.tasks import imagenet
 from freedarts.tasks.images import decode
 from freedarts.training.protocol import Protocol
@@ -101,7 +101,8 @@ def compare(folder: Path, channels: int, cells: int, batch: int, workers: int, c
     found, device = genotype.read(GENOTYPE), chosen.device
     network = spaces.load("darts").network(found, **config["network"] | {"channels": channels, "cells": cells})
     network.to(device, memory_format=torch.channels_last).train()
-    steps = Steps(network, optimizer(network, protocol), protocol, chosen.bf16, chosen.compiled)
+    way = EAGER if chosen.way == AUTO else chosen.way
+    steps = Steps(network, optimizer(network, protocol, way), protocol, chosen.bf16, way)
 
     def train(inputs, labels):
         return steps.take(inputs, labels, protocol.learning_rate)[1]

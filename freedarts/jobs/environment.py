@@ -11,6 +11,11 @@ import torch
 from freedarts.files import VERSION, InputError
 from freedarts.jobs import gpus, memory
 
+# The ways to run a step (freedarts.training.steps); auto: the fastest that preflight finds.
+AUTO = "auto"
+EAGER, COMPILED, CAPTURED, BOTH = WAYS = ("eager", "compiled", "captured", "compiled-captured")
+CAPTURES = (CAPTURED, BOTH)
+
 _held = []  # the GPUs' slots, until the process ends
 
 
@@ -20,7 +25,7 @@ class Engine:
 
     device: torch.device
     bf16: bool = False
-    compiled: bool = False
+    way: str = EAGER  # to run a step, or AUTO
     processes: int = 1  # that share every batch, on a GPU each
 
 
@@ -29,7 +34,9 @@ def add_options(parser: argparse.ArgumentParser, several: bool = False) -> None:
     if several:
         parser.add_argument("--gpus", type=int, default=0, help="0 (default): the CPU; more than 1: of this machine")
         parser.add_argument("--processes", type=int, default=1, help="on the CPU (default 1), to try several GPUs")
-        parser.add_argument("--compile", choices=("auto", "yes", "no"), default="auto", help="auto: on a GPU")
+        parser.add_argument(
+            "--step", choices=(AUTO, *WAYS), default=AUTO, help="auto: on a GPU the fastest that is right"
+        )
     else:
         parser.add_argument("--gpus", type=int, default=0, help="0 (default): the CPU; else one GPU")
     parser.add_argument(
@@ -48,9 +55,12 @@ def engine(arguments: argparse.Namespace, rank: int = 0) -> Engine:
         raise InputError(f"--processes {on_cpu}; allowed: 1 and above")
     processes = (arguments.gpus or on_cpu) if on_cpu else 1
     device = set_up("cuda" if arguments.gpus else "cpu", arguments.threads, processes, rank, fastest=True)
-    chosen = getattr(arguments, "compile", "no")
-    compiled = chosen == "yes" or (chosen == "auto" and device.type == "cuda")
-    return Engine(device, use_bf16(arguments.precision, device), compiled, processes)
+    way = getattr(arguments, "step", EAGER)
+    if way in CAPTURES and (device.type != "cuda" or processes > 1):
+        raise InputError(f"--step {way} (`step` in the task): needs one GPU; allowed here: auto, eager, compiled")
+    if way == AUTO and device.type != "cuda":
+        way = EAGER  # what compiling takes it does not save in small trainings
+    return Engine(device, use_bf16(arguments.precision, device), way, processes)
 
 
 def set_up(device: str, threads: int, processes: int = 1, rank: int = 0, fastest: bool = False) -> torch.device:

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from freedarts.files import InputError
 from freedarts.jobs import memory
 from freedarts.jobs.checkpoints import Checkpoints, Interrupted
+from freedarts.jobs.environment import EAGER
 from freedarts.tasks import Data
 from freedarts.training.processes import ALONE, Group
 from freedarts.training.protocol import Protocol
-from freedarts.training.steps import Steps, drop_path, optimizer
+from freedarts.training.steps import Counters, Steps, drop_path, optimizer
 
 SAVE_EVERY = 600  # seconds between checkpoints within an epoch
 SAVE_EPOCH = 60, 100  # at its end, if so many seconds have passed, or so many times what a checkpoint takes
@@ -49,18 +50,18 @@ def train(
     seed: int,
     device: torch.device,
     bf16: bool = False,
-    compiled: bool = False,
+    way: str = EAGER,
     job: Job = ON_ITS_OWN,
 ) -> list[dict]:
     """Train *network* in place and test it after every epoch. Returns the history, one row an epoch: errors in percent,
-    mean losses, seconds of wall time. bf16: automatic mixed precision with bfloat16; compiled: whether whole batches
-    run through torch.compile.
+    mean losses, seconds of wall time. bf16: automatic mixed precision with bfloat16; way: to run the
+    steps of whole batches (freedarts.training.steps).
 
     With job.checkpoints it goes on where the last one stands, and saves at the end of an epoch (SAVE_EPOCH), of the
     last in any case, every SAVE_EVERY seconds and when job.stop() turns true; then it raises Interrupted. InputError if
     a loss is not finite. In a job.group rank 0 alone tests the network and has the whole history.
     """
-    return _Training(network, data, protocol, seed, device, bf16, compiled, job).run()
+    return _Training(network, data, protocol, seed, device, bf16, way, job).run()
 
 
 @dataclass
@@ -108,7 +109,7 @@ class _Training:
         seed: int,
         device: torch.device,
         bf16: bool,
-        compiled: bool,
+        way: str,
         job: Job,
     ):
         self.peak = memory.watch(device)
@@ -119,13 +120,15 @@ class _Training:
         self.data = data.to(device)
         self.images = len(data.train_labels)
         self.steps_per_epoch = math.ceil(self.images / protocol.batch_size)
-        self.optimizer = optimizer(network, protocol)
+        self.optimizer = optimizer(network, protocol, way)
         self.state = State()
         if saved := job.group.share(job.checkpoints and job.checkpoints.load()):
             self._restore(saved)
             del saved  # it is as large as the network with its momentum
         self.saved_at, self.saving = time.perf_counter(), 0.0  # seconds that a checkpoint takes
-        self.steps = Steps(job.group.wrap(network), self.optimizer, protocol, bf16, compiled)
+        network.drop_path = drop_path(protocol, device)
+        self.counters = Counters(network, device)
+        self.steps = Steps(job.group.wrap(network), self.optimizer, protocol, bf16, way)
 
     def run(self) -> list[dict]:
         self.job.report(self.state.history, self.state.peak_mb)
@@ -140,12 +143,14 @@ class _Training:
             if self._due_at_end(epoch):
                 self._save()
             self.job.report(self.state.history, self.state.peak_mb)
+        self.counters.show(self._steps())
         return self.state.history
 
     def _train(self, epoch: int, sums: Sums) -> None:
         """The steps of *epoch* that are still to do."""
         self.network.train()
-        self.network.drop_path = drop_path(self.protocol.drop_path_at(epoch), self.device)
+        if self.network.drop_path is not None:
+            self.network.drop_path.fill_(self.protocol.drop_path_at(epoch))
         for inputs, labels, size in self._batches(epoch):
             rate = self.protocol.learning_rate_at(epoch, self.state.step, self.images)
             weight = self.job.group.size * len(labels) / size
@@ -183,6 +188,10 @@ class _Training:
         """Whether a checkpoint is, so long after the last."""
         return self.job.checkpoints is not None and time.perf_counter() - self.saved_at > seconds
 
+    def _steps(self) -> int:
+        """That have been taken."""
+        return self.state.epoch * self.steps_per_epoch + self.state.step
+
     def _peak(self) -> float:
         return max(self.state.peak_mb, *self.job.group.gather(self.peak()))
 
@@ -218,13 +227,15 @@ class _Training:
         }
         ranks = group.gather(own)
         if self.job.checkpoints:
+            self.counters.show(self._steps())
             content = {
                 "state": vars(state),
                 "ranks": ranks,
                 "network": self.network.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
             }
-            self.job.checkpoints.save(content, state.epoch * self.steps_per_epoch + state.step)
+            self.counters.hide()
+            self.job.checkpoints.save(content, self._steps())
         self.saved_at = time.perf_counter()
         self.saving = self.saved_at - start
 

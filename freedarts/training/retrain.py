@@ -12,7 +12,7 @@ from torch import nn
 from tqdm import tqdm
 
 from freedarts import genotype, plugins, spaces, tasks, training
-from freedarts.files import InputError, replace_file, write_json, write_text
+from freedarts.files import InputError, read_json, replace_file, write_json, write_text
 from freedarts.jobs.checkpoints import Checkpoints, Interrupted, key
 from freedarts.jobs.environment import Engine, check_seed, device_name, versions
 from freedarts.jobs.memory import lacks
@@ -76,8 +76,13 @@ class Checked:
     def key(self, engine: Engine) -> str:
         """Of the training, on *engine*."""
         code = training_code(self.genotype.space, self.settings["dataset"], self.settings.get("draw", tasks.OWN))
-        how = (engine.device.type, str(engine.bf16), str(engine.compiled), str(engine.processes))
+        how = (engine.device.type, str(engine.bf16), engine.way, str(engine.processes))
         return key(*self.about.values(), str(self.run.seed), tasks.identity(self.run.data), code, *how)
+
+    def preflight_key(self, engine: Engine) -> str:
+        """Of what its preflight measures: other runs, on such a device, have the same."""
+        how = (device_name(engine.device), str(engine.bf16), engine.way, str(engine.processes), torch.__version__)
+        return key(*self.about.values(), training_code(self.genotype.space, self.settings["dataset"]), *how)
 
 
 def check(run: Run, sharing: int) -> Checked:
@@ -142,17 +147,18 @@ def _retrain(run: Run, engine: Engine, checkpoints: Path, stop: Callable[[], boo
     network = spaces.load(checked.genotype.space).network(checked.genotype, **checked.settings["network"])
     data, first = checked.data.begin(run.seed), processes.rank() == 0
     kept = Checkpoints(checkpoints / checked.key(engine)) if first else None
-    if first and device.type == "cuda" and kept.load() is None:  # what has steps behind it has shown that it fits
-        print(json.dumps(preflight(network, checked.data.classes, checked.protocol, engine)), flush=True)
+    measured = _preflight(checked, network, engine, kept, stop) if first and device.type == "cuda" else None
     bar = partial(tqdm, desc=run.task, unit="epoch", disable=not first)
     with processes.joined(engine.processes, device) as group:
+        measured = group.share(measured)
         job, display = training.Job(kept, stop, bar, group=group), None
         if first:
             display = Display(output, checked.protocol.epochs)
             job = replace(job, report=display.show)
+        way = measured["step"] if measured else engine.way
         parts = (network, data, checked.protocol, run.seed)
         try:
-            history = training.train(*parts, device, engine.bf16, engine.compiled, job)
+            history = training.train(*parts, device, engine.bf16, way, job)
         except (RuntimeError, MemoryError) as error:
             if not lacks(error):
                 raise
@@ -162,9 +168,27 @@ def _retrain(run: Run, engine: Engine, checkpoints: Path, stop: Callable[[], boo
     if first:
         display.close()
         _write_beside(output, checked, network, history)
-        metrics = _metrics(checked, engine, network, history, display.peak_mb)
-        write_json(output, {**metrics, "sha256": run_folder.digests(output)})
+        metrics = _metrics(checked, replace(engine, way=way), network, history, display.peak_mb)
+        write_json(output, {**metrics, "preflight": measured, "sha256": run_folder.digests(output)})
         output.with_name(run_folder.PROGRESS).unlink()
+
+
+def _preflight(checked: Checked, network: nn.Module, engine: Engine, kept: Checkpoints, stop: Callable) -> dict:
+    """What it finds, or found: a training keeps to its way to run a step, and equal ones on such a device take it over.
+    What lies beside the checkpoints is theirs; `preflight/` is for all."""
+    own = kept.folder / "preflight.json"
+    equal = kept.folder.parent / "preflight" / f"{checked.preflight_key(engine)}.json"
+    for path in (own, equal):
+        if path.is_file():
+            measured = read_json(path, ("step",))
+            break
+    else:
+        measured = preflight(network, checked.data.classes, checked.protocol, engine, stop)
+        write_json(equal, measured)
+    if not own.is_file():
+        print(json.dumps(measured), flush=True)
+        write_json(own, measured)
+    return measured
 
 
 def _too_large(checked: Checked, device: torch.device) -> InputError:
@@ -203,7 +227,7 @@ def _metrics(checked: Checked, engine: Engine, network: nn.Module, history: list
         "peak_memory_mb": round(peak_mb, 1),
         "gpu_hours": hours * engine.processes if engine.device.type == "cuda" else 0.0,
         "precision": "bf16" if engine.bf16 else "float32",
-        "compiled": engine.compiled,
+        "step": engine.way,
         "processes": engine.processes,
         "device": device_name(engine.device),
         "versions": versions(),
