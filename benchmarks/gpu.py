@@ -27,7 +27,7 @@ from benchmarks import ROOT
 from freedarts import genotype, search, spaces, training
 from freedarts.files import InputError
 from freedarts.jobs import gpus
-from freedarts.jobs.checkpoints import Checkpoints
+from freedarts.jobs.checkpoints import Checkpoints, Interrupted, StopSignals
 from freedarts.jobs.environment import AUTO, EAGER, WAYS, Engine, device_name, set_up, use_bf16
 from freedarts.scores import Score
 from freedarts.tasks import Data, cifar
@@ -38,9 +38,9 @@ from freedarts.training.steps import WARM_UP, Counters, Steps, optimizer
 GENOTYPE = ROOT / "resources/genotypes/published-synflow/darts-20/seed1.json"
 # The task cifar10 of the configuration, whose file needs a reader.
 NETWORK = {"channels": 36, "cells": 20, "stem_kind": "cifar", "image_size": 32, "classes": 10, "auxiliary": True}
-PROTOCOL = Protocol(600, 96, 0.025, "cosine", 0.9, 3e-4, 5.0, 0.2, 0.4, 0.0)
+PROTOCOL = Protocol(600, 96, 0.025, "cosine-released", 0.9, 3e-4, 5.0, 0.2, 0.4, 0.0)
 # Seconds of each part, in their order, and 45 for all that is around them.
-PARTS = {"gradients": 30, "ways": 150, "share": 60, "too_large": 25, "search": 40, "resume": 70, "replay": 180}
+PARTS = {"gradients": 30, "ways": 150, "share": 90, "too_large": 25, "search": 40, "resume": 70, "replay": 180}
 TOTAL = 480
 SHARES = 1, 2, 4
 LOG, REPLAYED = "cifar10-dagger", 201  # the log of GENOTYPE, and its steps
@@ -253,9 +253,13 @@ def train(part: Part) -> None:
     """What `resume` kills."""
     folder = Path(part.arguments.folder)
     training.SAVE_EVERY = 0
-    job, network = training.Job(Checkpoints(folder)), part.network()
-    protocol = replace(part.protocol, epochs=2)
-    history = training.train(network, data(part), protocol, 0, part.device, part.bf16, part.arguments.way, job)
+    signals, network = StopSignals(), part.network()
+    job = training.Job(Checkpoints(folder), lambda: signals.received)
+    how = (replace(part.protocol, epochs=2), 0, part.device, part.bf16, part.arguments.way, job)
+    try:
+        history = training.train(network, data(part), *how)
+    except Interrupted:
+        sys.exit(75)
     torch.save(network.state_dict(), folder / "weights")
     weights = sum(weight.double().sum().item() for weight in network.parameters())
     part.say(
