@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from freedarts import tables
+from freedarts.files import read_bytes
 from freedarts.results import read
 from freedarts.study import kinds, paper, paths
 from freedarts.study.settings import read_yaml
@@ -10,6 +11,7 @@ from freedarts.tables import evidence
 from freedarts.tables.again import again_table
 from freedarts.tables.correlation import correlation_table
 from freedarts.tables.costs import cost_table
+from freedarts.tables.findings import findings_table
 from freedarts.tables.latex import latex
 from freedarts.tables.nasbench201 import nasbench201_table
 from freedarts.tables.numbers import lookups_table, numbers_table, paper_table
@@ -21,13 +23,15 @@ from freedarts.tables.trainings import training_table
 
 PUBLISHED = ("numbers", "objectives", "costs")  # files of resources/ that the tables read
 KEPT = "kept replay "  # before the name of a log whose replay the project keeps
+KEPT_TABLES = "kept tables"
 
 
 def published(base: Path) -> dict[str, Path]:
-    """What the tables read beside results, by name: of the paper and its release, and replays that the project keeps,
-    because they take hours."""
+    """What the tables read beside results, by name: of the paper and its release, and what the project keeps: replays,
+    which take hours, and the tables of what needs CIFAR-10."""
     kept = sorted((base / paths.KEPT_REPLAYS).glob("*.json"))
-    return {name: base / "resources" / f"{name}.yaml" for name in PUBLISHED} | {f"{KEPT}{p.stem}": p for p in kept}
+    files = {name: base / "resources" / f"{name}.yaml" for name in PUBLISHED} | {f"{KEPT}{p.stem}": p for p in kept}
+    return files | {KEPT_TABLES: base / paths.KEPT_TABLES}
 
 
 def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str, str]:
@@ -60,6 +64,7 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
     trained = [number for number in numbers if not paper.is_lookup(number)]
     looked_up = [number for number in numbers if paper.is_lookup(number)]
     kept = {name.removeprefix(KEPT): path for name, path in published.items() if name.startswith(KEPT)}
+    kept_rows = tables.read_csv(read_bytes(published[KEPT_TABLES]).decode(), "again")
     replays, printed_costs = read.replays(results["replays"], kept), read_yaml(published["costs"])
     reached = {
         number["id"]: evidence.reached(number, costs, printed_costs, replays, paper.MINIMUM) for number in trained
@@ -68,7 +73,7 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
         paper_table(trained),
         numbers_table(trained, selected["tasks"], reached),
         search_table(searches, genotypes, read_yaml(published["objectives"]), selected["left_out"]),
-        again_table(searches, genotypes, read_yaml(published["objectives"])),
+        again_table(searches, genotypes, read_yaml(published["objectives"]), [] if name else kept_rows),
         stability_table(genotypes),
         nasbench201_table(genotypes, lookups, looked_up),
         lookups_table(looked_up),
@@ -83,7 +88,7 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
             }
         ),
     ]
-    made = [table for table in made if table.rows or name is None]
+    made = [findings_table(made), *(table for table in made if table.rows or name is None)]
     return {".csv": tables.csv(made), ".tex": latex(made), ".md": tables.markdown(made, name)}
 
 

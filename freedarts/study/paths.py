@@ -11,7 +11,9 @@ READING = "results/numbers/{number}/{reading}.json"
 NUMBER = "results/numbers/{number}.json"
 REPLAY_RUN = "results/replays/{log}/{run}.json"
 REPLAY = "results/replays/{log}.json"
-KEPT_REPLAYS = "benchmarks/results/replays"  # of the project, below its own folder
+# Of the project, below its own folder:
+KEPT_REPLAYS = "benchmarks/results/replays"
+KEPT_TABLES = "benchmarks/results/cifar10.csv"  # what `make cifar10` gave
 METRICS = "results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/metrics.json"
 SCORES_FIGURE = "results/figures/scores/{supernet}/{score}.svg"
 GENOTYPES_FIGURE = "results/figures/genotypes/{supernet}/{source}.svg"
@@ -19,6 +21,7 @@ GENOTYPES_FIGURE = "results/figures/genotypes/{supernet}/{source}.svg"
 AGREEMENT_FIGURE = "figures/agreement.svg"
 CURVES_FIGURE = "figures/curves.svg"
 SCATTER_FIGURE = "figures/scatter.svg"
+AGAIN_FIGURE = "figures/again.svg"
 REPLAYS_FIGURE = "figures/replays.svg"
 RULES_FIGURE = "figures/rules.svg"
 # Which no configuration may have for a name.

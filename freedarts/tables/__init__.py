@@ -1,12 +1,12 @@
 """The result tables, from dictionaries to Markdown and CSV, a module each. Knows no files and no torch."""
 
+import io
 import statistics
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pandas as pd
-
-from freedarts.tables.summary import in_short
 
 MISSING = "–"
 INTRODUCTION = """# FreeDARTS, reproduced
@@ -52,9 +52,8 @@ class Table:
 
 def markdown(tables: Iterable[Table], name: str | None = None) -> str:
     """name: of the configuration."""
-    tables = list(tables)
     introduction = INTRODUCTION if name is None else NAMED.format(name=name)
-    return "\n".join([introduction, in_short(tables), *(table.markdown() for table in tables)])
+    return "\n".join([introduction, *(table.markdown() for table in tables)])
 
 
 def csv(tables: Iterable[Table]) -> str:
@@ -66,6 +65,21 @@ def csv(tables: Iterable[Table]) -> str:
         for column, value in row.items()
     ]
     return pd.DataFrame(lines, columns=["table", "row", "column", "value"]).to_csv(index=False)
+
+
+def read_csv(text: str, name: str) -> list[dict]:
+    """The rows of the table *name*, as `csv` writes them: numbers and text, None for an empty value; of what was
+    measured several times (Sample) the text."""
+    frame = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+    groups = frame[frame["table"] == name].groupby("row", sort=False)
+    return [dict(zip(row["column"], map(_value, row["value"]), strict=True)) for _, row in groups]
+
+
+def _value(text: str) -> int | float | str | None:
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text or None
 
 
 @dataclass(frozen=True)
