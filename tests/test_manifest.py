@@ -145,7 +145,7 @@ def test_faults_of_named_tables_are_theirs(named):
     tables.write_text("forged")
     ((job, line),) = faults(finished)
     assert line == f"{tables}: changed since it was made"
-    names = ("manifest.json", "tables.md", "tables.csv", "tables.tex")
+    names = ("manifest.json", "tables.md", "tables.csv", "tables.json", "tables.tex")
     assert set(job.outputs) == {str(named.with_name(name)) for name in names}
 
 

@@ -3,15 +3,13 @@
 import re
 
 from freedarts.tables import Sample, Table
-from freedarts.tables.summary import in_short
+from freedarts.tables.summary import in_short, key_figures
 
 SEARCH = {"supernet": "darts-8", "score": "a", "n": 5, "printed": None, "objective, seed 0": 1.0, "verdict": "5 sound"}
 
 
 def items(**rows: list[dict]) -> list[str]:
-    text = in_short(Table(name, name, "", found) for name, found in rows.items())
-    assert text.startswith("## In short\n\n- ")
-    return text.removeprefix("## In short\n\n- ").removesuffix("\n").split("\n- ")
+    return in_short(Table(name, name, "", found) for name, found in rows.items())
 
 
 def assert_say(lines: list[str], *patterns: str) -> None:
@@ -22,6 +20,22 @@ def assert_say(lines: list[str], *patterns: str) -> None:
 
 def test_nothing():
     assert items() == ["Nothing has run."]
+    assert key_figures([]) == []
+
+
+def test_key_figures_count_what_the_sentences_count():
+    rows = {
+        "search": [
+            SEARCH | {"printed": 0.2526, "objective, seed 0": 0.252612},
+            SEARCH | {"printed": 0.4065, "objective, seed 0": 0.406562, "verdict": "3 noise, 2 sound"},
+            SEARCH | {"n": 0, "verdict": "not run: no data/imagenet", "objective, seed 0": None},
+        ],
+        "again": [{"n": 5, "whole": 5}, {"n": 5, "whole": 4}, {"n": 0, "whole": 0}],
+        "costs": [{"check": check} for check in ("exact", "flops +3", None, "cannot tell", "no genotype")],
+        "numbers": [{"verdict": "not run"}, {"verdict": "reproduced"}, {"verdict": "not reproduced"}],
+    }
+    found = key_figures(Table(name, name, "", of) for name, of in rows.items())
+    assert [value for value, _ in found] == ["1 of 2", "3 of 10", "1 of 2", "1 of 2", "1 of 3"]
 
 
 def test_searches():
@@ -72,12 +86,12 @@ def test_correlations_costs_and_numbers():
             {"score": "none", "rates": "architectures", "data set": "CIFAR-10", "ρ": None},
             {"score": "synflow", "rates": "operations of n", "data set": "CIFAR-10", "ρ": Sample((0.5, 0.7))},
         ],
-        costs=[{"check": check} for check in ("exact", "exact", "flops +3", None, "not recomputable", "no genotype")],
+        costs=[{"check": check} for check in ("exact", "exact", "flops +3", None, "cannot tell", "no genotype")],
         numbers=[
             {"verdict": "reproduced", "evidence here": "judged"},
             {"verdict": "partial (1 of 3 runs); `snakemake`", "evidence here": "trained 1 of 3"},
-            {"verdict": "not run; `snakemake --config 'numbers=[x]'`", "evidence here": "costs exact"},
-            {"verdict": "not run; `snakemake --config 'numbers=[y]'`", "evidence here": "costs exact"},
+            {"verdict": "not run", "evidence here": "costs exact"},
+            {"verdict": "not run", "evidence here": "costs exact"},
         ],
         lookups=[{"verdict": "reproduced"}, {"verdict": "needs the v1_0 file"}],
     )

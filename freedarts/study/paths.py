@@ -19,6 +19,7 @@ GENOTYPES_FIGURE = "results/figures/genotypes/{supernet}/{source}.svg"
 AGREEMENT_FIGURE = "figures/agreement.svg"
 CURVES_FIGURE = "figures/curves.svg"
 SCATTER_FIGURE = "figures/scatter.svg"
+PARAMETERS_FIGURE = "figures/parameters.svg"
 REPLAYS_FIGURE = "figures/replays.svg"
 RULES_FIGURE = "figures/rules.svg"
 # Which no configuration may have for a name.

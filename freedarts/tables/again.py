@@ -100,6 +100,12 @@ COLUMNS = (
     Column("here s", lambda found: statistics.median(r["seconds"] for r in found.results.values()), decimals(1)),
 )
 
+PARTS = (
+    ("supernet", "score", "n", "shared", "of", "whole", "verdict"),
+    ("supernet", "score", "uniform", "same gates", "2nd computation"),
+    ("supernet", "score", "seed", "printed", "here", "printed s", "here s"),
+)
+
 
 def again_table(
     searches: dict[tuple[str, str], dict[int, dict]],
@@ -118,4 +124,4 @@ def again_table(
         seeds = [seed for seed in genotypes[case] if seed in theirs]
         ours, published = ({seed: of[seed] for seed in seeds} for of in (genotypes[case], theirs))
         found.append(Again(supernet, score, searches[case], ours, published, entry))
-    return Table("again", "Found again", NOTE, rows(COLUMNS, found), formats(COLUMNS))
+    return Table("again", "Found again", NOTE, rows(COLUMNS, found), formats(COLUMNS), PARTS)

@@ -2,13 +2,14 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 SIGNIFICANT = 0.05
 
 
-def in_short(tables: Iterable) -> str:
-    """A section of Markdown with one item for each table that has something to say. tables: of freedarts.tables."""
-    rows = defaultdict(list, {table.name: table.rows for table in tables})
+def in_short(tables: Iterable) -> list[str]:
+    """Sentences of Markdown, one for each table that has something to say. tables: of freedarts.tables."""
+    rows = _rows(tables)
     items = [
         *_objectives(rows["search"]),
         *_verdicts(rows["search"]),
@@ -20,26 +21,71 @@ def in_short(tables: Iterable) -> str:
         *_evidence(rows["numbers"]),
         *_numbers(rows["lookups"], "accuracies that the release's NAS-Bench-201 notebooks print"),
     ]
-    return "## In short\n\n" + "\n".join(f"- {item}" for item in items or ["Nothing has run."]) + "\n"
+    return items or ["Nothing has run."]
+
+
+def key_figures(tables: Iterable) -> list[tuple[str, str]]:
+    """(k of n, of what), of what has run."""
+    rows = _rows(tables)
+    verdicts = _counted(rows["search"])
+    searched = [row for row in rows["again"] if row["n"]]
+    return [
+        (f"{sum(kept)} of {len(kept)}", what)
+        for kept, what in (
+            (_same(rows["search"]), "objectives that the release printed come out to the last digit"),
+            (
+                list(chain.from_iterable([name == "noise"] * count for name, count in verdicts.items())),
+                "searches select nothing but rounding noise",
+            ),
+            ([row["whole"] == row["n"] for row in searched], "published searches find the published genotypes again"),
+            ([check == "exact" for check in _checks(rows["costs"])], "published costs are exact"),
+            (_reproduced(rows["lookups"]), "NAS-Bench-201 accuracies of the release are reproduced"),
+            (_reproduced(rows["numbers"]), "test errors of the paper are reproduced by training"),
+        )
+        if kept
+    ]
+
+
+def _rows(tables: Iterable) -> dict[str, list[dict]]:
+    return defaultdict(list, {table.name: table.rows for table in tables})
+
+
+def _reproduced(numbers: list[dict]) -> list[bool]:
+    return [row["verdict"].startswith("reproduced") for row in numbers]
+
+
+def _same(searches: list[dict]) -> list[bool]:
+    """Of each objective that the release printed, whether ours is the same to its last digit."""
+    printed = [row for row in searches if row["printed"] is not None and row["objective, seed 0"] is not None]
+    return [f"{row['objective, seed 0']:.4f}" == f"{row['printed']:.4f}" for row in printed]
+
+
+def _counted(searches: list[dict]) -> Counter:
+    parts = (part.split() for row in searches if row["n"] for part in row["verdict"].split(", "))
+    verdicts: Counter = Counter()
+    for count, verdict in parts:
+        verdicts[verdict] += int(count)
+    return verdicts
+
+
+def _checks(costs: list[dict]) -> list[str]:
+    return [row["check"] for row in costs if row["check"] and row["check"] not in ("no genotype", "cannot tell")]
 
 
 def _objectives(searches: list[dict]) -> Iterator[str]:
-    printed = [row for row in searches if row["printed"] is not None and row["objective, seed 0"] is not None]
-    if printed:
-        same = sum(f"{row['objective, seed 0']:.4f}" == f"{row['printed']:.4f}" for row in printed)
-        yield f"Supernets: {same} of {len(printed)} objectives that the release printed come out to the last digit."
+    if printed := _same(searches):
+        same = f"{sum(printed)} of {len(printed)}"
+        yield f"Supernets: {same} objectives that the release printed come out to the last digit."
 
 
 def _verdicts(searches: list[dict]) -> Iterator[str]:
-    verdicts: Counter = Counter()
-    noise, left_out = [], []
+    verdicts, noise, left_out = _counted(searches), [], []
     for row in searches:
         if not row["n"]:
             left_out.append(f"`{row['score']}` on `{row['supernet']}`")
             continue
         for part in row["verdict"].split(", "):
             count, verdict = part.split()
-            verdicts[verdict] += int(count)
             if verdict == "noise":
                 noise.append(f"`{row['score']}` on `{row['supernet']}` ({count} of {row['n']})")
     if verdicts:
@@ -83,8 +129,7 @@ def _correlation(scores: list[dict]) -> Iterator[str]:
 
 
 def _costs(costs: list[dict]) -> Iterator[str]:
-    checks = [row["check"] for row in costs if row["check"] and row["check"] not in ("no genotype", "not recomputable")]
-    if checks:
+    if checks := _checks(costs):
         exact = checks.count("exact")
         yield f"Costs: {exact} of {len(checks)} rows with published parameters and multiply-adds are exact."
 
