@@ -5,7 +5,8 @@
 # make test         the environment, then all tests but those on a real SLURM (15 minutes)
 # make slurm        a SLURM on this machine (as root, on Debian), then the tests on it
 # make check        formatters and linters
-# make readme       the tables into README.md and docs/tables.md, the graph of the rules to docs/rules.svg
+# make readme       what was found into README.md, the tables to docs/tables.md, two figures to docs/
+# make keep         what `make cifar10` gives to docs/cifar10.md and benchmarks/results/, where the tables read it
 # make reference    docs/configuration.md, from config/schema.yaml
 # make environment  the environment alone, in .venv
 # make lock         requirements.lock anew, from pyproject.toml
@@ -20,7 +21,7 @@ BIN = $(CURDIR)/$(VENV)/bin
 PYTEST = pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 export PATH := $(BIN):$(PATH)
 
-.PHONY: tables report cifar10 unit test slurm check readme reference environment lock clean help
+.PHONY: tables report cifar10 unit test slurm check readme keep reference environment lock clean help
 
 tables: $(VENV)/.installed
 	snakemake results/tables.md
@@ -55,10 +56,14 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	touch $@
 
 readme: tables
-	snakemake results/README.md results/figures/rules.svg
+	snakemake results/README.md results/figures/again.svg results/figures/rules.svg
 	cp results/README.md README.md
 	cp results/tables.md docs/tables.md
-	cp results/figures/rules.svg docs/rules.svg
+	cp results/figures/again.svg results/figures/rules.svg docs/
+
+keep: cifar10
+	cp results/cifar10/tables.md docs/cifar10.md
+	cp results/cifar10/tables.csv benchmarks/results/cifar10.csv
 
 reference: $(VENV)/.installed
 	freedarts reference --output docs/configuration.md

@@ -96,7 +96,7 @@ def make_tables() -> None:
     settings = json.dumps(manifest.read(manifest.NAME)["settings"])
     given = {name: f"resources/{name.rpartition('-')[2]}.yaml" for name in ("numbers", "objectives", "published-costs")}
     options = [part for name, path in given.items() for part in (f"--{name}", path)]
-    options += ["--kept", *map(str, files.files_in(Path(paths.KEPT_REPLAYS)))]
+    options += ["--kept", *map(str, files.files_in(Path(paths.KEPT_REPLAYS))), "--kept-tables", paths.KEPT_TABLES]
     sys.argv = ["tables", "--settings", settings, *options, "--output", "results/tables.md"]
     tables.main()
 

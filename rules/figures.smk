@@ -5,6 +5,7 @@ in   results/search/{supernet}/{score}/seed{seed}/scores.json, results/genotypes
 out  results/figures/parameters.svg, of the published networks against their test errors
      results/figures/scores/{supernet}/{score}.svg, results/figures/genotypes/{supernet}/{source}.svg
      results/figures/agreement.svg, results/figures/curves.svg, results/figures/replays.svg
+     results/figures/again.svg, of the table "Found again"
      results/figures/scatter.svg, of scores on NAS-Bench-201 against accuracies
 """
 
@@ -162,6 +163,26 @@ rule draw_parameters:
     shell:
         "python -m scripts.draw_parameters --numbers {input.numbers:q} --published-costs {input.costs:q}"
         " --output {output:q} > {log:q} 2>&1"
+
+
+rule draw_again:
+    input:
+        f"{OWN}tables.csv",
+    output:
+        f"{OWN}{paths.AGAIN_FIGURE}",
+    log:
+        f"{OWN_LOGS}figures/again.log",
+    localrule: True
+    conda:
+        "../envs/freedarts.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        code=code("draw_again.py"),
+    shell:
+        "python -m scripts.draw_again --tables {input:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule draw_replays:

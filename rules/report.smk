@@ -27,6 +27,7 @@ FIGURES = [
     *(paths.SCORES_FIGURE.format(supernet=n, score=score) for n, score, _ in catalogue.searches()),
     *(paths.GENOTYPES_FIGURE.format(supernet=n, source=source) for n, source, _ in SOURCES),
     f"{OWN}{paths.AGREEMENT_FIGURE}",
+    f"{OWN}{paths.AGAIN_FIGURE}",
     f"{OWN}{paths.CURVES_FIGURE}",
     f"{OWN}{paths.PARAMETERS_FIGURE}",
     f"{OWN}{paths.REPLAYS_FIGURE}",

@@ -14,6 +14,7 @@ rule tables:
         objectives=shipped("resources/objectives.yaml"),
         costs=shipped("resources/costs.yaml"),
         kept=KEPT_REPLAYS,
+        kept_tables=shipped(paths.KEPT_TABLES),
     output:
         md=f"{OWN}tables.md",
         csv=f"{OWN}tables.csv",
@@ -35,7 +36,8 @@ rule tables:
         code=code("tables.py", *(f"spaces.{space(supernet)}" for supernet in catalogue.config["supernets"])),
     shell:
         "python -m scripts.tables --settings {params.settings:q} --numbers {input.numbers:q}"
-        " --objectives {input.objectives:q} --published-costs {input.costs:q} --kept {input.kept:q} {params.folder} --output {output.md:q} > {log:q} 2>&1"
+        " --objectives {input.objectives:q} --published-costs {input.costs:q} --kept {input.kept:q}"
+        " --kept-tables {input.kept_tables:q} {params.folder} --output {output.md:q} > {log:q} 2>&1"
 
 
 rule readme:
@@ -56,4 +58,4 @@ rule readme:
     params:
         code=code("readme.py"),
     shell:
-        "python -m scripts.readme --tables {input.tables:q} --readme {input.readme:q} --output {output:q} > {log:q} 2>&1"
+        "python -m scripts.readme --tables {input.tables:q} --kept docs/tables.md --readme {input.readme:q} --output {output:q} > {log:q} 2>&1"

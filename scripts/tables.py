@@ -18,6 +18,7 @@ def main() -> None:
     parser.add_argument("--objectives", required=True, type=Path, help="YAML: objectives that the release printed")
     parser.add_argument("--published-costs", required=True, type=Path, help="YAML: costs that the release printed")
     parser.add_argument("--kept", nargs="*", default=[], type=Path, help="replays that the project keeps, JSON")
+    parser.add_argument("--kept-tables", required=True, type=Path, help="CSV: those of `make cifar10`")
     parser.add_argument("--output", required=True, type=Path, help="tables.md")
     arguments = parse_in_folder(parser)
 
@@ -25,6 +26,7 @@ def main() -> None:
     files = (arguments.numbers, arguments.objectives, arguments.published_costs)
     published = dict(zip(assembly.PUBLISHED, files, strict=True))
     published |= {f"{assembly.KEPT}{path.stem}": path for path in arguments.kept}
+    published[assembly.KEPT_TABLES] = arguments.kept_tables
     made = assembly.build(selected, published, schema())
     texts = {str(output.with_suffix(suffix)): text for suffix, text in made.items()}
     write_json(output.with_name("manifest.json"), manifest.make(selected, published, texts))

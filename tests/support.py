@@ -1,5 +1,6 @@
 """What several test modules share: copies of the project, trainings of seconds, small networks, results."""
 
+import atexit
 import builtins
 import csv
 import errno
@@ -12,8 +13,8 @@ import random
 import re
 import shutil
 import struct
-import subprocess
 import sys
+import tempfile
 import time
 from contextlib import ExitStack, chdir
 from copy import deepcopy
@@ -35,6 +36,7 @@ from freedarts.study.paths import (
     COST,
     GENOTYPE,
     KEPT_REPLAYS,
+    KEPT_TABLES,
     LOOKUP,
     RANKING,
     REPLAY,
@@ -46,7 +48,18 @@ from freedarts.tables import nasbench201 as nasbench201_table
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "config" / "schema.yaml"
 
-PARTS = ("Snakefile", "rules", "scripts", "freedarts", "config", "resources", "envs", "profiles", KEPT_REPLAYS)
+PARTS = (
+    "Snakefile",
+    "rules",
+    "scripts",
+    "freedarts",
+    "config",
+    "resources",
+    "envs",
+    "profiles",
+    KEPT_REPLAYS,
+    KEPT_TABLES,
+)
 # Times, memory and what depends on them; everything else must come out the same again.
 VOLATILE = ("seconds", "memory, MB", "images/s", "hours")
 
@@ -289,20 +302,52 @@ def copy_project(target: Path) -> Path:
         if source.is_dir():
             shutil.copytree(source, target / part, ignore=shutil.ignore_patterns("__pycache__"))
         else:
-            shutil.copy2(source, target)
+            (target / part).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target / part)
     return target
+
+
+# Processes are forked from one that has imported what a training or a plan needs, which takes longer than these do.
+FORKS = multiprocessing.get_context("forkserver")
+COMMANDS = [f"freedarts.commands.{name}" for name in ("retrain", "preflight")]
+SNAKEMAKE = ["snakemake.cli", "snakemake_executor_plugin_slurm"]
+FORKS.set_forkserver_preload(["pytest", "tests.support", *COMMANDS, *SNAKEMAKE, "sklearn.datasets", "torch._dynamo"])
 
 
 def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "snakemake", *arguments]
 
 
-def snakemake(project: Path, *arguments: str, check: bool = True) -> str:
+def snakemake(project: Path, *arguments: object, check: bool = True) -> str:
     """What snakemake prints in *project*; the library is the copy's, because it stands first on the path."""
-    done = subprocess.run(command(*arguments), cwd=project, text=True, capture_output=True)
-    output = done.stdout + done.stderr
-    assert (done.returncode == 0) == check, output[-4000:]
+    with tempfile.NamedTemporaryFile() as said:
+        given = (project, [str(argument) for argument in arguments], dict(os.environ), said.name)
+        process = FORKS.Process(target=_run_snakemake, args=given)
+        with chdir(ROOT):
+            process.start()
+        process.join()
+        output = Path(said.name).read_text("utf-8", "surrogateescape")
+    assert (process.exitcode == 0) == check, output[-4000:]
     return output
+
+
+def _run_snakemake(project: Path, arguments: list[str], environment: dict[str, str], said: str) -> None:
+    from snakemake import cli
+
+    with open(said, "w") as output:
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(project)
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("freedarts", "scripts")]:
+        del sys.modules[name]
+    sys.path.insert(0, str(project))
+    sys.argv = ["snakemake", *arguments]
+    try:
+        cli.main()
+    finally:
+        atexit._run_exitfuncs()  # which multiprocessing leaves out
 
 
 def planned(project: Path, *arguments: str) -> set[str]:
@@ -315,10 +360,8 @@ def planned(project: Path, *arguments: str) -> set[str]:
 
 def jobs_of(folder: Path, *arguments: object) -> dict[str, int]:
     """How many jobs of each rule a call would run."""
-    planning = ("--snakefile", ROOT / "Snakefile", "-n", "--quiet", "rules")
-    done = subprocess.run(command(*arguments, *planning), cwd=folder, text=True, capture_output=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    counts = (line.split() for line in done.stdout.splitlines() if re.fullmatch(r"[\w-]+ +\d+", line))
+    output = snakemake(folder, *arguments, "--snakefile", ROOT / "Snakefile", "-n", "--quiet", "rules")
+    counts = (line.split() for line in output.splitlines() if re.fullmatch(r"[\w-]+ +\d+", line))
     return {rule: int(count) for rule, count in counts if rule != "total"}
 
 
@@ -326,12 +369,6 @@ def table(project: Path) -> dict[tuple[str, str, str], str]:
     with (project / "results" / "tables.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return {(row["table"], row["row"], row["column"]): row["value"] for row in rows if row["column"] not in VOLATILE}
-
-
-# Processes are forked from one that has imported what a training needs, which takes longer than these trainings.
-FORKS = multiprocessing.get_context("forkserver")
-COMMANDS = [f"freedarts.commands.{name}" for name in ("retrain", "preflight")]
-FORKS.set_forkserver_preload(["pytest", "tests.support", *COMMANDS, "sklearn.datasets", "torch._dynamo"])
 
 
 def _run_script(name: str, arguments: list[str], output: Connection) -> None:
@@ -465,6 +502,7 @@ def call_tables(script, settings: str = json.dumps(TABLE_SETTINGS), **changes) -
     given = {"--numbers": "numbers.yaml", "--objectives": "objectives.yaml", "--published-costs": "costs.yaml"}
     given = {option: resources / name for option, name in given.items()} | {"--output": "out/tables.md"} | changes
     kept = sorted((ROOT / KEPT_REPLAYS).glob("*.json"))
+    given["--kept-tables"] = ROOT / KEPT_TABLES
     return script("tables", "--settings", settings, "--kept", *kept, *options(given))
 
 

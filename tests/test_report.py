@@ -15,6 +15,7 @@ from freedarts import tables
 from freedarts.files import InputError
 from freedarts.report.svg import inline
 from freedarts.study.paths import (
+    AGAIN_FIGURE,
     AGREEMENT_FIGURE,
     CURVES_FIGURE,
     GENOTYPES_FIGURE,
@@ -42,6 +43,7 @@ FIGURES = [
     GENOTYPES_FIGURE.format(supernet="nasbench201", source="a"),
     GENOTYPES_FIGURE.format(supernet="darts-8", source="a"),
     GENOTYPES_FIGURE.format(supernet="darts-8", source="p"),
+    "results/" + AGAIN_FIGURE,
     "results/" + AGREEMENT_FIGURE,
     "results/" + CURVES_FIGURE,
     "results/" + SCATTER_FIGURE,
@@ -61,6 +63,13 @@ DRAWING = f"""<?xml version="1.0"?>
 NUMBER = "results/numbers/cifar10/freedarts.json"
 JUDGED = {"number": "cifar10/freedarts", "paper": 2.73, "evidence here": "costs exact", "verdict": "not run"}
 TABLES = [
+    tables.Table(
+        "findings",
+        "What was found",
+        "",
+        [{"claim": "c", "where": "As in the paper"}],
+        links=[{"where": "paper"}],
+    ),
     tables.Table(
         "paper",
         "As in the paper",
@@ -141,7 +150,7 @@ def page(script) -> Page:
 
 @pytest.fixture
 def results(tmp_path) -> Path:
-    write(tmp_path / "results/tables.json", tables.json(TABLES))
+    write(tmp_path / "results/tables.json", tables.json(TABLES, [("1 of 2", "costs are exact")]))
     write(tmp_path / "results/manifest.json", {"files": {NUMBER: "f" * 64}})
     for name in FIGURES:
         write(tmp_path / name, DRAWING)
@@ -189,8 +198,10 @@ def test_report_loads_nothing_and_page_forbids_it(script, results):
 def test_every_section_is_in_the_contents_and_numbers_lead_to_their_rows(script, results):
     page(script)
     text = Path("out/report.html").read_text(encoding="utf-8")
+    assert text.index("1 of 2") < text.index('id="table-findings"') < text.index("<nav")
+    assert '<a href="#table-paper">As in the paper</a>' in text
     contents = re.findall('href="#([^"]+)"', text[text.index("<nav") : text.index("</nav>")])
-    assert contents == [name for name in re.findall('<section id="([^"]+)"', text) if name != "findings"]
+    assert sorted(contents) == sorted(re.findall('<section id="([^"]+)"', text))
     assert '<a href="#number-cifar10-freedarts">2.73</a>' in text
     assert '<tr id="number-cifar10-freedarts">' in text
 
@@ -257,8 +268,8 @@ def test_broken_measurement_leaves_the_others(script, results, content):
         (b"\xff\xfe", "not valid JSON"),
         (b"", "not valid JSON"),
         (b'{"tables": []}', "no key"),
-        (b'{"tables": [1], "findings": [], "key_figures": []}', "not as tables writes it"),
-        (b'{"tables": [{}], "findings": [], "key_figures": []}', "not as tables writes it"),
+        (b'{"tables": [1], "key_figures": []}', "not as tables writes it"),
+        (b'{"tables": [{}], "key_figures": []}', "not as tables writes it"),
     ],
 )
 def test_broken_tables_spoil_their_section_only(script, results, content, why):

@@ -16,7 +16,7 @@ def test_tables_of_good_results(script, results):
     rows = list(csv.DictReader((results / "out" / "tables.csv").open()))
     assert {row["table"] for row in rows} == {
         *("paper", "numbers", "search", "nasbench201", "lookups", "correlation", "costs", "retraining", "provenance"),
-        *("replays", "replayed_steps"),
+        *("findings", "again", "replays", "replayed_steps"),
     }
     assert ("retraining", "error, last epoch", "5.0") in {(row["table"], row["column"], row["value"]) for row in rows}
     text = (results / "out" / "tables.md").read_text(encoding="utf-8")
@@ -29,7 +29,7 @@ def test_tables_of_a_named_configuration_show_what_it_selects(script, results):
     assert call_tables(script, json.dumps(selected)) == (0, "")
     text = (results / "out" / "tables.md").read_text(encoding="utf-8")
     assert text.startswith("# mine\n")
-    assert {"Searches", "In short"} <= set(re.findall("^## (.+)$", text, re.MULTILINE))
+    assert {"Searches", "What was found"} <= set(re.findall("^## (.+)$", text, re.MULTILINE))
     assert not re.findall("^## (?:As in the paper|The numbers that|Retraining)", text, re.MULTILINE)
     assert "Nothing selected." not in text
 
@@ -62,24 +62,29 @@ def test_tables_name_what_is_wrong_in_their_other_inputs(script, results):
     assert_refused(call_tables(script, **{"--objectives": "bad.yaml"}), "bad.yaml: not valid YAML")
 
 
-def test_readme_takes_the_tables_between_its_markers(script, results):
-    readme = write(results / "README.md", "before\n<!-- results: by make -->\nstale\n<!-- results end -->\nafter\n")
-    arguments = ("--tables", "out/tables.md", "--readme", readme, "--output", "new/README.md")
+def test_readme_takes_what_was_found_between_its_markers(script, results):
+    readme = write(results / "README.md", "before\n<!-- findings: by make -->\nstale\n<!-- findings end -->\nafter\n")
+    arguments = ("--tables", "out/tables.md", "--kept", "docs/t.md", "--readme", readme, "--output", "new/README.md")
     assert call_tables(script) == (0, "")
     assert script("readme", *arguments) == (0, "")
     text = (results / "new" / "README.md").read_text(encoding="utf-8")
-    assert text.startswith("before\n<!-- results: by make -->\n")
-    assert text.endswith("<!-- results end -->\nafter\n")
+    head = "| claim | found | n | where |\n| :--- | :--- | ---: | :--- |\n"
+    assert text.startswith(f"before\n<!-- findings: by make -->\n\n{head}")
+    assert text.endswith("<!-- findings end -->\nafter\n")
     assert "stale" not in text
-    assert text.count("\n### ") == 4
+    assert "| Test errors | 14 not run" in text
+    assert "| [The numbers that the paper prints] |\n" in text
+    assert "\n[The numbers that the paper prints]: docs/t.md#the-numbers-that-the-paper-prints\n" in text
+    shown = re.findall(r"\| \[(.+)\] \|$", text, re.MULTILINE)
+    assert set(shown) == set(re.findall(r"^\[(.+)\]: docs/t.md#", text, re.MULTILINE))
 
 
 @pytest.mark.parametrize(
     ("tables_text", "readme_text", "message"),
     [
-        ("# x\n", "<!-- results -->\n<!-- results end -->\n", "tables.md: no section 'In short'"),
+        ("# x\n", "<!-- findings -->\n<!-- findings end -->\n", "t.md: no section 'What was found'"),
         (
-            "# x\n\n## In short\n\n## Searches\n\n## The numbers that the paper prints\n\n## Retraining\n",
+            "# x\n\n## What was found\n\n| claim | found | n | where |\n|:--|:--|--:|:--|\n",
             "no markers\n",
             "README.md: expected one pair of markers",
         ),
@@ -88,5 +93,5 @@ def test_readme_takes_the_tables_between_its_markers(script, results):
 def test_readme_names_what_is_missing(script, tables_text, readme_text, message):
     write(Path("tables.md"), tables_text)
     write(Path("README.md"), readme_text)
-    given = ("--tables", "tables.md", "--readme", "README.md", "--output", "out/README.md")
+    given = ("--tables", "tables.md", "--kept", "t.md", "--readme", "README.md", "--output", "out/README.md")
     assert_refused(script("readme", *given), message)

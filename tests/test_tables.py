@@ -110,15 +110,17 @@ def test_latex_holds_the_cells_of_the_markdown_escaped():
 
 
 def test_parts_of_a_table_fit_a_page():
-    """docs/tables.md, which the default configuration gives: a reader at 1,000 px sees whole rows."""
-    lines = [line for line in (ROOT / "docs" / "tables.md").read_text(encoding="utf-8").splitlines() if line[:1] == "|"]
+    """docs/tables.md, which the default configuration gives: a reader at 1,000 px sees whole rows. What was found is in
+    sentences, which break."""
+    _, _, text = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8").partition("\n## As in the paper\n")
+    lines = [line for line in text.splitlines() if line.startswith("|")]
     assert lines
     assert [line for line in lines if len(line) > 120 or line.count("|") > 8] == []
 
 
 def test_json_holds_what_the_report_shows():
     made = tables.Table("t", "T", "n", [{"a": 1.5, "b": None}], {"a": "{:.2f}".format}, (("a",), ("b",)), [["x.json"]])
-    (table,) = json.loads(tables.json([made]))["tables"]
+    (table,) = json.loads(tables.json([made], []))["tables"]
     assert table["columns"] == [
         {"title": "a", "number": True, "key": True},
         {"title": "b", "number": False, "key": False},

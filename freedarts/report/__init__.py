@@ -27,6 +27,7 @@ from freedarts.files import VERSION, InputError, exists, message, read_json
 from freedarts.report.svg import inline
 from freedarts.study.code import commit
 from freedarts.study.paths import (
+    AGAIN_FIGURE,
     AGREEMENT_FIGURE,
     CURVES_FIGURE,
     GENOTYPES_FIGURE,
@@ -43,6 +44,7 @@ PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "snakemake", "matpl
 BENCHMARKS = Path("results/benchmarks")
 MARKDOWN = MarkdownIt("commonmark", {"html": False})
 FIGURES = {
+    "again": ("Found again, drawn", AGAIN_FIGURE),
     "parameters": ("Parameters and test errors", PARAMETERS_FIGURE),
     "curves": ("Learning curves", CURVES_FIGURE),
     "replays": ("Replays, drawn", REPLAYS_FIGURE),
@@ -121,20 +123,17 @@ def _address(file: str, own: str) -> str:
 
 
 def _tables(tables: Path, own: str, digests: dict[str, dict]) -> dict:
-    """findings, key_figures and tables of tables.json."""
+    """key_figures and tables of tables.json."""
     try:
-        content = read_json(tables, ("findings", "key_figures", "tables"))
-        return {
-            "findings": [_text(finding) for finding in content["findings"]],
-            "key_figures": [(figure["value"], figure["of"]) for figure in content["key_figures"]],
-            "tables": [_table(table, own, digests) for table in content["tables"]],
-        }
-    except (AttributeError, KeyError, TypeError):
-        why = f"{tables}: not as tables writes it"
+        content = read_json(tables, ("key_figures", "tables"))
+        shown = [_table(table, own, digests) for table in content["tables"]]
+        return {"key_figures": [(value, what) for value, what in content["key_figures"]], "tables": shown}
     except (InputError, OSError) as error:
         why = message(error)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        why = f"{tables}: not as tables writes it"
     missing = {"title": "Tables", "id": "tables", "missing": _missing(why, str(tables))}
-    return {"findings": [], "key_figures": [], "tables": [missing]}
+    return {"key_figures": [], "tables": [missing]}
 
 
 def _table(table: dict, own: str, digests: dict[str, dict]) -> dict:
@@ -156,8 +155,9 @@ def _table(table: dict, own: str, digests: dict[str, dict]) -> dict:
     }
 
 
-def _place(number: str | None) -> str | None:
-    return number and f"number-{number.replace('/', '-')}"
+def _place(name: str | None) -> str | None:
+    """In the page, of a number of the paper, or of a table."""
+    return name and (f"number-{name.replace('/', '-')}" if "/" in name else f"table-{name}")
 
 
 def _text(markdown: str) -> Markup:

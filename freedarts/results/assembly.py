@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from freedarts import tables
+from freedarts.files import read_bytes
 from freedarts.results import read
 from freedarts.study import kinds, paper, paths
 from freedarts.study.settings import read_yaml
@@ -11,6 +12,7 @@ from freedarts.tables import Table, evidence
 from freedarts.tables.again import again_table
 from freedarts.tables.correlation import correlation_table
 from freedarts.tables.costs import cost_table
+from freedarts.tables.findings import findings_table, key_figures
 from freedarts.tables.latex import latex
 from freedarts.tables.nasbench201 import nasbench201_table
 from freedarts.tables.numbers import lookups_table, numbers_table, paper_table
@@ -25,13 +27,15 @@ PUBLISHED = ("numbers", "objectives", "costs")  # files of resources/ that the t
 BEHIND = (kinds.NUMBER, kinds.READING, kinds.SEARCH, kinds.GENOTYPE, kinds.COST, kinds.LOOKUP, kinds.TRAINING)
 BEHIND += (kinds.REPLAY,)
 KEPT = "kept replay "  # before the name of a log whose replay the project keeps
+KEPT_TABLES = "kept tables"
 
 
 def published(base: Path) -> dict[str, Path]:
-    """What the tables read beside results, by name: of the paper and its release, and replays that the project keeps,
-    because they take hours."""
+    """What the tables read beside results, by name: of the paper and its release, and what the project keeps: replays,
+    which take hours, and the tables of what needs CIFAR-10."""
     kept = sorted((base / paths.KEPT_REPLAYS).glob("*.json"))
-    return {name: base / "resources" / f"{name}.yaml" for name in PUBLISHED} | {f"{KEPT}{p.stem}": p for p in kept}
+    files = {name: base / "resources" / f"{name}.yaml" for name in PUBLISHED} | {f"{KEPT}{p.stem}": p for p in kept}
+    return files | {KEPT_TABLES: base / paths.KEPT_TABLES}
 
 
 def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str, str]:
@@ -64,6 +68,7 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
     trained = [number for number in numbers if not paper.is_lookup(number)]
     looked_up = [number for number in numbers if paper.is_lookup(number)]
     kept = {name.removeprefix(KEPT): path for name, path in published.items() if name.startswith(KEPT)}
+    kept_rows = tables.read_csv(read_bytes(published[KEPT_TABLES]).decode(), "again")
     replays, printed_costs = read.replays(results["replays"], kept), read_yaml(published["costs"])
     reached = {
         number["id"]: evidence.reached(number, costs, printed_costs, replays, paper.MINIMUM) for number in trained
@@ -77,7 +82,7 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
         paper_table(trained),
         linked(numbers_table(trained, selected["tasks"], reached), trained),
         search_table(searches, genotypes, read_yaml(published["objectives"]), selected["left_out"]),
-        again_table(searches, genotypes, read_yaml(published["objectives"])),
+        again_table(searches, genotypes, read_yaml(published["objectives"]), [] if name else kept_rows),
         stability_table(genotypes),
         nasbench201_table(genotypes, lookups, looked_up),
         linked(lookups_table(looked_up), looked_up),
@@ -92,10 +97,10 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
             }
         ),
     ]
-    made = [table for table in made if table.rows or name is None]
+    made = [findings_table(made), *(table for table in made if table.rows or name is None)]
     return {
         ".csv": tables.csv(made),
-        ".json": tables.json(made),
+        ".json": tables.json(made, key_figures(made)),
         ".tex": latex(made),
         ".md": tables.markdown(made, name),
     }

@@ -1,13 +1,13 @@
 """The result tables, from dictionaries to Markdown and CSV, a module each. Knows no files and no torch."""
 
+import io
 import statistics
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from json import dumps
 
 import pandas as pd
-
-from freedarts.tables.summary import in_short, key_figures
 
 MISSING = "–"
 INTRODUCTION = """# FreeDARTS, reproduced
@@ -30,7 +30,7 @@ class Table:
     """name: the key in the CSV. note: what the table shows. rows: raw values, None where there is none.
     formats: how a column's values are printed in the Markdown. parts: the columns of each table that it is there, those
     that matter most first; none: one table. files: the results behind each row. links: of each row, column -> the
-    number of the paper that its cell shows."""
+    number of the paper that its cell shows, or the table that it names."""
 
     name: str
     title: str
@@ -78,17 +78,13 @@ class Table:
 
 def markdown(tables: Iterable[Table], name: str | None = None) -> str:
     """name: of the configuration."""
-    tables = list(tables)
     introduction = INTRODUCTION if name is None else NAMED.format(name=name)
-    findings = "\n".join(f"- {item}" for item in in_short(tables))
-    return "\n".join([introduction, f"## In short\n\n{findings}\n", *(table.markdown() for table in tables)])
+    return "\n".join([introduction, *(table.markdown() for table in tables)])
 
 
-def json(tables: Iterable[Table]) -> str:
-    """What the report shows: findings, key figures and tables with all columns."""
-    tables = list(tables)
-    figures = [{"value": value, "of": what} for value, what in key_figures(tables)]
-    content = {"findings": in_short(tables), "key_figures": figures, "tables": [table.to_json() for table in tables]}
+def json(tables: Iterable[Table], key_figures: list[tuple[str, str]]) -> str:
+    """What the report shows: the tables with all columns, and key figures: k of n, of what."""
+    content = {"key_figures": key_figures, "tables": [table.to_json() for table in tables]}
     return f"{dumps(content, ensure_ascii=False, indent=1)}\n"
 
 
@@ -101,6 +97,21 @@ def csv(tables: Iterable[Table]) -> str:
         for column, value in row.items()
     ]
     return pd.DataFrame(lines, columns=["table", "row", "column", "value"]).to_csv(index=False)
+
+
+def read_csv(text: str, name: str) -> list[dict]:
+    """The rows of the table *name*, as `csv` writes them: numbers and text, None for an empty value; of what was
+    measured several times (Sample) the text."""
+    frame = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+    groups = frame[frame["table"] == name].groupby("row", sort=False)
+    return [dict(zip(row["column"], map(_value, row["value"]), strict=True)) for _, row in groups]
+
+
+def _value(text: str) -> int | float | str | None:
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text or None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from freedarts.genotype import Genotype, Refused
 from freedarts.tables import Column, Table, decimals, formats, rows
 
 DRAWS = 1000
+KEPT = "`make cifar10`"  # which run a row is from that is not of this one
 
 NOTE = f"""\
 The searches that the release shows, from their seeds: the same supernet, weights and gates and, for SNIP and GraSP,
@@ -23,7 +24,9 @@ many, that what is found here has in common with what was published for the same
 gates`, two genotypes that select the largest |gate · z| of the same standard normal gates with z standard normal, so
 with a score that says nothing ({DRAWS} pairs); `2nd computation`, what the search keeps of its own result when it is
 computed again in a way that exact arithmetic could not tell from the first. `verdict` is the audit's of all seeds.
-`printed s` is what scoring took in the notebook, on a GPU that is not named; `here s` on one thread of a CPU."""
+`printed s` is what scoring took in the notebook, on a GPU that is not named; `here s` on one thread of a CPU. `run`:
+what this configuration does not search for want of CIFAR-10 is shown as the project's own run of `make cifar10` gave
+it (docs/cifar10.md)."""
 
 
 @dataclass(frozen=True)
@@ -98,12 +101,14 @@ COLUMNS = (
     Column("verdict", Again.verdicts),
     Column("printed s", lambda found: found.printed["seconds"], decimals(1)),
     Column("here s", lambda found: statistics.median(r["seconds"] for r in found.results.values()), decimals(1)),
+    Column("run", lambda found: "this"),
 )
 
 PARTS = (
     ("supernet", "score", "n", "shared", "of", "whole", "verdict"),
     ("supernet", "score", "uniform", "same gates", "2nd computation"),
     ("supernet", "score", "seed", "printed", "here", "printed s", "here s"),
+    ("supernet", "score", "run"),
 )
 
 
@@ -111,17 +116,26 @@ def again_table(
     searches: dict[tuple[str, str], dict[int, dict]],
     genotypes: dict[tuple[str, str], dict[int, Genotype | Refused]],
     printed: Iterable[dict],
+    kept: Iterable[dict] = (),
 ) -> Table:
     """searches: (supernet, score) -> seed -> scores.json. genotypes: (supernet, source) -> seed -> genotype. printed:
-    resources/objectives.yaml. A row for each of its searches that has run here."""
-    found = []
+    resources/objectives.yaml. kept: rows of this table that another run gave. A row for each of *printed*'s searches
+    that has run here, or is among the *kept*."""
+    made = []
+    others = {(row["supernet"], row["score"]): row for row in kept}
     for entry in printed:
-        supernet, score = case = entry["supernet"], entry["score"]
-        if case not in searches:
-            continue
-        proxy = next(iter(searches[case].values()))["proxy"]
-        theirs = genotypes.get((supernet, f"published-{proxy}")) or genotypes.get((supernet, f"notebook-{proxy}"), {})
-        seeds = [seed for seed in genotypes[case] if seed in theirs]
-        ours, published = ({seed: of[seed] for seed in seeds} for of in (genotypes[case], theirs))
-        found.append(Again(supernet, score, searches[case], ours, published, entry))
-    return Table("again", "Found again", NOTE, rows(COLUMNS, found), formats(COLUMNS), PARTS)
+        case = entry["supernet"], entry["score"]
+        if case in searches:
+            made += rows(COLUMNS, [_again(entry, searches, genotypes)])
+        elif case in others:
+            made.append(others[case] | {"run": KEPT})
+    return Table("again", "Found again", NOTE, made, formats(COLUMNS), PARTS)
+
+
+def _again(entry: dict, searches: dict, genotypes: dict) -> Again:
+    supernet, score = case = entry["supernet"], entry["score"]
+    proxy = next(iter(searches[case].values()))["proxy"]
+    theirs = genotypes.get((supernet, f"published-{proxy}")) or genotypes.get((supernet, f"notebook-{proxy}"), {})
+    seeds = [seed for seed in genotypes[case] if seed in theirs]
+    ours, published = ({seed: of[seed] for seed in seeds} for of in (genotypes[case], theirs))
+    return Again(supernet, score, searches[case], ours, published, entry)

@@ -19,10 +19,10 @@ COLUMNS = {
 NAMES = ("score", "rates", "data set")
 PARTS = (
     (*NAMES, "n", "ρ", "ρ, 95 %"),
-    (*NAMES, "ρ, best tenth", "selected", "best"),
+    (*NAMES, "ρ, best tenth", "selected"),
     (*NAMES, "τ", "τ, 95 %"),
     (*NAMES, "architectures", "seeds", "version"),
-    (*NAMES, "status"),
+    (*NAMES, "best", "status"),
 )
 
 NOTE = """\

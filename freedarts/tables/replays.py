@@ -7,7 +7,8 @@ from freedarts.tables import Column, Table, decimals, formats, rows
 NOTE = """\
 The two trainings of the paper whose images are at hand, from the seed of their log: its network, its order of the
 images, its crops, flips and cutouts. `first loss` is that of the first step, before any weight has changed, auxiliary
-head included; top-1 and top-5 of it are `equal` when they are the log's to its last digit. A log is followed up to the
+head included; top-1 and top-5 of it are `equal` when they are the log's to its last digit, and the first step is when
+the loss is as well, to 1e-3. A log is followed up to the
 last step at which its running loss is within what one more copy would be off by, t(0.975, n − 1) · s · √(1 + 1/n) of n
 copies whose weights were changed by one unit in the last place; a control of another seed must be off by more there,
 else the verdict is `cannot tell`. docs/reproduction.md, Replays, says what was not replayed, and why."""
@@ -30,6 +31,7 @@ COLUMNS = (
     Column("float64", lambda found: found["first"]["float64"]["loss"], decimals(6)),
     Column("float32", lambda found: found["first"]["float32"]["loss"], decimals(6)),
     Column("top-1, top-5", _accuracies),
+    Column("first step", lambda found: NO[found["first_equal"]]),
     Column("steps", lambda found: found["steps"] or 1, str),
     Column("n", lambda found: found["runs"], str),
     Column("verdict", lambda found: found["verdict"]),
