@@ -377,6 +377,6 @@ def test_report_of_what_there_is_runs_nothing_else(tmp_path, monkeypatch):
     assert drawn == shown  # README's picture, which `make readme` makes
     found = Page((tmp_path / "results/report-so-far.html").read_text(encoding="utf-8"))
     assert found.tags.count("svg") == 1
-    shown = {"draw_score", "retrain", "lookup_nasbench201", "convert_nasbench201"} & set(found.text.split())
-    assert shown == {"draw_score", "retrain", "lookup_nasbench201"}
+    rules = ("draw_score", "retrain", "lookup_nasbench201", "convert_nasbench201")
+    assert [rule for rule in rules if rule in found.text] == ["draw_score", "retrain", "lookup_nasbench201"]
     assert "snakemake results/tables.json" in found.text
