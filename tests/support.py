@@ -365,8 +365,9 @@ def jobs_of(folder: Path, *arguments: object) -> dict[str, int]:
     return {rule: int(count) for rule, count in counts if rule != "total"}
 
 
-def table(project: Path) -> dict[tuple[str, str, str], str]:
-    with (project / "results" / "tables.csv").open(encoding="utf-8") as file:
+def table(project: Path, name: str = "") -> dict[tuple[str, str, str], str]:
+    """name: of the configuration."""
+    with (project / "results" / name / "tables.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return {(row["table"], row["row"], row["column"]): row["value"] for row in rows if row["column"] not in VOLATILE}
 

@@ -329,6 +329,11 @@ def assert_keys(path: str, value: dict) -> None:
     assert {key for key, pattern in patterns.items() if not any(map(pattern.match, found))} == set()
 
 
+def test_the_tutorial_leaves_the_tables_of_the_paper_alone(tutorial):
+    assert (tutorial / "results/first/tables.md").exists()
+    assert not (tutorial / "results/tables.md").exists()
+
+
 def test_files_hold_the_keys_that_are_described(tutorial):
     short = tutorial / "results/retrain/short/small/mine/seed0/run0"
     given = json.loads((short / "protocol.json").read_text())

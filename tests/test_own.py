@@ -216,7 +216,7 @@ def rows_of(path: Path) -> list[str]:
 
 def section(project: Path, title: str) -> list[str]:
     """The lines of a table in tables.md."""
-    text = (project / "results" / "tables.md").read_text(encoding="utf-8")
+    text = (project / "results" / "own" / "tables.md").read_text(encoding="utf-8")
     return [
         line for line in text.partition(f"## {title}\n")[2].partition("\n## ")[0].splitlines() if line.startswith("|")
     ]
@@ -226,14 +226,10 @@ def section(project: Path, title: str) -> list[str]:
 def test_examples_run_through_the_workflow(tmp_path):
     project = copy_project(tmp_path / "project")
     shutil.copytree(ROOT / "examples", project / "examples")
-    path = project / "config" / "config.yaml"  # without the sources of the other spaces, which take a minute
-    config = yaml.safe_load(path.read_text()) | {"sources": {}}
-    del config["readings"]["random"]
-    path.write_text(yaml.safe_dump(config))
     overlay = ("--configfile", "config/examples/own.yaml")
     snakemake(
         project,
-        "results/tables.md",
+        "results/own/tables.md",
         "results/figures/scores/chain/fisher-digits-b8.svg",
         "results/figures/genotypes/chain/random-chain.svg",
         *overlay,
@@ -242,7 +238,7 @@ def test_examples_run_through_the_workflow(tmp_path):
     shown = [[cell.strip() for cell in line.strip("|").split("|")] for line in rows_of(ROOT / "docs" / "own-score.md")]
     (ours,) = [dict(zip(cells[0], row, strict=True)) for row in cells[2:] if row[1] == shown[2][1]]
     assert [ours[column] for column in shown[0]] == shown[2]
-    with (project / "results" / "tables.csv").open(encoding="utf-8") as file:
+    with (project / "results" / "own" / "tables.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     shown = {(row["table"], row["value"]) for row in rows}
     assert {("search", "2 sound"), ("search", "fisher-digits-b8"), ("retraining", "digits-chain")} <= shown
@@ -250,6 +246,6 @@ def test_examples_run_through_the_workflow(tmp_path):
     assert {(table, source) for table in ("stability", "costs") for source in sources} <= shown
     with (project / "examples" / "fisher.py").open("a") as file:
         file.write("\nEDITED = 1\n")
-    names = planned(project, "results/tables.md", *overlay)
+    names = planned(project, "results/own/tables.md", *overlay)
     again = {name for name in names if name.startswith("results/search")}
     assert again == {f"results/search/chain/fisher-digits-b8/seed{seed}/scores.json" for seed in (0, 1)}

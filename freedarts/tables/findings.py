@@ -70,9 +70,9 @@ def _again(searches: list[dict]) -> Iterator[tuple]:
     for score, rows in by_score.items():
         n, whole, noise = sum(row["n"] for row in rows), sum(row["whole"] for row in rows), _verdicts(rows)["noise"]
         shared = sum(row["shared"] * row["n"] for row in rows) / sum(row["of"] * row["n"] for row in rows)
-        found = "yes, every entry" if whole == n else f"no, {shared:.0%} of the entries"
+        found = "yes, every entry" if whole == n else f"no: {shared:.0%} of the entries"
         if whole < n and noise:
-            found += f": rounding noise in {noise} of {n}"
+            found += f", rounding noise in {noise} of {n}"
         yield f"`{score}` finds what was published", found, n
 
 
@@ -80,7 +80,7 @@ def _agreement(sources: list[dict]) -> Iterator[tuple]:
     if published := [row for row in sources if row["source"].startswith("published-")]:
         more = sum(row["entries, p"] < SIGNIFICANT for row in published)
         yield (
-            "Its seeds agree on an architecture",
+            "Published seeds agree",
             f"more than chance in {more} of {len(published)} sets",
             len(published),
         )
@@ -112,7 +112,7 @@ def _replays(replays: list[dict]) -> Iterator[tuple]:
         equal = sum(row["first step"] == "equal" for row in replays)
         followed = [f"`{row['log']}` {row['verdict']}" for row in replays if row["verdict"].startswith("followed")]
         found = "; ".join([f"first loss equal in {equal} of {len(replays)}", *followed])
-        yield "Published trainings start as ours do", found, len(replays)
+        yield "Published trainings start like ours", found, len(replays)
 
 
 def _numbers(numbers: list[dict]) -> Iterator[tuple]:
@@ -124,7 +124,7 @@ def _numbers(numbers: list[dict]) -> Iterator[tuple]:
 
 def _lookups(numbers: list[dict]) -> Iterator[tuple]:
     if numbers:
-        yield "Printed NAS-Bench-201 accuracies", _counts(row["verdict"] for row in numbers), len(numbers)
+        yield "NAS-Bench-201 accuracies", _counts(row["verdict"] for row in numbers), len(numbers)
 
 
 def _counts(verdicts: Iterable[str]) -> str:
