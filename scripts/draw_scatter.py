@@ -41,7 +41,7 @@ def main() -> None:
     for supernet, score, (seed, *_) in selected["searches"]:
         _, rated = ratings.read(Path(kinds.SEARCH.file((supernet, score, seed))))
         if rated is not None:
-            cases[f"{name(supernet, score)}, seed {seed}", "sum of the operations' scores"] = rated[table.indices]
+            cases[f"{name(supernet, score)}, seed {seed}", "sum of gate scores"] = rated[table.indices]
     sources = {}
     for case, found in read.genotypes(chosen).items():
         derived = {genotype.index for genotype in found.values() if not isinstance(genotype, Refused)}
