@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from freedarts import commands
-from freedarts.files import VERSION, InputError, run
+from freedarts.files import VERSION, InputError, nearest, run
 
 NAMES = tuple(sorted(path.stem for path in Path(commands.__file__).parent.glob("[!_]*.py")))
 
@@ -66,30 +66,16 @@ def _call(name: str, given: list[str]) -> None:
 
 def _settings(name: str, given: argparse.Namespace) -> str:
     from freedarts.study.catalogue import Catalogue
-    from freedarts.study.settings import read_yaml
+    from freedarts.study.settings import overlaid
 
-    config: dict = {}
-    for path in (commands.project() / "config" / "config.yaml", *given.configfile):
-        overlay = read_yaml(path)
-        if not isinstance(overlay, dict):
-            raise InputError(f"{path}: holds {type(overlay).__name__}, expected a mapping")
-        config = _merged(config, overlay)
-    catalogue = Catalogue(config, commands.project())
+    catalogue = Catalogue(overlaid(commands.project(), given.configfile), commands.project())
     there = {**catalogue.config, "logs": catalogue.replayable}
     for option in ("supernet", "score", "task", "log"):
         if option in given and (value := getattr(given, option)) not in (entries := there[f"{option}s"]):
             given_or_not = "is missing" if value is None else f"{value!r}"
-            raise InputError(f"--{option} {given_or_not}, without --settings; allowed: {', '.join(entries)}")
+            allowed = f"{', '.join(entries)}{nearest(value, entries)}"
+            raise InputError(f"--{option} {given_or_not}, without --settings; allowed: {allowed}")
     return SETTINGS[name](catalogue, given)
-
-
-def _merged(config: dict, overlay: dict) -> dict:
-    """As Snakemake lays one configuration over another."""
-    merged = {**config, **overlay}
-    for key in config.keys() & overlay.keys():
-        if isinstance(config[key], dict) and isinstance(overlay[key], dict):
-            merged[key] = _merged(config[key], overlay[key])
-    return merged
 
 
 if __name__ == "__main__":

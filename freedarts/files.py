@@ -1,11 +1,12 @@
 """Errors that a user can act on, and files that are either whole or absent."""
 
+import difflib
 import hashlib
 import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +18,12 @@ class InputError(ValueError):
 
     def __str__(self) -> str:
         return escaped(super().__str__())
+
+
+def nearest(name: object, names: Iterable[object]) -> str:
+    """For the end of a message: which of *names* a misspelt *name* may mean; nothing if none is near."""
+    close = difflib.get_close_matches(str(name), [str(other) for other in names], n=1, cutoff=0.75)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def escaped(text: str) -> str:

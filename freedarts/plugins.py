@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from freedarts.files import InputError
+from freedarts.files import InputError, nearest
 
 
 def known(kind: str) -> tuple[str, ...]:
@@ -42,7 +42,7 @@ def check(kind: str, name: object, where: str) -> ast.Module:
         message = (
             f"{where} {name!r}; allowed: {', '.join(known(kind))}, or the path of a file of your own, ending in .py"
         )
-        raise InputError(message)
+        raise InputError(message + nearest(name, known(kind)))
     path = _own_file(name) if is_own(name) else _file(kind, name)
     try:
         return _code(path.resolve(), path.stat().st_mtime_ns)

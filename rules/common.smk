@@ -5,10 +5,12 @@ from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake.utils import update_config
 
 from freedarts import nasbench201, plugins, tasks
 from freedarts.files import InputError, exists, message
+from freedarts.jobs import console
 from freedarts.jobs.driver import remove_dead_lock, set_job_environment
 from freedarts.study import kinds, paths, settings
 from freedarts.study.catalogue import Catalogue
@@ -23,6 +25,9 @@ try:
     # A dry run writes nothing; workflow.dryrun is known when all has been read.
     if workflow.is_main_process and not workflow.output_settings.dryrun and workflow.modifier.is_main_snakefile():
         driver = remove_dead_lock(Path(".snakemake"))
+        said_otherwise = ("printshellcmds", "verbose", "quiet")
+        if not any(getattr(workflow.output_settings, name) for name in said_otherwise):
+            console.quiet(logger)
     for path in workflow.configfiles:  # once more: Snakemake takes the last of two equal keys
         settings.check_config(Path(path), foreign=not workflow.modifier.is_main_snakefile())
     if workflow.modifier.skip_configfile:  # `config` of a workflow that imports this one: parts, as with --configfile

@@ -1,5 +1,5 @@
-"""One number of the paper beside its readings, with the verdict on it and on the genotypes that were published for it;
-the results lie in the current folder."""
+"""One number of the paper beside the reading that is judged, with the verdict on it and on the genotypes that were
+published for it; the results lie in the current folder."""
 
 import argparse
 from pathlib import Path
@@ -20,13 +20,13 @@ def main() -> None:
 
     number = paper.entry(arguments.numbers, schema(), arguments.number)
     readings = parse_settings(arguments.settings, ("readings",))["readings"]
-    made = read.results(kinds.READING, [(number["id"], list(paper.cases(number, readings)))])
+    published = read.result(kinds.READING, (number["id"], paper.JUDGED))
     supernet, score = paper.searched(number, readings)
     reproduced_by = number["reproduced_by"]
     searches = read.searches([(supernet, score, reproduced_by["seeds"])])
     genotypes = read.genotypes([(supernet, s, reproduced_by["seeds"]) for s in (score, reproduced_by["source"])])
     genotype = paper.found_again(number, readings, searches, genotypes)
-    write_json(arguments.output, paper.judged(number, {name: found for (_, name), found in made.items()}, genotype))
+    write_json(arguments.output, paper.judged(number, published, genotype))
 
 
 if __name__ == "__main__":

@@ -23,8 +23,7 @@ def main() -> None:
 
     selected = parse_settings(arguments.settings, ("results", "searches", "trainings", "readings", "tasks"))
     tasks = selected["tasks"]
-    seconds = plan.estimates(tasks, read_yaml(arguments.epochs), str(arguments.epochs))
-    seconds |= plan.measured(tasks, Path("results"))
+    seconds = plan.seconds(tasks, read_yaml(arguments.epochs), str(arguments.epochs), Path("results"))
     numbers = paper.read(arguments.numbers, schema())
     command = f"{arguments.command} {os.path.join(arguments.folder or '', '')}"
     text = status.markdown(selected, numbers, seconds, command, time.time())

@@ -368,4 +368,4 @@ def test_genotypes_and_numbers_hold_the_keys_that_are_described():
     both = trained | {key: trained[key] | looked_up[key] for key in ("reproduced_by", "tolerance")}
     reading = paper.reading(trained, {}, [])
     assert_keys(paths.READING, reading)
-    assert_keys(paths.NUMBER, paper.judged(both, {"published": reading}, paper.NOT_RUN))
+    assert_keys(paths.NUMBER, paper.judged(both, reading, paper.NOT_RUN))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from freedarts.files import read_json
+from freedarts.files import InputError, read_json
 from freedarts.study import kinds
 from freedarts.study.catalogue import Catalogue
 from tests.support import ROOT, copy_project, snakemake
@@ -45,6 +45,32 @@ def test_selection_holds_what_the_selected_numbers_need(config):
     assert {f"{number}.json", *(f"{number}/{name}.json" for name in config["readings"])} <= files
     assert "results/retrain/cifar10-c38/darts-20/published-synflow/seed1/run2/metrics.json" in files
     assert "results/search/darts-20/synflow-released/seed1/scores.json" in files
+
+
+def test_one_reading_of_a_number_is_selected_without_the_others(config):
+    number, trained = "results/numbers/cifar10/freedarts-dagger", "results/retrain/cifar10-c38/darts-20"
+    for reading, sources, judged in (("published", {"published-synflow"}, True), ("random", {"random"}, False)):
+        config["numbers"], config["retrain"] = [f"cifar10/freedarts-dagger/{reading}"], []
+        files = set(kinds.files(kinds.selection(Catalogue(config, ROOT))))
+        assert {file for file in files if file.startswith(number)} == {
+            f"{number}/{reading}.json",
+            *([f"{number}.json"] if judged else []),
+        }
+        assert {Path(file).relative_to(trained).parts[0] for file in files if "retrain" in file} == sources
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("cifar10/freedarts-dagger/publishd", "no reading 'publishd'; there are: published, .* 'published'"),
+        ("cifar10/freedarts-dager/published", "unknown number 'cifar10/freedarts-dager/published'; known: "),
+        ("nasbench201/snip-cifar10-test/searched", "no reading 'searched'; there are: published"),
+    ],
+)
+def test_number_or_reading_that_there_is_not_is_named(config, name, message):
+    config["numbers"] = [name]
+    with pytest.raises(InputError, match=message):
+        Catalogue(config, ROOT)
 
 
 TEXT = (ROOT / "docs" / "files.md").read_text(encoding="utf-8")

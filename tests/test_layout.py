@@ -25,6 +25,7 @@ LIGHT = (
     "jobs.slurm",
     "plugins",
     "results.manifest",
+    "results.overview",
     "results.plan",
     "results.read",
     "results.records",

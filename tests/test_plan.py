@@ -10,7 +10,7 @@ import yaml
 from freedarts.files import InputError
 from freedarts.results import plan
 from freedarts.study import run_folder
-from tests.support import ROOT, TINY_TASK, options, write
+from tests.support import READINGS, ROOT, TINY_TASK, options, write
 
 HEADER = "output_file\tdate\trule\tlog-file(s)\tstatus\tplan\n"
 RUN = "results/retrain/{}/darts-20/published-synflow/seed1/run{}/{}"
@@ -51,7 +51,8 @@ def test_interrupted_trainings_count_from_where_they_stopped(tmp_path, monkeypat
     write(next(stopped) / "progress.json", '{"epoch"')
     text = plan.markdown("T", files, TASKS, {"cifar10": (30.0, "a log")})
     assert "- GPU-hours of 3 trainings: 11\n" in text
-    assert [line.split("|")[7].strip() for line in text.splitlines() if "| cifar10 |" in line] == ["120", "600", "600"]
+    (row,) = (line.split("|") for line in text.splitlines() if "| cifar10 |" in line)
+    assert [cell.strip() for cell in row[6:9]] == ["3", str(120 + 600 + 600), "11"]
 
 
 def test_plan_lists_files_and_trainings_that_are_pending():
@@ -68,8 +69,9 @@ def test_plan_lists_files_and_trainings_that_are_pending():
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
     assert ["retrain", "missing", "12"] in cells
     assert ["tables", "updated input files", "1"] in cells
-    assert ["cifar10", "darts-20", "published-synflow", "1", "1", "missing", "600", "GPU", "5", "a log"] in cells
-    assert [row[4:6] for row in cells if row[0] == "digits"] == [["0", "params changed"]]
+    assert ["cifar10", "darts-20", "published-synflow", "missing", "GPU", "2", "1200", "10"] in cells
+    assert [row[3:6] for row in cells if row[0] == "digits"] == [["params changed", "CPU", "1"]]
+    assert "- cifar10: 30 s, a log\n" in text.partition(plan.BEHIND)[2]
 
 
 def test_nothing_is_pending():
@@ -108,7 +110,8 @@ def test_every_task_that_can_be_trained_has_an_estimate(catalogue):
 
 def test_script_needs_no_torch(tmp_path):
     epochs = write(tmp_path / "epochs.yaml", "{}")
-    given = {"--target": "T", "--settings": '{"tasks": {}}', "--epochs": epochs, "--output": tmp_path / "plan.md"}
+    settings = {"tasks": {}, "trainings": [], "data": [], "readings": READINGS, "plan": {"gpus": 8}}
+    given = {"--target": "T", "--settings": json.dumps(settings), "--epochs": epochs, "--output": tmp_path / "plan.md"}
     check = (
         f"import sys; sys.argv[1:] = {list(map(str, options(given)))!r}\n"
         "import scripts.plan; scripts.plan.main(); print([m for m in ('torch', 'pandas') if m in sys.modules])"

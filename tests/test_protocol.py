@@ -9,6 +9,8 @@ import torch
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from freedarts import genotype, spaces, tasks, training
+from freedarts.files import InputError
+from freedarts.training.presets import PRESETS
 from freedarts.training.protocol import SCHEDULES, Protocol
 from tests.support import ROOT
 
@@ -190,3 +192,19 @@ def test_mobilenet_network_learns_digits(config):
     history = training.train(network, tasks.load("digits"), entry, 0, torch.device("cpu"))
     assert history[0]["test_error"] > 80
     assert history[-1]["test_error"] < 30
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_are_the_protocols_of_the_configuration(config, name):
+    assert Protocol.preset(name) == Protocol(**config["tasks"][name]["protocol"])
+
+
+def test_preset_takes_changes_and_names_what_it_does_not_know():
+    assert Protocol.preset("cifar10", epochs=10) == replace(Protocol.preset("cifar10"), epochs=10)
+    for name, changes, message in (
+        ("cifar", {}, "preset 'cifar'; allowed: .*; did you mean 'cifar10'"),
+        ("cifar10", {"epoch": 1}, "unknown key 'epoch'; allowed: epochs, .*; did you mean 'epochs'"),
+        ("cifar10", {"schedule": "cosin"}, "schedule 'cosin'; allowed: cosine, .*; did you mean 'cosine'"),
+    ):
+        with pytest.raises(InputError, match=message):
+            Protocol.preset(name, **changes)

@@ -175,3 +175,35 @@ def test_missing_setting_and_negative_seed_are_named():
         scores.from_settings({key: value for key, value in OVERFLOWING.items() if key != "proxy"})
     with pytest.raises(InputError, match="seed -1; allowed: 0 to 4294967295"):
         search.build("darts", SMALL["darts"], -1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"options": 8}, "darts: options 8; allowed: a mapping"),
+        ({"options": {"channels": 8}}, "darts: image_size: no such key"),
+        ({"options": SMALL["darts"] | {"chanels": 8}}, "darts: chanels: unknown key; .* did you mean 'channels'"),
+        ({"options": SMALL["darts"] | {"cells": "5"}}, "darts: cells: '5'; allowed: int"),
+        ({"score": "synflow"}, r"score 'synflow'; allowed: a Score, such as Score.preset\('synflow'\)"),
+        ({"seed": "0"}, "seed '0'; allowed: 0 to"),
+    ],
+)
+def test_bad_arguments_of_the_library_are_input_errors(changes, message):
+    given = {"space": "darts", "options": SMALL["darts"], "score": scores.Score.preset("synflow"), "seed": 0}
+    with pytest.raises(InputError, match=message):
+        search.search(**given | changes)
+
+
+@pytest.mark.parametrize("name", scores.PRESETS)
+def test_presets_are_the_scores_of_the_configuration(config, name):
+    """Those that take a batch stand there once for each data set."""
+    entry = config["scores"].get(name) or config["scores"][f"{name}-digits"]
+    data = {"data": entry["settings"]["data"]} if "data" in entry["settings"] else {}
+    assert scores.Score.preset(name, **data) == scores.from_settings(entry["settings"])
+
+
+def test_unknown_preset_or_key_of_a_score_is_named():
+    with pytest.raises(InputError, match=r"preset 'synflw'; allowed: synflow, .*; did you mean 'synflow'"):
+        scores.Score.preset("synflw")
+    with pytest.raises(InputError, match=r"unknown key 'precison'; known: .*; did you mean 'precision'"):
+        scores.Score.preset("synflow", precison="float32")

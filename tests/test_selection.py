@@ -132,3 +132,21 @@ def test_score_with_the_name_of_a_source_is_refused(config):
     config["sources"]["synflow"] = {"supernets": ["darts-8"], "seeds": [0]}
     with pytest.raises(InputError, match=r"sources\.synflow: a score has this name"):
         build(config)
+
+
+@pytest.mark.parametrize(
+    ("change", "meant"),
+    [
+        (lambda config: config["retrain"][0].update(source="publishd-synflow"), "published-synflow"),
+        (lambda config: config["numbers"].append("cifar10/freedarts-dager"), "cifar10/freedarts-dagger"),
+        (lambda config: config["tasks"]["digits"]["protocol"].update(epoch=1), "epochs"),
+        (lambda config: config["tasks"]["cifar10"]["protocol"].update(schedule="cosin"), "cosine"),
+        (lambda config: config["scores"]["synflow"]["settings"].update(proxy="synflo"), "synflow"),
+        (lambda config: config["tasks"]["digits"].update(dataset="digit"), "digits"),
+    ],
+)
+def test_misspelt_key_or_name_offers_the_nearest(config, change, meant):
+    change(config)
+    with pytest.raises(InputError) as caught:
+        build(config)
+    assert str(caught.value).splitlines()[1].endswith(f"; did you mean {meant!r}?")

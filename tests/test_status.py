@@ -1,5 +1,6 @@
 """The status: with no, some and all results, a training at work, and broken files."""
 
+import argparse
 import json
 import os
 import subprocess
@@ -9,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from freedarts.commands import _snakemake
+from freedarts.commands import status as status_command
+from freedarts.files import InputError
 from freedarts.results import status
 from freedarts.study import kinds, paper, run_folder
 from tests.support import METRICS, NUMBERS, READINGS, ROOT, SEARCH_RESULT, TINY_TASK, write
@@ -183,3 +187,35 @@ def test_status_of_a_number_that_is_looked_up():
         write(path, broken)
         assert f"- published: broken: {path}: {why}" in said() or f"- published: broken: {why}" in said()
         assert command in said()
+
+
+def test_command_of_a_number_is_the_cheapest_that_is_left():
+    assert "numbers/cifar10/freedarts-dagger.json`" in text()
+    finished(2.5, 2.4, 2.5)
+    found = text()
+    assert "numbers/cifar10/freedarts-dagger/searched.json`" in found
+    assert "numbers/cifar10/freedarts-dagger.json`" not in found
+
+
+def test_line_of_an_epoch_says_error_loss_speed_and_when_it_is_done():
+    row = {"test_error": 5.321, "train_loss": 0.25, "seconds": 60.0, "train_seconds": 50.0}
+    noon = time.mktime((2026, 11, 27, 12, 0, 0, 0, 0, -1))
+    line = run_folder.said([row | {"seconds": 180.0}, row], 5, 50000, noon)  # the mean of both is 120 s
+    assert line == "epoch 2 of 5: test error 5.32 %, loss 0.2500, 1,000 images/s, done about Fri 12:06"
+    assert "done about" not in run_folder.said([row], 1, 50000, noon)
+
+
+def test_watch_shows_the_status_again_until_it_is_interrupted(monkeypatch, capsys):
+    pages, waited = iter(["first\n", "second\n"]), []
+    monkeypatch.setattr(_snakemake, "page", lambda name, arguments: next(pages))
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(status_command.time, "sleep", sleep)
+    status_command.main(argparse.Namespace(watch=5.0))
+    assert (capsys.readouterr().out, waited) == ("first\nsecond\n", [5.0, 5.0])
+    with pytest.raises(InputError, match="--watch -1; allowed: seconds above 0"):
+        status_command.main(argparse.Namespace(watch=-1))

@@ -22,6 +22,8 @@ TWICE = "retrain: []\ncosts:\n- a\nretrain:\n- b\n"
         ("a: [1,\n 010]", ", line 2: 010 is read as 8; write that, or quote it as text"),
         ("a: 1:30", ", line 1: 1:30 is read as 90; "),
         ("a: -1:30.5", ", line 1: -1:30.5 is read as -90.5; "),
+        ("a: 1e-3", ", line 1: 1e-3 is read as text; write 1.0e-3, or quote it as text"),
+        ("a:\n- 2.5E6", ", line 2: 2.5E6 is read as text; write 2.5e+6, "),
     ],
 )
 def test_what_yaml_takes_for_something_else_is_refused(tmp_path, text, message):
@@ -36,7 +38,7 @@ def test_what_yaml_takes_for_something_else_is_refused(tmp_path, text, message):
     "text",
     [
         "a: &a {b: 1}\nc: {<<: *a, b: 2}\nd: {<<: *a}\ne: *a",  # laid over, not twice
-        "'no': '010'\n'8': '1:30'\nb: [no, 0, 00.5, 0x10, 10, 1.0e-3, 2024-01-30]",
+        "'no': '010'\n'8': '1:30'\nb: [no, 0, 00.5, 0x10, 10, 1.0e-3, '1e-3', 1e, 2024-01-30]",
         '{\n\t"a": "\\ud83d\\ude00"\n}',  # JSON: tabs and surrogates are none for YAML
         "",
     ],
@@ -51,6 +53,14 @@ def test_configuration_of_an_importing_project_keeps_its_own_forms(tmp_path):
     check_config(write(tmp_path / "project.yaml", "time: 1:30:00\nno: 010"), foreign=True)
     with pytest.raises(InputError, match="the key retrain twice, in lines 1 and 4"):
         check_config(write(tmp_path / "project.yaml", TWICE), foreign=True)
+
+
+def test_target_that_follows_configfile_is_no_configuration(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    target = write(tmp_path / "results" / "numbers" / "cifar10" / "freedarts.json", '{"verdict": "reproduced"}')
+    for path in (target, target.relative_to(tmp_path)):
+        with pytest.raises(InputError, match=r"^results/\S+/freedarts\.json: a target, no configuration; write"):
+            check_config(path)
 
 
 def test_json_with_a_key_twice_is_refused(tmp_path):

@@ -4,6 +4,7 @@ import argparse
 import gc
 import platform
 from dataclasses import dataclass
+from numbers import Integral
 
 import torch
 
@@ -88,9 +89,9 @@ def use_bf16(precision: str, device: torch.device) -> bool:
     )
 
 
-def check_seed(name: str, seed: int) -> None:
-    if not 0 <= seed < 2**32:
-        raise InputError(f"{name} {seed}; allowed: 0 to {2**32 - 1}")
+def check_seed(name: str, seed: object) -> None:
+    if not isinstance(seed, Integral) or not 0 <= seed < 2**32:
+        raise InputError(f"{name} {seed!r}; allowed: 0 to {2**32 - 1}")
 
 
 def device_name(device: torch.device) -> str:

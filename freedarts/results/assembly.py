@@ -55,11 +55,12 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
     rankings = read.results(kinds.RANKING, results["rankings"])
     trainings = read.trainings(results["trainings"])
     name = selected["name"]
-    chosen = {number for (number,) in results["numbers"]}
+    chosen = {number for number, _ in results["readings"]}
     entries = paper.read(published["numbers"], schema)
     numbers = _numbers(
         [entry for entry in entries if name is None or entry["id"] in chosen],
         read.results(kinds.NUMBER, results["numbers"]),
+        read.results(kinds.READING, results["readings"]),
         readings=selected["readings"],
         results=trainings | paper.looked_up(lookups),
         searches=all_searches,
@@ -106,9 +107,16 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
     }
 
 
-def _numbers(entries: list[dict], made: dict[tuple, dict], **there: dict) -> list[dict]:
-    """Of each number what its file holds; of one that is not selected what the results that are *there* give."""
-    return [made.get((entry["id"],)) or paper.so_far(entry, **there) for entry in entries]
+def _numbers(entries: list[dict], made: dict[tuple, dict], read: dict[tuple, dict], **there: dict) -> list[dict]:
+    """Of each number what its file and those of its readings hold; of what is not selected what the results that are
+    *there* give."""
+    numbers = []
+    for entry in entries:
+        number, stated = paper.so_far(entry, **there), made.get((entry["id"],), {})
+        its = {name: reading for (of, name), reading in read.items() if of == entry["id"]}
+        readings = number["readings"] | its | stated.get("readings", {})
+        numbers.append(number | stated | {"readings": readings})
+    return numbers
 
 
 def _behind(number: dict, results: dict[str, list], readings: dict[str, dict], replays: dict[str, dict]) -> list[str]:

@@ -15,6 +15,7 @@ from tabulate import tabulate
 from freedarts.files import InputError, read_json
 from freedarts.study import kinds, run_folder
 
+BEHIND = "## What stands behind it"  # before which the page is one screen
 HEADER = ("output_file", "date", "rule", "log-file(s)", "status", "plan")  # of `snakemake --summary`
 
 
@@ -54,6 +55,31 @@ def measured(tasks: dict[str, dict], folder: Path) -> dict[str, tuple[float, str
     return found
 
 
+def tried(tasks: dict[str, dict], folder: Path) -> dict[str, tuple[float, str]]:
+    """The same of the preflights in *folder*, which train a few steps and test nothing. tasks: with `images`, to train
+    on."""
+    found = {}
+    for task, settings in tasks.items():
+        seconds, devices = [], set()
+        for path in sorted((folder / "preflight" / task).glob("*/*/seed*.json")):
+            with suppress(InputError, OSError, TypeError, ZeroDivisionError):
+                tried = read_json(path, ("images_per_second", "device", "processes"))
+                if tried["device"].startswith("cpu") == (not settings["gpus"]):
+                    seconds.append(settings["images"] / tried["images_per_second"] * tried["processes"])
+                    devices.add(tried["device"])
+        if seconds:
+            found[task] = (
+                statistics.median(seconds),
+                f"preflight here, n = {len(seconds)}, {', '.join(sorted(devices))}",
+            )
+    return found
+
+
+def seconds(tasks: dict[str, dict], stated: object, where: str, folder: Path) -> dict[str, tuple[float, str]]:
+    """Of trainings that were measured, else of preflights, else as *stated* in the file *where*."""
+    return estimates(tasks, stated, where) | tried(tasks, folder) | measured(tasks, folder)
+
+
 def estimates(tasks: dict[str, dict], stated: object, where: str) -> dict[str, tuple[float, str]]:
     """The same, as *stated* in the resource file *where*."""
     if not isinstance(stated, dict):
@@ -66,41 +92,66 @@ def estimates(tasks: dict[str, dict], stated: object, where: str) -> dict[str, t
     return {task: (stated[task]["seconds"], f"estimate: {stated[task]['source']}") for task in tasks if task in stated}
 
 
-def markdown(target: str, files: list[Pending], tasks: dict[str, dict], seconds: dict[str, tuple[float, str]]) -> str:
-    """tasks: epochs and gpus of each; seconds: of an epoch of a task, and how that was found."""
+def markdown(
+    target: str,
+    files: list[Pending],
+    tasks: dict[str, dict],
+    seconds: dict[str, tuple[float, str]],
+    overview: Iterable[str] = (),
+) -> str:
+    """tasks: epochs and gpus of each; seconds: of an epoch of a task, and how that was found. overview: lines that come
+    before the lists."""
     found = [(match, file.status) for file in files if (match := kinds.TRAINING.pattern.fullmatch(file.path))]
     rows = [_row(match, status, tasks, seconds) for match, status in found]
     lines = [f"# What {target} still needs", ""]
     if not files:
-        return "\n".join([*lines, "Nothing: all is there and up to date.", ""])
+        lines += ["Nothing: all is there and up to date."]
     for device in ("GPU", "CPU"):
         hours = [row["hours"] for row in rows if row["device"] == device]
         if hours:
             lines.append(f"- {device}-hours of {len(hours)} trainings: {_total(hours)}")
+    lines += ["", *overview, BEHIND, ""]
+    if files:
+        lines += ["Files, by the rule that makes them:", "", _table(_counts(files)), ""]
+    if rows:
+        lines += ["Trainings:", "", _table(_grouped(rows)), ""]
+    lines += ["An epoch takes:", "", *(f"- {task}: {amount(value)} s, {how}" for task, (value, how) in seconds.items())]
     lines += [
         "",
         "A training that was interrupted counts from where it stopped. Where its genotype, protocol, code or kind of",
-        "device is another now, or its checkpoints are gone, it begins anew and needs all.",
+        "device is another now, or its checkpoints are gone, it begins anew and needs all. Wall times are of trainings",
+        "on GPUs, the longest first, and of all else where there are none.",
         "",
     ]
-    lines += ["## Files, by the rule that makes them", "", _table(_counts(files)), ""]
-    if rows:
-        shown = [{**row, "hours": "unknown" if row["hours"] is None else f"{row['hours']:.3g}"} for row in rows]
-        lines += ["## Trainings", "", _table(shown), ""]
     return "\n".join(lines)
+
+
+def _grouped(rows: list[dict]) -> list[dict]:
+    """Those of one task and source together, whatever their seeds and runs."""
+    groups: dict[tuple, list[dict]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[key] for key in ("task", "supernet", "source", "why", "device")), []).append(row)
+    return [
+        {
+            **dict(zip(("task", "supernet", "source", "why", "device"), key, strict=True)),
+            "trainings": len(members),
+            "epochs": sum(row["epochs"] for row in members),
+            "hours": _total([row["hours"] for row in members]),
+        }
+        for key, members in groups.items()
+    ]
 
 
 def _row(match: re.Match, status: str, tasks: dict[str, dict], seconds: dict[str, tuple[float, str]]) -> dict:
     task = tasks[match["task"]]
     epochs = task["epochs"] - _done(Path(match.string), task["epochs"])
-    each, source = seconds.get(match["task"], (None, "no training measured, no estimate"))
+    each, _ = seconds.get(match["task"], (None, ""))
     return {
         **match.groupdict(),
         "why": status,
         "epochs": epochs,
         "device": "GPU" if task["gpus"] else "CPU",
         "hours": None if each is None else each * epochs / 3600,
-        "seconds an epoch from": source,
     }
 
 

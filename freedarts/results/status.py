@@ -150,8 +150,12 @@ def _number(number: dict, readings: dict[str, list[Training]], tasks: dict[str, 
             here += (f", **{reading['verdict']}**" if name == "published" else "") + stale
         lines.append(f"- {name}: {here}; {_summary(cases, tasks)}")
         lines += [f"  - {_line(found)}" for found in cases if found.text and found.state != FINISHED]
-    if any(found.state != FINISHED for cases in readings.values() for found in cases):
-        lines += ["", f"`{command}{kinds.NUMBER.file((number['id'],))}`"]
+    left = [name for name, cases in readings.items() if any(found.state != FINISHED for found in cases)]
+    if left:  # what is judged first: it costs least
+        file = (
+            kinds.NUMBER.file((number["id"],)) if paper.JUDGED in left else kinds.READING.file((number["id"], left[0]))
+        )
+        lines += ["", f"`{command}{file}`"]
     return [*lines, ""]
 
 

@@ -63,10 +63,9 @@ def verdicts(manifest: dict, base: Path) -> Iterator[tuple[str, str]]:
                 yield (path := kinds.READING.file((number, name))), f"{path}: comes out differently from its results"
         searches, genotypes = read.searches(results["searches"]), read.genotypes(results["genotypes"])
         for (number,), judged in stated.items():
-            its = {name: reading for (of, name), reading in made.items() if of == number}
             genotype = paper.found_again(numbers[number], readings, searches, genotypes)
-            if judged != paper.judged(numbers[number], its, genotype):
-                yield (path := kinds.NUMBER.file((number,))), f"{path}: comes out differently from its readings"
+            if judged != paper.judged(numbers[number], made[number, paper.JUDGED], genotype):
+                yield (path := kinds.NUMBER.file((number,))), f"{path}: comes out differently from its reading"
     except (InputError, AttributeError, KeyError, TypeError, ValueError):
         return
 

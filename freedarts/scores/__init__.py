@@ -22,7 +22,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 
 from freedarts import plugins, tasks
-from freedarts.files import InputError
+from freedarts.files import InputError, nearest
 
 ALLOWED = {
     "batch_norm": ("identity", "eval", "train"),
@@ -37,6 +37,38 @@ PROXIES = plugins.known("scores")
 PROXY = "score settings: proxy"
 BOUNDS = {">": operator.gt, ">=": operator.ge}
 BOUND = re.compile(r"(>=? -?\d+(\.\d+)?)?")
+_RELEASED = {
+    "batch_norm": "train",
+    "gates": "normal",
+    "gate_scale": 1e-3,
+    "positive_gates": False,
+    "precision": "float32",
+}
+_SNIP = {**_RELEASED, "proxy": "snip", "positive_weights": False}
+_GRASP = {**_SNIP, "proxy": "grasp", "options": {"product": "gradient", "sign": "negative"}}
+_STEP = {"learning_rate": 3e-4, "weight_decay": 1e-3}
+# As config/config.yaml has them for the space darts: as their authors define them, and as the released notebooks
+# compute them. snip and grasp need `data`.
+PRESETS = {
+    "synflow": {
+        "proxy": "synflow",
+        "batch_norm": "identity",
+        "gates": "ones",
+        "positive_gates": True,
+        "positive_weights": True,
+        "precision": "float64",
+        "activation": "relu",
+    },
+    "synflow-released": {**_RELEASED, "proxy": "synflow", "positive_weights": True},
+    "snip": _SNIP,
+    "snip-released": {**_SNIP, "positive_weights": True},
+    "grasp": _GRASP,
+    "grasp-released": {
+        **_GRASP,
+        "positive_weights": True,
+        "options": {"product": "gates", "sign": "absolute", "step": _STEP},
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -125,12 +157,20 @@ class Score:
     data: dict | None = None
     options: dict | None = None  # of the proxy's function
 
+    @classmethod
+    def preset(cls, name: str, **changes: object) -> "Score":
+        """That of PRESETS, but for *changes*. InputError that lists the names or keys that there are."""
+        if name not in PRESETS:
+            raise InputError(f"preset {name!r}; allowed: {', '.join(PRESETS)}{nearest(name, PRESETS)}")
+        return from_settings({**PRESETS[name], **changes})
+
     def __post_init__(self):
         function = signature(self.proxy)
         for key, allowed in ALLOWED.items():
             if getattr(self, key) not in allowed:
                 names = ", ".join(str(value) for value in allowed if value is not None)
-                raise InputError(f"score settings: {key} {getattr(self, key)!r}; allowed: {names}")
+                value = getattr(self, key)
+                raise InputError(f"score settings: {key} {value!r}; allowed: {names}{nearest(value, allowed)}")
         if (self.gates == "normal") != (self.gate_scale is not None and 0 < self.gate_scale < float("inf")):
             raise InputError(
                 f"score settings: gate_scale {self.gate_scale!r} with gates {self.gates!r}; "
@@ -192,8 +232,9 @@ def from_settings(settings: dict, datasets: Mapping[str, tasks.Facts] = tasks.DA
     """Raises InputError that names an unknown or missing key or a value that is not allowed; datasets: those that its
     data may be of."""
     known = {field.name: field for field in fields(Score)}
-    if unknown := set(settings) - set(known):
-        raise InputError(f"score settings: unknown key {sorted(unknown)[0]!r}; known: {', '.join(sorted(known))}")
+    if unknown := sorted(set(settings) - set(known)):
+        names = f"{', '.join(sorted(known))}{nearest(unknown[0], known)}"
+        raise InputError(f"score settings: unknown key {unknown[0]!r}; known: {names}")
     if missing := {name for name, field in known.items() if field.default is MISSING} - set(settings):
         raise InputError(f"score settings: no key {sorted(missing)[0]!r}")
     score = Score(**settings)

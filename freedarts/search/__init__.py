@@ -29,12 +29,22 @@ Batch = tuple[Tensor, Tensor | None]  # images (N, 3, H, W) and labels (N,)
 
 def build(space: str, options: dict, seed: int) -> nn.Module:
     """The supernet with the release's weights and gate draws for *seed*, on the CPU."""
+    _check_options(space, options)
     check_seed("seed", seed)
     torch.manual_seed(seed)
     module = spaces.load(space)
     supernet = module.supernet(**options)
     contract.check_supernet(supernet, module)
     return supernet
+
+
+def _check_options(space: str, options: object) -> None:
+    """Raise InputError unless *options* are those of a supernet of *space*."""
+    if not isinstance(options, dict):
+        raise InputError(f"{space}: options {options!r}; allowed: a mapping, as under `supernets` in the configuration")
+    missing = [f"{key}: no such key" for key in ("image_size", "classes") if key not in options]
+    for fault in missing or spaces.option_faults(space, options):
+        raise InputError(f"{space}: {fault}")
 
 
 def ones(supernet: nn.Module) -> Batch:
@@ -214,6 +224,9 @@ def search(
     (of scoring alone), peak_memory_mb (above what the process held before). InputError where score, data and supernet
     do not fit together.
     """
+    if not isinstance(score, Score):
+        raise InputError(f"score {score!r}; allowed: a Score, such as Score.preset('synflow')")
+    _check_options(space, options)
     score.check_supernet(space, **options, datasets=tasks.known(manifest))
     supernet = build(space, options, seed).to(device)
     batch = draw(supernet, score, options["classes"], seed, space, manifest)

@@ -35,7 +35,7 @@ from functools import cache
 from types import ModuleType
 
 from freedarts import plugins
-from freedarts.files import InputError
+from freedarts.files import InputError, nearest
 
 SPACES = plugins.known("spaces")
 NEEDED = ("OPERATIONS", "GATES", "EDGES", "DRAWN", "LARGEST")
@@ -103,7 +103,8 @@ def option_faults(name: str, options: dict, final: bool = False, smallest_batch:
     faults = []
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         allowed = f"; allowed: {', '.join(parameters)}"
-        faults = [f"{key}: unknown key{allowed}" for key in options if key not in parameters]
+        unknown = [key for key in options if key not in parameters]
+        faults = [f"{key}: unknown key{allowed}{nearest(key, parameters)}" for key in unknown]
         for key, parameter in parameters.items():
             kind = TYPES.get(getattr(parameter.annotation, "__name__", parameter.annotation))
             if key not in options:

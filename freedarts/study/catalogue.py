@@ -206,8 +206,9 @@ class Catalogue:
         return _json({"readings": {name: readings[name] for name in names or readings}})
 
     @property
-    def _selected_numbers(self) -> list[dict]:
-        return [self.numbers[name] for name in self.config["numbers"]]
+    def _selected_readings(self) -> dict[str, list[str]]:
+        """By the number."""
+        return paper.chosen(self.config["numbers"], self.numbers, self.config["readings"])
 
     def table_settings(self) -> str:
         """The results that the tables are made of, by their kind, and what is shown of them."""
@@ -224,15 +225,36 @@ class Catalogue:
         )
 
     def plan_settings(self) -> str:
-        """How long each task trains, and on what."""
+        """What is trained, on which data, and how long each task trains, on what."""
+        found = {"tasks": self._trained_tasks(), "trainings": self.trainings(), "data": self._data_sets()}
+        return _json({**found, "readings": self.config["readings"], "plan": self.config["plan"]})
+
+    def _trained_tasks(self) -> dict[str, dict]:
         trained = {name: task for name, task in self.config["tasks"].items() if "protocol" in task}
-        tasks = {name: {"epochs": t["protocol"]["epochs"], "gpus": t.get("gpus", 0)} for name, t in trained.items()}
-        return _json({"tasks": tasks})
+        return {
+            name: {
+                "epochs": task["protocol"]["epochs"],
+                "gpus": task.get("gpus", 0),
+                "dataset": task["dataset"],
+                "images": self.datasets[task["dataset"]].train_images,
+            }
+            for name, task in trained.items()
+        }
+
+    def _data_sets(self) -> list[str]:
+        """What the selection needs in data/."""
+        searches = [*self.searches(), *self.number_searches()]
+        names = {self.config["tasks"][task]["dataset"] for task, *_ in self.trainings()}
+        names |= {self.batch(supernet, score)["dataset"] for supernet, score, _ in searches}
+        names |= {self.architecture_dataset(score) for score, *_ in self.correlations()}
+        names |= {self.log_dataset(log) for log in self.config["replays"]}
+        benchmark = ["nasbench201"] if self.config["nasbench201"]["file"] == "download" else []
+        return sorted(names & {*tasks.IN_DATA}) + benchmark
 
     def status_settings(self) -> str:
         """What the status is of."""
         found = {"results": kinds.selection(self), "searches": self.searches(), "trainings": self.trainings()}
-        return _json({**found, "readings": self.config["readings"], **json.loads(self.plan_settings())})
+        return _json({**found, "readings": self.config["readings"], "tasks": self._trained_tasks()})
 
     def sources(self) -> list[tuple[str, str, list[int]]]:
         """(supernet, source, seeds) of every source that is not searched here, but for those that are matched to a
@@ -265,12 +287,15 @@ class Catalogue:
 
     def number_searches(self) -> list[tuple[str, str, list[int]]]:
         """(supernet, score, seeds) of the searches that the selected numbers are compared with."""
-        return paper.searches(self._selected_numbers, self.config["readings"])
+        return paper.searches((self.numbers[name] for name in self.judged_numbers()), self.config["readings"])
 
     def number_readings(self) -> list[tuple[str, list[str]]]:
         """(number, readings) of the selected numbers."""
-        readings = self.config["readings"]
-        return [(number["id"], list(paper.cases(number, readings))) for number in self._selected_numbers]
+        return list(self._selected_readings.items())
+
+    def judged_numbers(self) -> list[str]:
+        """The selected numbers on which there will be a verdict."""
+        return [number for number, readings in self._selected_readings.items() if paper.JUDGED in readings]
 
     def _possible(self, number: str) -> dict:
         """The entry of a number whose trainings or look-up there can be. InputError that says why not."""
@@ -285,13 +310,13 @@ class Catalogue:
         return [LOOKUP.format(**entry["reproduced_by"])] if paper.is_lookup(entry) else [*map(metrics_path, cases)]
 
     def evidence(self, number: str) -> list[str]:
-        """All readings of a number, and the searches and genotypes that say whether its genotypes are found again.
-        InputError as above."""
+        """The reading of a number that is judged, and the searches and genotypes that say whether its genotypes are
+        found again. InputError as above."""
         entry, readings = self._possible(number), self.config["readings"]
         (supernet, score), reproduced_by = paper.searched(entry, readings), entry["reproduced_by"]
         at = [{"supernet": supernet, "seed": seed} for seed in reproduced_by["seeds"]]
         return [
-            *(READING.format(number=number, reading=name) for name in paper.cases(entry, readings)),
+            READING.format(number=number, reading=paper.JUDGED),
             *(SEARCH.format(score=score, **each) for each in at),
             *(GENOTYPE.format(source=s, **each) for s in (score, reproduced_by["source"]) for each in at),
         ]
@@ -355,7 +380,13 @@ class Catalogue:
     def trainings(self) -> list[tuple[str, str, str, int, int]]:
         """(task, supernet, source, seed, run) of every selected training, each once; first those of the numbers."""
         readings = self.config["readings"]
-        of_numbers = [case for number in self._selected_numbers for case in paper.trainings(number, readings)]
+        of_numbers = [
+            case
+            for name, its in self._selected_readings.items()
+            for reading in its
+            for case in paper.cases(self.numbers[name], readings)[reading]
+            if not paper.is_lookup(self.numbers[name])
+        ]
         cases = {
             (entry["task"], entry["supernet"], entry["source"], seed, run): None
             for entry in self.config["retrain"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freedarts import scores
-from freedarts.files import InputError
+from freedarts.files import InputError, nearest
 from freedarts.nasbench201 import TABLE
 from freedarts.study import paper, paths, settings
 
@@ -160,9 +160,12 @@ def replay_faults(catalogue: Catalogue) -> Iterator[str]:
 
 def all_number_faults(catalogue: Catalogue) -> Iterator[str]:
     """Of all numbers that are selected."""
-    chosen, known = catalogue.config["numbers"], catalogue.numbers
-    for name in chosen:
-        yield from number_faults(catalogue, name) if name in known else [_unknown("numbers", "number", name, known)]
+    for name in catalogue.config["numbers"]:
+        try:
+            for number in paper.chosen([name], catalogue.numbers, catalogue.config["readings"]):
+                yield from number_faults(catalogue, number)
+        except InputError as error:
+            yield f"numbers: {error}"
 
 
 def number_faults(catalogue: Catalogue, name: str) -> Iterator[str]:
@@ -241,4 +244,5 @@ def _unknown_names(catalogue: Catalogue, where: str, kind: str, names: Iterable[
 
 
 def _unknown(where: str, kind: str, name: str, known: Iterable[str]) -> str:
-    return f"{where}: unknown {kind} {name!r}; known: {', '.join(known)}"
+    known = list(known)
+    return f"{where}: unknown {kind} {name!r}; known: {', '.join(known)}{nearest(name, known)}"

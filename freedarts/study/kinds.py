@@ -170,7 +170,7 @@ NUMBER = Kind(
     "Numbers of the paper",
     paths.NUMBER,
     ("number",),
-    lambda catalogue: [(number,) for number in catalogue.config["numbers"]],
+    lambda catalogue: [(number,) for number in catalogue.judged_numbers()],
     keys=("id", "value", "verdict", "genotype", "readings"),
 )
 

@@ -8,13 +8,14 @@ import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from freedarts.files import InputError
+from freedarts.files import InputError, nearest
 from freedarts.nasbench201 import VERSIONS
 from freedarts.study import settings
 from freedarts.study.paths import Training
 
 MINIMUM = 3  # trainings, before there is a verdict
 NOT_RUN = "not run"
+JUDGED = "published"  # the reading whose verdict is that on the number
 ROUNDING = 1e-9  # of a difference of printed digits
 DATA = {"CIFAR-10": "cifar10", "CIFAR-100": "cifar100", "ImageNet16-120": "imagenet16"}  # as look-ups call it
 Case = Training | tuple[str, str, int]  # a training, or whose genotype is looked up: supernet, source, search seed
@@ -41,7 +42,7 @@ def entry(path: Path, schema: Path, name: str) -> dict:
     """The number *name* of the file. InputError if there is none."""
     numbers = {number["id"]: number for number in read(path, schema)}
     if name not in numbers:
-        raise InputError(f"{path}: no number {name!r}; there are: {', '.join(numbers)}")
+        raise InputError(f"{path}: no number {name!r}; there are: {', '.join(numbers)}{nearest(name, numbers)}")
     return numbers[name]
 
 
@@ -91,13 +92,24 @@ def reading_cases(number: dict, readings: dict[str, dict], name: str) -> list[Ca
     """The same of the reading *name*. InputError if the number has none."""
     by_reading = cases(number, readings)
     if name not in by_reading:
-        raise InputError(f"{number['id']}: no reading {name!r}; there are: {', '.join(by_reading)}")
+        there = f"{', '.join(by_reading)}{nearest(name, by_reading)}"
+        raise InputError(f"{number['id']}: no reading {name!r}; there are: {there}")
     return by_reading[name]
 
 
-def trainings(number: dict, readings: dict[str, dict]) -> list[Training]:
-    """What has to be trained for all readings of a number."""
-    return [] if is_lookup(number) else [case for group in cases(number, readings).values() for case in group]
+def chosen(names: Iterable[str], numbers: dict[str, dict], readings: dict[str, dict]) -> dict[str, list[str]]:
+    """{number: readings} of what the configuration selects: `ID` is a number with all its readings, `ID/READING` with
+    one of them. numbers: entries by id. InputError for a name that is neither."""
+    selected: dict[str, dict[str, None]] = {}
+    for name in names:
+        number, _, reading = (name, "", "") if name in numbers else name.rpartition("/")
+        if number not in numbers:
+            raise InputError(f"unknown number {name!r}; known: {', '.join(numbers)}{nearest(name, numbers)}")
+        if reading:
+            reading_cases(numbers[number], readings, reading)
+        its = [reading] if reading else cases(numbers[number], readings)
+        selected.setdefault(number, {}).update(dict.fromkeys(its))
+    return {number: list(its) for number, its in selected.items()}
 
 
 def searched(number: dict, readings: dict[str, dict]) -> tuple[str, str]:
@@ -170,10 +182,10 @@ def reading(number: dict, results: dict[Case, dict], wanted: list[Case]) -> dict
     }
 
 
-def judged(number: dict, readings: dict[str, dict], genotype: str) -> dict:
-    """What the file of a number holds, of the contents of its readings' files; genotype: as found_again says. The
-    verdict on the number is that on the published genotypes."""
-    return {**number, "verdict": readings["published"]["verdict"], "genotype": genotype, "readings": readings}
+def judged(number: dict, published: dict, genotype: str) -> dict:
+    """What the file of a number holds. published: the content of the file of that reading, which alone is judged;
+    genotype: as found_again says."""
+    return {**number, "verdict": published["verdict"], "genotype": genotype, "readings": {JUDGED: published}}
 
 
 def so_far(
@@ -183,10 +195,11 @@ def so_far(
     searches: dict[tuple[str, str], dict[int, dict]],
     genotypes: dict[tuple[str, str], dict[int, object]],
 ) -> dict:
-    """The same where the files have not been made, of the results that there are. readings: the configuration's.
-    searches, genotypes: by (supernet, source), then by seed."""
+    """The same with all readings, where the files have not been made, of the results that there are. readings: the
+    configuration's. searches, genotypes: by (supernet, source), then by seed."""
     made = {name: reading(number, results, wanted) for name, wanted in cases(number, readings).items()}
-    return judged(number, made, found_again(number, readings, searches, genotypes))
+    genotype = found_again(number, readings, searches, genotypes)
+    return judged(number, made[JUDGED], genotype) | {"readings": made}
 
 
 def found_again(

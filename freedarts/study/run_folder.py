@@ -1,6 +1,7 @@
 """The folder of one training, without torch: what lies beside its metrics, which hold the digests of it and vouch for
 the whole folder, and, until they are there, how far the training is."""
 
+import time
 from pathlib import Path
 
 from freedarts.files import InputError, exists, read_json, sha256, write_json
@@ -34,6 +35,17 @@ def write_progress(folder: Path, history: list[dict], epochs: int) -> None:
     last = history[-1] if history else {}
     done = {"epoch": len(history), "epochs": epochs}
     write_json(folder / PROGRESS, {**done, "error": last.get("test_error"), "seconds": last.get("seconds")})
+
+
+def said(history: list[dict], epochs: int, images: int, now: float) -> str:
+    """A line on the last of the epochs that are done, of so many, and when they all will be. images: to train on; now:
+    as time.time()."""
+    last, left = history[-1], epochs - len(history)
+    end = time.strftime("%a %H:%M", time.localtime(now + left * sum(row["seconds"] for row in history) / len(history)))
+    return (
+        f"epoch {len(history)} of {epochs}: test error {last['test_error']:.2f} %, loss {last['train_loss']:.4f},"
+        f" {images / last['train_seconds']:,.0f} images/s" + (f", done about {end}" if left else "")
+    )
 
 
 def read_progress(path: Path) -> dict:

@@ -7,14 +7,14 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import yaml
 from jsonschema import Draft202012Validator, validators
 
 from freedarts import nasbench201, plugins, scores, spaces, tasks
-from freedarts.files import InputError, parse_json, read_bytes
+from freedarts.files import InputError, nearest, parse_json, read_bytes
 
 ARCHITECTURE_PROXIES = ("parameters", "flops", "synflow", "snip", "grasp")
 Datasets = Mapping[str, tasks.Facts]
@@ -27,6 +27,7 @@ def _number(checker, value: object) -> bool:
 
 STRING, MERGE, *NUMBERS = (f"tag:yaml.org,2002:{name}" for name in ("str", "merge", "int", "float"))
 MISREAD = re.compile(r"[-+]?(0[0-7_]+$|[0-9_]+:)")  # to the base 8 (010 is 8) and 60 (1:30 is 90)
+SCIENTIFIC = re.compile(r"([-+]?[0-9]+)(\.[0-9]*)?[eE]([-+]?)([0-9]+)")  # a number only with both dot and sign
 PATHS = ("file", "folder", "proxy", "space")  # keys whose values may be paths
 
 
@@ -51,13 +52,18 @@ def read_yaml(path: Path, foreign: bool = False) -> object:
                 _check_keys(node, loader, foreign, str(path))
             elif isinstance(node, yaml.ScalarNode) and not foreign:
                 _check_number(node, loader, str(path))
+                _check_text(node, str(path))
         return root and loader.construct_document(root)
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
 
 
 def check_config(path: Path, foreign: bool = False) -> None:
-    """The same of a file that Snakemake has read, as JSON or else as YAML."""
+    """The same of a file that Snakemake has read, as JSON or else as YAML. InputError for a result too: --configfile
+    takes all that follows it for configurations."""
+    if path.absolute().is_relative_to(Path("results").absolute()):
+        target = os.path.relpath(path)
+        raise InputError(f"{target}: a target, no configuration; write `--` before it: --configfile … -- {target}")
     content = read_bytes(path)
     try:
         json.loads(content.decode())
@@ -98,6 +104,15 @@ def _check_number(scalar: yaml.ScalarNode, loader: yaml.Loader, where: str) -> N
         raise InputError(f"{where}, line {line}: {scalar.value} is read as {read}; write that, or quote it as text")
 
 
+def _check_text(scalar: yaml.ScalarNode, where: str) -> None:
+    plain = scalar.tag == STRING and scalar.style not in ("'", '"', "|", ">")
+    if plain and (number := SCIENTIFIC.fullmatch(scalar.value)):
+        whole, fraction, sign, exponent = number.groups()
+        text = f"{whole}{fraction or '.0'}e{sign or '+'}{exponent}"
+        line = scalar.start_mark.line + 1
+        raise InputError(f"{where}, line {line}: {scalar.value} is read as text; write {text}, or quote it as text")
+
+
 def typed(value: object) -> object:
     """*value*, of --config, with numbers, truth values and null in place of their text, which is how Snakemake reads
     all that is nested there."""
@@ -111,6 +126,8 @@ def typed(value: object) -> object:
         read = yaml.load(value, LOADER)
     except (UnicodeEncodeError, yaml.YAMLError):
         return value
+    if SCIENTIFIC.fullmatch(value):
+        return float(value)
     plain = read is None or (isinstance(read, (bool, int, float)) and not MISREAD.match(value))
     return read if plain else value
 
@@ -126,6 +143,26 @@ def expanded(value: object, key: object = None) -> object:
     return value
 
 
+def overlaid(base: Path, overlays: Iterable[Path]) -> dict:
+    """The configuration of the workflow in the folder *base*, with *overlays* laid over it as Snakemake does.
+    InputError for a file that holds no mapping."""
+    config: dict = {}
+    for path in (base / "config" / "config.yaml", *overlays):
+        overlay = read_yaml(path)
+        if not isinstance(overlay, dict):
+            raise InputError(f"{path}: holds {type(overlay).__name__}, expected a mapping")
+        config = _merged(config, overlay)
+    return config
+
+
+def _merged(config: dict, overlay: dict) -> dict:
+    merged = {**config, **overlay}
+    for key in config.keys() & overlay.keys():
+        if isinstance(config[key], dict) and isinstance(overlay[key], dict):
+            merged[key] = _merged(config[key], overlay[key])
+    return merged
+
+
 def faults(value: object, schema: Path, definition: str | None = None) -> list[str]:
     """What is wrong with *value* by the *schema* file, or one of its definitions; one line a fault, place first."""
     rules = read_yaml(schema)
@@ -136,7 +173,11 @@ def faults(value: object, schema: Path, definition: str | None = None) -> list[s
         place = ".".join(str(part) for part in error.absolute_path) or "top level"
         allowed = ""
         if error.validator == "additionalProperties" and "properties" in error.schema:
-            allowed = f"; allowed: {', '.join(error.schema['properties'])}"
+            names = error.schema["properties"]
+            allowed = f"; allowed: {', '.join(names)}"
+            allowed += "".join(nearest(key, names) for key in error.instance if key not in names)
+        elif error.validator == "enum":
+            allowed = nearest(error.instance, error.schema["enum"])
         found.append(f"{place}: {error.message}{allowed}")
     return found
 

@@ -12,8 +12,9 @@ with floors of 0.08 (CIFAR-10), 0.25 (CIFAR-100), 0.15 and 0.10 (ImageNet, top-1
 anything was trained. `evidence here` is the last rung that the evidence reaches: `the paper alone`; `costs exact`,
 its networks have the published parameters and multiply-adds; `first step equal` and `followed to step k` of the
 training whose log the release has (Replays); `trained k of 3`; `judged`.
-`snakemake --config 'numbers=[cifar10/freedarts]'` makes all trainings of that number and shows them here;
-config/paper.yaml those of all numbers. report.html and tables.csv have the command of each (`next`)."""
+`snakemake --config 'numbers=[cifar10/freedarts/published]'` makes the trainings that the verdict on that number needs
+and shows them here; without `/published` those of all readings, config/paper.yaml those of all numbers. report.html
+and tables.csv have the command of each (`next`)."""
 
 LOOKUP_NOTE = """\
 Accuracies in percent that the release's notebooks print: each of one search, looked up in v1_0 of the benchmark.
@@ -127,4 +128,4 @@ def _next(number: dict, missing: list[list], tasks: dict[str, dict]) -> str | No
     task = number["reproduced_by"]["task"]
     if not tasks.get(task, {}).get("trainable"):
         return f"the task {task} cannot be trained in this version"
-    return f"`snakemake --config 'numbers=[{number['id']}]'`"
+    return f"`snakemake --config 'numbers=[{number['id']}/published]'`"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from freedarts.files import InputError, read_json
+from freedarts.files import InputError, nearest, read_json
 
 if TYPE_CHECKING:
     import torch
@@ -203,7 +203,8 @@ def unknown(dataset: object, datasets: Mapping[str, Facts]) -> str | None:
     """What is wrong with the name of a data set, if it is none of *datasets*."""
     if dataset in datasets:
         return None
-    return f"{dataset!r}; allowed: {', '.join(datasets)}, and those under `datasets`, for a job with their --data"
+    allowed = f"{', '.join(datasets)}, and those under `datasets`, for a job with their --data"
+    return f"{dataset!r}; allowed: {allowed}{nearest(dataset, datasets)}"
 
 
 def check_draw(dataset: object, draw: object) -> None:

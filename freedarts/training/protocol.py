@@ -1,7 +1,9 @@
 """Training protocols: what a task's `protocol` holds, and the learning rate of every step. Imports no torch."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+
+from freedarts.files import InputError, nearest
 
 ALL, CONVOLUTIONS, INTENDED = "all", "convolutions", "convolutions-and-classifier"
 
@@ -23,6 +25,22 @@ class Protocol:
     decay: str = ALL  # the parameters that decay: ALL, CONVOLUTIONS (their weights), INTENDED
     reshuffle: bool = True  # whether every epoch has an order of its own
     color_jitter: bool = False  # of image folders: brightness, contrast and saturation by 0.4, hue by 0.2
+
+    def __post_init__(self):
+        for key, allowed in (("schedule", SCHEDULES), ("decay", (ALL, CONVOLUTIONS, INTENDED))):
+            if (value := getattr(self, key)) not in allowed:
+                raise InputError(f"protocol: {key} {value!r}; allowed: {', '.join(allowed)}{nearest(value, allowed)}")
+
+    @classmethod
+    def preset(cls, name: str, **changes: object) -> "Protocol":
+        """One of freedarts.training.presets, but for *changes*. InputError lists the names or keys that there are."""
+        from freedarts.training.presets import PRESETS
+
+        known = [field.name for field in fields(cls)]
+        for kind, value, names in (("preset", name, [*PRESETS]), *(("unknown key", key, known) for key in changes)):
+            if value not in names:
+                raise InputError(f"protocol: {kind} {value!r}; allowed: {', '.join(names)}{nearest(value, names)}")
+        return cls(**{**PRESETS[name], **changes})
 
     def learning_rate_at(self, epoch: int, step: int = 0, images: int = 1) -> float:
         """The rate that is used in *step* of *epoch*, both from 0, on a data set of *images* to train on."""

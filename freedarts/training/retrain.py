@@ -1,15 +1,15 @@
 """Retraining of a genotype: the training, and what is kept of it."""
 
 import json
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import torch
 from safetensors.torch import save
 from torch import nn
-from tqdm import tqdm
 
 from freedarts import genotype, plugins, spaces, tasks, training
 from freedarts.files import InputError, replace_file, write_json, write_text
@@ -25,6 +25,7 @@ from freedarts.training.protocol import Protocol, resolved
 from freedarts.training.tensorboard import Curves
 from freedarts.training.weights import TRAINING
 
+SAY_EVERY = 60  # seconds between lines in the log
 RUNS = 1000  # seeds of trainings for each seed of a search
 
 
@@ -32,7 +33,7 @@ def training_code(space: str, dataset: str, draw: str = tasks.OWN) -> str:
     """Digest of the code that a training's result depends on. What only makes files, messages or supernets is left out:
     an edit in it must not cost a GPU-day."""
     needed = (plugins.source("spaces", space), "freedarts.training", f"freedarts.{tasks.module(dataset)}")
-    unrelated = ("files", "genotype", "jobs", "layers.gated", "plugins")
+    unrelated = ("files", "genotype", "jobs", "layers.gated", "plugins", "training.presets")
     released = draw == tasks.RELEASED
     return code_digest(*needed, without=[f"freedarts.{name}" for name in unrelated], released=released)
 
@@ -100,16 +101,22 @@ def check(run: Run, sharing: int) -> Checked:
 
 
 class Display:
-    """What others see of a training at work, beside its metrics *output*: TensorBoard's curves, and progress.json."""
+    """What others see of a training at work: TensorBoard's curves and progress.json, beside its metrics *output*, and a
+    line an epoch, at most one a minute, in its log."""
 
-    def __init__(self, output: Path, epochs: int):
+    def __init__(self, output: Path, epochs: int, images: int):
         self._curves, self._folder, self._epochs = Curves(output.with_name("tensorboard")), output.parent, epochs
+        self._images, self._said = images, -math.inf  # to train on; when a line was said
         self.peak_mb = 0.0  # of memory, so far
 
     def show(self, history: list[dict], peak_mb: float) -> None:
         self.peak_mb = peak_mb
         self._curves.show(history)
         run_folder.write_progress(self._folder, history, self._epochs)
+        now = time.time()
+        if history and (now - self._said >= SAY_EVERY or len(history) == self._epochs):
+            self._said = now
+            print(run_folder.said(history, self._epochs, self._images, now), flush=True)
 
     def close(self) -> None:
         """The curves are whole; the progress stays until the metrics are there."""
@@ -132,11 +139,10 @@ def retrain(run: Run, engine: Engine, checkpoints: Path, stop: Callable[[], bool
     kept = Checkpoints(checkpoints / checked.key(engine)) if first else None
     if first and device.type == "cuda" and kept.load() is None:  # what has steps behind it has shown that it fits
         print(json.dumps(preflight(network, checked.data.classes, checked.protocol, engine)), flush=True)
-    bar = partial(tqdm, desc=run.task, unit="epoch", disable=not first)
     with processes.joined(engine.processes, device) as group:
-        job, display = training.Job(kept, stop, bar, group=group), None
+        job, display = training.Job(kept, stop, group=group), None
         if first:
-            display = Display(output, checked.protocol.epochs)
+            display = Display(output, checked.protocol.epochs, len(checked.data.train_labels))
             job = replace(job, report=display.show)
         parts = (network, data, checked.protocol, run.seed)
         try:

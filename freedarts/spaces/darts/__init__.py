@@ -123,11 +123,11 @@ def untrainable(genotype: Genotype) -> None:
     return None
 
 
-def supernet(**options):
+def supernet(channels: int, cells: int, stem_kind: str, image_size: int, classes: int):
     """A `freedarts.spaces.darts.networks.Supernet`."""
     from freedarts.spaces.darts.networks import Supernet
 
-    return Supernet(**options)
+    return Supernet(channels, cells, stem_kind, image_size, classes)
 
 
 def network(genotype: Genotype, **options):

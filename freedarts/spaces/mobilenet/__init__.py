@@ -81,11 +81,11 @@ def option_faults(options: dict, final: bool = False, smallest_batch: int | None
         yield "batch_size: the last batch would hold one image, too few for batch norm on feature maps of one pixel"
 
 
-def supernet(**options):
+def supernet(channels: int, image_size: int, classes: int):
     """A `freedarts.spaces.mobilenet.networks.Supernet`."""
     from freedarts.spaces.mobilenet.networks import Supernet
 
-    return Supernet(**options)
+    return Supernet(channels, image_size, classes)
 
 
 def network(genotype: Genotype, **options):

@@ -120,11 +120,11 @@ def released_batch(data, batch_size: int):
     return batch(data, batch_size)
 
 
-def supernet(**options):
+def supernet(channels: int, cells_per_stage: int, image_size: int, classes: int):
     """A `freedarts.spaces.nasbench201.networks.Supernet`."""
     from freedarts.spaces.nasbench201.networks import Supernet
 
-    return Supernet(**options)
+    return Supernet(channels, cells_per_stage, image_size, classes)
 
 
 def network(genotype: Genotype, **options):
