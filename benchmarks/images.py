@@ -22,7 +22,7 @@ from PIL import Image
 from benchmarks import ROOT, default_catalogue
 from freedarts import genotype, spaces
 from freedarts.files import write_json
-from freedarts.jobs.environment import Engine, add_options, engine
+from freedarts.jobs.environment import AUTO, EAGER, Engine, add_options, engine
 from freedarts.tasks import imagenet
 from freedarts.tasks.images import decode
 from freedarts.training.protocol import Protocol
@@ -61,7 +61,7 @@ def write_images(folder: Path, count: int) -> float:
     return statistics.mean(path.stat().st_size for path in files)
 
 
-def stages(folder: Path, color_jitter: bool) -> dict[str, float]:
+def stages(folder: Path) -> dict[str, float]:
     """Milliseconds of one image in one process, from the file to each stage's result; medians."""
     files = sorted((folder / "train").rglob("*.jpg"))[:DIFFERENT]
     images, found = [], {}
@@ -76,7 +76,7 @@ def stages(folder: Path, color_jitter: bool) -> dict[str, float]:
         return outputs
 
     images = measure("decode", decode, files)
-    for transform in imagenet.train_transform(color_jitter).transforms:
+    for transform in imagenet.TRAIN.transforms:
         images = measure(type(transform).__name__, transform, images)
     return found
 
@@ -101,7 +101,8 @@ def compare(folder: Path, channels: int, cells: int, batch: int, workers: int, c
     found, device = genotype.read(GENOTYPE), chosen.device
     network = spaces.load("darts").network(found, **config["network"] | {"channels": channels, "cells": cells})
     network.to(device, memory_format=torch.channels_last).train()
-    steps = Steps(network, optimizer(network, protocol), protocol, chosen.bf16, chosen.compiled)
+    way = EAGER if chosen.way == AUTO else chosen.way
+    steps = Steps(network, optimizer(network, protocol, way), protocol, chosen.bf16, way)
 
     def train(inputs, labels):
         return steps.take(inputs, labels, protocol.learning_rate)[1]
@@ -143,7 +144,7 @@ def main() -> None:
         size = write_images(folder, arguments.images)
         result = {
             "bytes of a file, mean": round(size),
-            "ms of an image in one process": stages(folder, color_jitter=True),
+            "ms of an image in one process": stages(folder),
             **compare(
                 folder,
                 *(arguments.channels, arguments.cells, arguments.batch, arguments.workers),

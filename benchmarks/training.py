@@ -2,8 +2,9 @@
 
 The plain loop is float32 with channels first; workers transform one image at a time (torchvision, and cutout in numpy),
 and the loss is read after every step. Network, batch, protocol and images (random bytes) are the same. Both train in
-one process, epoch about; the first epoch of each is left out. On a GPU: `--device cuda --steps 100`, where ours is
-compiled and takes bfloat16, and the plain loop has TF32, which is torch's default.
+one process, epoch about; the first epoch of each, which compiles or records, is left out. On a GPU: `--device cuda
+--steps 100`, where ours takes the way that preflight finds, and bfloat16, and the plain loop has TF32, which is torch's
+default.
 """
 
 import argparse
@@ -22,9 +23,10 @@ from torchvision import transforms
 
 from benchmarks import ROOT, default_catalogue
 from freedarts import genotype, spaces, training
-from freedarts.jobs.environment import set_up, use_bf16
+from freedarts.jobs.environment import AUTO, EAGER, Engine, set_up, use_bf16
 from freedarts.jobs.memory import peak_memory
 from freedarts.tasks import Data, cifar
+from freedarts.training.preflight import preflight
 from freedarts.training.protocol import Protocol
 
 GENOTYPE = ROOT / "resources/genotypes/published-synflow/darts-20/seed1.json"
@@ -66,7 +68,7 @@ class Plain:
 
     def epoch(self, epoch: int) -> float:
         self.network.train()
-        self.network.drop_path = training.drop_path(self.protocol.drop_path_at(epoch), self.device)
+        self.network.drop_path = torch.tensor(self.protocol.drop_path_at(epoch), device=self.device)
         start = time.perf_counter()
         for inputs, labels in self.loader:
             inputs, labels = inputs.to(self.device), labels.to(self.device)
@@ -104,9 +106,11 @@ def compare(channels: int, cells: int, batch: int, steps: int, runs: int, device
                 yield epoch
             peaks["ours"] = peak.mb
 
-    bf16, compiled = use_bf16("auto", device), device.type == "cuda"
+    bf16, cuda = use_bf16("auto", device), device.type == "cuda"
+    engine = Engine(device, bf16, AUTO if cuda else EAGER)
+    way = preflight(networks[1], 10, protocol, engine)["step"] if cuda else EAGER
     job = training.Job(progress=after_plain)
-    history = training.train(networks[1], data, protocol, 0, device, bf16, compiled, job)
+    history = training.train(networks[1], data, protocol, 0, device, bf16, way, job)
     ours = [row["train_seconds"] for row in history]
     pairs = list(zip(ours, seconds, strict=True))[1:]
     return {
@@ -117,7 +121,7 @@ def compare(channels: int, cells: int, batch: int, steps: int, runs: int, device
         "ratios": [round(second / first, 3) for first, second in pairs],
         "GPU memory above before, MB": peaks if device.type == "cuda" else None,
         "precision, ours": "bf16" if bf16 else "float32",
-        "compiled, ours": compiled,
+        "step, ours": way,
     }
 
 
@@ -132,7 +136,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="of the plain loop (default 2, as in the release)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     arguments = parser.parse_args()
-    device = set_up(arguments.device, arguments.threads)
+    device = set_up(arguments.device, arguments.threads, fastest=True)
     torch.set_deterministic_debug_mode("default")
     torch.backends.cudnn.allow_tf32 = True
     sizes = (arguments.channels, arguments.cells, arguments.batch, arguments.steps, arguments.runs)

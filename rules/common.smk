@@ -127,8 +127,8 @@ def precision(wildcards):
 
 def engine(wildcards):
     """Options of a training: what its task says beside the protocol."""
-    compiled = catalogue.config["tasks"][wildcards.task].get("compile", "auto")
-    return precision(wildcards) + {True: " --compile yes", False: " --compile no"}.get(compiled, "")
+    step = catalogue.config["tasks"][wildcards.task].get("step")
+    return precision(wildcards) + (f" --step {step}" if step else "")
 
 
 @planned

@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import os
 import resource
 from pathlib import Path
 
@@ -34,12 +35,29 @@ def switches():
     torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
 
 
-def test_float32_on_a_gpu_is_float32(monkeypatch, switches):
-    """There is no GPU here, but the switches of torch are."""
+@pytest.fixture
+def gpu(monkeypatch):
+    """There is none here, but the switches of torch are."""
     monkeypatch.setattr(gpus, "claim", lambda processes: None)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "set_device", lambda rank: None)
     monkeypatch.setattr(environment, "_held", [])
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")
+
+
+@pytest.mark.parametrize("fastest", [True, False])
+def test_a_search_on_a_gpu_is_deterministic_and_measures_no_kernels(monkeypatch, switches, gpu, fastest):
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
+    environment.set_up("cuda", torch.get_num_threads(), fastest=fastest)
+    gc.unfreeze()
+    mode = torch.get_deterministic_debug_mode()
+    torch.set_deterministic_debug_mode("default")
+    assert (torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic) == (fastest, not fastest)
+    assert (mode, os.environ.get("CUBLAS_WORKSPACE_CONFIG")) == ((0, None) if fastest else (1, ":4096:8"))
+
+
+def test_float32_on_a_gpu_is_float32(monkeypatch, switches, gpu):
     seen = []
 
     class Watched(torch.nn.Module):
@@ -47,7 +65,7 @@ def test_float32_on_a_gpu_is_float32(monkeypatch, switches):
             seen.append(tf32())
             return images.flatten(1), None
 
-    environment.set_up("cuda", torch.get_num_threads())
+    environment.set_up("cuda", torch.get_num_threads(), fastest=True)
     gc.unfreeze()
     training.evaluate(Watched(), iter([(torch.zeros(2, 3, 1, 1), torch.tensor([0, 1]))]))
     assert [tf32(), *seen] == [(False, False)] * 2

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from torchvision.transforms import Compose, InterpolationMode
+from torchvision.transforms import Compose, InterpolationMode, Normalize, ToTensor
+from torchvision.transforms.functional import adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation
 
 from freedarts import genotype, spaces, tasks, training
 from freedarts.files import InputError
-from freedarts.tasks import imagenet
+from freedarts.tasks import colors, imagefolder, imagenet
+from freedarts.tasks.images import decode
 from tests.support import ROOT
 
 
@@ -25,24 +27,57 @@ def settings(transform: Compose) -> list[tuple[str, dict]]:
     ]
 
 
-@pytest.mark.parametrize("color_jitter", [True, False])
-def test_images_are_transformed_as_in_the_release(color_jitter):
+def test_images_are_transformed_as_in_the_release():
     """Changes of color for DARTS networks, none for those of the MobileNet space."""
     bilinear = {"interpolation": InterpolationMode.BILINEAR, "antialias": True}
-    mean_and_std = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "inplace": False}
-    last = [("ToTensor", {}), ("Normalize", mean_and_std)]
-    jitter = {"brightness": (0.6, 1.4), "contrast": (0.6, 1.4), "saturation": (0.6, 1.4), "hue": (-0.2, 0.2)}
-    assert settings(imagenet.train_transform(color_jitter)) == [
+    last = ("PILToTensor", {})
+    assert settings(imagenet.TRAIN) == [
         ("RandomResizedCrop", {"size": (224, 224), "scale": (0.08, 1.0), "ratio": (3 / 4, 4 / 3), **bilinear}),
         ("RandomHorizontalFlip", {"p": 0.5}),
-        *([("ColorJitter", jitter)] if color_jitter else []),
-        *last,
+        last,
     ]
     assert settings(imagenet.TEST) == [
         ("Resize", {"size": 256, "max_size": None, **bilinear}),
         ("CenterCrop", {"size": (224, 224)}),
-        *last,
+        last,
     ]
+    assert imagenet.CONSTANTS == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    jitter = {"brightness": (0.6, 1.4), "contrast": (0.6, 1.4), "saturation": (0.6, 1.4), "hue": (-0.2, 0.2)}
+    assert settings(Compose([colors.JITTER])) == [("ColorJitter", jitter)]
+
+
+@pytest.mark.parametrize("color_jitter", [True, False])
+def test_bytes_become_what_torchvision_makes_of_an_image(imagenet_folder, color_jitter):
+    """Without changes of color to the last bit, with them but for the bytes that Pillow rounds to."""
+    data = imagenet.load(imagenet_folder, 0, color_jitter)
+    batch, seen = torch.tensor([3, 11, 19, 7, 0, 5]), []
+    (inputs, labels), *_ = data.train_batches([batch], seed=5)
+    last = [*([colors.JITTER] if color_jitter else []), ToTensor(), Normalize(*imagenet.CONSTANTS)]
+    pillow = Compose([*imagenet.TRAIN.transforms[:-1], *last])
+    for index in batch.tolist():
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(imagefolder._mix(5, index))
+            path, label = data._train.images.samples[index]
+            seen.append((pillow(decode(path)), label))
+    expected = torch.stack([image for image, _ in seen])
+    difference = (inputs - expected).abs()
+    assert difference.mean() < 0.03 if color_jitter else torch.equal(inputs, expected)
+    assert difference.max() < 0.6
+    assert labels.tolist() == [label for _, label in seen]
+
+
+def test_colors_of_a_batch_change_as_those_of_each_image():
+    images = torch.rand(24, 3, 5, 7, generator=torch.Generator().manual_seed(0))
+    images[:, :, 0] = images[:, :1, 0]  # grey, which has no hue
+    torch.manual_seed(1)
+    draws = torch.stack([colors.draw() for _ in images])
+    changes = (adjust_brightness, adjust_contrast, adjust_saturation, adjust_hue)
+    expected = images.clone()
+    for index, row in enumerate(draws.tolist()):
+        for which in map(int, row[:4]):
+            expected[index] = changes[which](expected[index], row[4 + which])
+    torch.testing.assert_close(colors.change(images, draws), expected, rtol=0, atol=1e-5)
+    assert len({tuple(row[:4]) for row in draws.tolist()}) > 10
 
 
 @pytest.mark.parametrize("name", ["imagenet", "imagenet-c50", "imagenet-mobilenet"])

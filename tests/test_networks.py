@@ -128,16 +128,23 @@ def test_auxiliary_head_and_drop_path_are_off_when_testing():
     network.drop_path = torch.tensor(0.5)
     network.eval()
     assert network(images)[1] is None
+    state = torch.get_rng_state()
     assert torch.equal(network(images)[0], network(images)[0])
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_drop_path_keeps_the_expectation_and_spares_identities():
-    cell = darts.Network(GENOTYPE, **SMALL["darts"], auxiliary=False).cells[0]
+    cells = darts.Network(GENOTYPE, **SMALL["darts"], auxiliary=False).cells
     torch.manual_seed(0)
-    dropped = cell.edge(nn.ReLU(), torch.ones(10000, 1, 1, 1), torch.tensor(0.2)).flatten()
-    assert set(dropped.tolist()) == {0.0, 1.25}
-    assert dropped.mean() == pytest.approx(1, abs=0.02)
-    assert torch.equal(cell.edge(nn.Identity(), dropped, torch.tensor(0.9)), dropped)
+    factors = darts.drop_factors([2, 1], 5000, torch.tensor(0.2))
+    assert [len(of_cell) for of_cell in factors] == [2, 1]
+    values = torch.cat(factors).flatten()
+    assert set(values.tolist()) == {0.0, 1.25}
+    assert values.mean() == pytest.approx(1, abs=0.02)
+    kinds = {type(cell.operations[edge]) for cell in cells for edge in cell.droppable}
+    assert nn.Identity not in kinds
+    left = {type(cell.operations[edge]) for cell in cells for edge in range(8) if edge not in cell.droppable}
+    assert left == {nn.Identity}
 
 
 def test_nasbench201_network_of_the_empty_cell_gives_constant_logits():

@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from functools import partial
 
 import pytest
 import torch
@@ -79,15 +78,6 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory():
         preflight.preflight(Limited(4, RuntimeError("a bug")), 10, PROTOCOL, CPU)
 
 
-def test_compiler_that_fails_is_named_with_the_way_out(monkeypatch):
-    def broken(graph, inputs):
-        raise RuntimeError("no C++ compiler")
-
-    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=broken))
-    with pytest.raises(InputError, match=r"torch.compile fails here .*no C.. compiler.*`compile: false` in the task"):
-        preflight.preflight(small_network(), 10, PROTOCOL, replace(CPU, compiled=True))
-
-
 def test_nothing_is_changed():
     network = small_network()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
@@ -121,8 +111,9 @@ def test_script_writes_the_figures(script, tmp_path):
         "batch_size",
         "peak_memory_mb",
         "images_per_second",
+        "step",
+        "steps",
         "precision",
-        "compiled",
         "device",
         "processes",
     }
@@ -143,11 +134,12 @@ def test_script_names_the_largest_batch(script, monkeypatch):
 def test_training_on_a_gpu_begins_with_a_preflight(tmp_path, monkeypatch):
     """There is no GPU here: the preflight is where the training would first use it."""
 
-    def refuse(network, classes, protocol, engine):
+    def refuse(network, classes, protocol, engine, stop):
         assert (classes, protocol, engine.device.type) == (10, PROTOCOL, "cuda")
         raise InputError("does not fit")
 
     monkeypatch.setattr(retrain, "preflight", refuse)
+    monkeypatch.setattr(retrain, "device_name", lambda device: "GPU")
     job = retrain.Run(GENOTYPE, "tiny", TINY_TASK, 0)
     with pytest.raises(InputError, match="does not fit"):
         retrain.retrain(job, Engine(torch.device("cuda")), tmp_path, lambda: False, tmp_path / "out" / "metrics.json")
@@ -155,28 +147,39 @@ def test_training_on_a_gpu_begins_with_a_preflight(tmp_path, monkeypatch):
 
 
 def test_training_that_goes_on_has_no_preflight(tmp_path, monkeypatch):
-    measured = []
-    monkeypatch.setattr(retrain, "preflight", lambda *_: measured.append(1) or {})
+    answers = iter([{"step": "captured"}, {"step": "compiled"}, {"step": "eager"}])
+    monkeypatch.setattr(retrain, "preflight", lambda *_: next(answers))
+    monkeypatch.setattr(retrain, "device_name", lambda device: name)
+    ways = []
 
     def stopped(*others):
-        others[-1].checkpoints.save({"step": 1}, 1)
+        ways.append(others[-2])
         raise Interrupted
 
     monkeypatch.setattr(training, "train", stopped)
-    job = retrain.Run(GENOTYPE, "tiny", TINY_TASK, 0)
 
-    def attempt() -> int:
+    def attempt(run: int, **settings) -> str:
+        job = retrain.Run(GENOTYPE, "tiny", TINY_TASK | settings, run)
         with pytest.raises(Interrupted):
-            retrain.retrain(job, Engine(torch.device("cuda")), tmp_path, lambda: False, tmp_path / "out/metrics.json")
-        return len(measured)
+            retrain.retrain(job, Engine(torch.device("cuda"), way="auto"), tmp_path, lambda: False, tmp_path / "m.json")
+        return ways[-1]
 
-    assert [attempt(), attempt()] == [1, 1]
-    (checkpoint,) = tmp_path.glob("*/step*.pt")
-    checkpoint.write_bytes(b"damaged")
-    assert [attempt(), attempt()] == [2, 2]
+    name = "GPU A"
+    assert [attempt(0), attempt(0), attempt(1)] == ["captured"] * 3  # and equal jobs take its choice over
+    name = "GPU B"
+    assert [attempt(2), attempt(0), attempt(1)] == ["compiled", "captured", "captured"]
+    other = TINY_TASK["protocol"] | {"batch_size": 16}
+    assert [attempt(0, protocol=other), attempt(2)] == ["eager", "compiled"]
 
 
-@pytest.mark.parametrize("error", [*ERRORS, RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), MemoryError()])
+CUDNN = [
+    "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+    "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+    "FIND was unable to find an engine to execute this computation",
+]
+
+
+@pytest.mark.parametrize("error", [*ERRORS, *map(RuntimeError, CUDNN), MemoryError()])
 def test_training_that_runs_out_of_memory_says_what_to_do(tmp_path, monkeypatch, error):
     take, steps = Steps.take, iter(range(1000))
 
@@ -198,10 +201,23 @@ def test_training_that_runs_out_of_memory_says_what_to_do(tmp_path, monkeypatch,
         assert {path.name for path in (folder / "out").iterdir()} == left
 
 
+def test_training_that_fails_when_it_is_told_to_stop_is_stopped(tmp_path, monkeypatch):
+    """A signal to a whole job also ends the processes that compile for it."""
+
+    def planted(*arguments, **options):
+        raise RuntimeError("A process of the compiler\nwas ended")
+
+    monkeypatch.setattr(Steps, "take", planted)
+    job = retrain.Run(GENOTYPE, "tiny", TINY_TASK, 0)
+    for told, error in ((True, Interrupted), (False, RuntimeError)):
+        with pytest.raises(error, match=r"A process of the compiler\swas ended"):
+            retrain.retrain(job, CPU, tmp_path / "checkpoints", lambda told=told: told, tmp_path / "metrics.json")
+
+
 @pytest.mark.workflow
 def test_a_task_says_on_what_and_how_it_is_trained(tmp_path):
     overlay = {
-        "tasks": {"tiny": TINY_TASK | {"gpus": 2, "precision": "float32", "compile": False}},
+        "tasks": {"tiny": TINY_TASK | {"gpus": 2, "precision": "float32", "step": "eager"}},
         **{"search": [], "costs": []},
         "sources": {"notebook-snip": {"supernets": ["nasbench201"], "seeds": [4]}},
         "retrain": [{"task": "tiny", "supernet": "nasbench201", "source": "notebook-snip", "runs": 1}],
@@ -213,8 +229,8 @@ def test_a_task_says_on_what_and_how_it_is_trained(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True)
     said = done.stdout + done.stderr
     for script, expected in {
-        "retrain": "--gpus 2 --precision float32 --compile no ",
-        "preflight": "--gpus 2 --precision float32 --compile no ",
+        "retrain": "--gpus 2 --precision float32 --step eager ",
+        "preflight": "--gpus 2 --precision float32 --step eager ",
         "evaluate": "--gpus 1 --precision float32 ",
     }.items():
         (line,) = [line for line in said.splitlines() if f"-m scripts.{script} " in line]

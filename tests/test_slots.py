@@ -94,11 +94,12 @@ def test_a_device_waits_for_the_time_given(tmp_path):
 def driver(tmp_path, monkeypatch):
     """A machine with NVIDIA's driver, and as many GPUs as there are UUIDs."""
 
-    def install(*uuids: str) -> None:
-        lines = "".join(f"echo 'GPU {i}: NVIDIA X (UUID: {uuid})'\n" for i, uuid in enumerate(uuids))
+    def install(*uuids: str, instances: tuple[str, ...] = ()) -> None:
+        lines = [f"GPU {i}: NVIDIA X (UUID: {uuid})" for i, uuid in enumerate(uuids)]
+        lines += [f"  MIG 1g.5gb     Device  {i}: (UUID: {uuid})" for i, uuid in enumerate(instances)]  # of the last
         folder = tmp_path / "-".join(uuids)
         folder.mkdir()
-        (folder / "nvidia-smi").write_text(f"#!/bin/sh\n{lines}echo '  MIG 1g.5gb  Device  0: (UUID: MIG-c)'\n")
+        (folder / "nvidia-smi").write_text("#!/bin/sh\n" + "".join(f"echo '{line}'\n" for line in lines))
         (folder / "nvidia-smi").chmod(0o755)
         monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
 
@@ -115,8 +116,9 @@ def driver(tmp_path, monkeypatch):
         ("GPU-1a2b", ["GPU-1a2b-x"]),
         ("1,GPU-1a3c-y,GPU-1a3", ["GPU-1a3c-y"]),
         ("GPU-1a", ["GPU-1a"]),  # CUDA takes no beginning that several have
-        ("MIG-c,MIG-GPU-1a2b-x/1/0", ["MIG-c", "MIG-GPU-1a2b-x/1/0"]),
         ("", []),
+        ("-1", []),
+        ("GPU-1a2b,-1,1", ["GPU-1a2b-x"]),  # what follows is hidden
     ],
 )
 def test_each_visible_device_has_one_name(driver, tmp_path, monkeypatch, given, devices):
@@ -125,8 +127,31 @@ def test_each_visible_device_has_one_name(driver, tmp_path, monkeypatch, given, 
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
     assert gpus.visible() == devices
     held = gpus.claim(len(devices), tmp_path / "locks")
-    assert os.environ.get("CUDA_VISIBLE_DEVICES", "") == ",".join(devices)
+    assert os.environ.get("CUDA_VISIBLE_DEVICES", "") == (",".join(devices) or given)
     assert sorted(Path(file.name).name for file in held) == sorted(name.replace("/", "_") for name in devices)
+
+
+@pytest.mark.parametrize(
+    ("given", "devices"),
+    [
+        (None, ["GPU-a", "MIG-c", "MIG-d"]),
+        ("1,0", ["MIG-c", "MIG-d", "GPU-a"]),
+        ("GPU-b", ["MIG-c", "MIG-d"]),
+        ("MIG-d,0", ["MIG-d", "GPU-a"]),
+        ("MIG-GPU-b/1/0", ["MIG-GPU-b/1/0"]),
+    ],
+)
+def test_a_divided_gpu_is_its_instances(driver, tmp_path, monkeypatch, given, devices):
+    driver("GPU-a", "GPU-b", instances=("MIG-c", "MIG-d"))
+    if given is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+    assert gpus.visible() == devices
+    if len(devices) > 1:
+        with pytest.raises(InputError, match=r"--gpus 2: a process uses one MIG instance at most; allowed here: 1"):
+            gpus.claim(2, tmp_path / "locks")
+    (held,) = gpus.claim(1, tmp_path / "locks")
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == devices[0]
+    assert Path(held.name).name == devices[0].replace("/", "_")
 
 
 def test_jobs_that_a_cluster_gave_a_gpu_each_do_not_wait_for_each_other(driver, tmp_path, monkeypatch):

@@ -81,12 +81,13 @@ def test_drop_path_grows_over_the_epochs(few_digits):
             self.drop_path = None
 
         def forward(self, images):
-            seen.append((self.training, self.drop_path))
+            seen.append((self.training, self.drop_path.item()))
+            self.network.drop_path = self.drop_path
             return self.network(images)
 
     protocol = Protocol(4, 30, 0.1, "cosine", 0.9, 0.0, 5.0, 0.2, 0.0, 0.0)
     training.train(Watched(), few_digits, protocol, 0, CPU)
-    assert [path for in_training, path in seen if in_training][::2] == [None, *map(pytest.approx, (0.05, 0.1, 0.15))]
+    assert [path for in_training, path in seen if in_training][::2] == [0.0, *map(pytest.approx, (0.05, 0.1, 0.15))]
 
 
 def test_order_is_a_permutation_that_changes_with_epoch_and_seed(few_digits):
@@ -114,6 +115,43 @@ def test_evaluation_counts_top_1_and_top_5_of_all_images():
     assert found["test_error"] == pytest.approx(100 * sum(rank > 0 for rank in ranks) / 70)
     assert found["test_top5_error"] == pytest.approx(100 * sum(rank > 4 for rank in ranks) / 70)
     assert found["test_loss"] == pytest.approx(F.cross_entropy(logits, labels).item(), rel=1e-6)
+
+
+def test_evaluation_waits_for_the_device_once(few_digits, monkeypatch):
+    def wait(tensor):
+        raise AssertionError("waits for the device")
+
+    monkeypatch.setattr(torch.Tensor, "item", wait)
+    assert 0 < training.evaluate(final_network("nasbench201"), few_digits.test_batches(16))["test_error"] <= 100
+
+
+@pytest.mark.parametrize(
+    ("device", "pixels", "sizes"),
+    [("cpu", 32, [256] * 8), ("meta", 32, [1024] * 2), ("meta", 64, [256] * 8), ("meta", 96, [256] * 8)],
+)
+def test_a_gpu_tests_more_images_at_once(device, pixels, sizes):
+    """The CPU's 256 are part of its results: sums are rounded by the batch."""
+    images, labels = (torch.empty(*shape, device=device) for shape in ((2048, 3, pixels, pixels), (2048,)))
+    assert [len(batch) for _, batch in Data(images, labels, images, labels, 10).test_batches()] == sizes
+
+
+@pytest.mark.parametrize(
+    ("seconds", "times", "saved"), [(0, 0, [1, 2, 3, 4, 5]), (60, 1e9, [1, 5]), (60, 0, [1, 2, 3, 4, 5])]
+)
+def test_an_epoch_ends_with_a_checkpoint_unless_that_costs_much(
+    few_digits, tmp_path, monkeypatch, seconds, times, saved
+):
+    steps = []
+
+    class Watched(Checkpoints):
+        def save(self, state, step):
+            steps.append(step)
+
+    monkeypatch.setattr(training, "SAVE_EPOCH", (seconds, times))
+    training.train(
+        final_network("nasbench201"), few_digits, replace(PROTOCOL, epochs=5), 0, CPU, job=Job(Watched(tmp_path))
+    )
+    assert [step // 3 for step in steps] == saved
 
 
 def test_memory_layout_changes_nothing_but_rounding():

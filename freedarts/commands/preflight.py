@@ -35,4 +35,4 @@ def main(arguments: argparse.Namespace) -> None:
     protocol = Protocol(**settings["protocol"])
     result = preflight.preflight(network, settings["network"]["classes"], protocol, chosen)
     write_json(arguments.output, result)
-    print(f"{result['peak_memory_mb']:.0f} MB, {result['images_per_second']:.1f} images per second")
+    print(f"{result['step']}: {result['peak_memory_mb']:.0f} MB, {result['images_per_second']:.1f} images per second")

@@ -2,6 +2,7 @@
 
 import argparse
 import gc
+import os
 import platform
 from dataclasses import dataclass
 from numbers import Integral
@@ -10,6 +11,11 @@ import torch
 
 from freedarts.files import VERSION, InputError
 from freedarts.jobs import gpus, memory
+
+# The ways to run a step (freedarts.training.steps); auto: the fastest that preflight finds.
+AUTO = "auto"
+EAGER, COMPILED, CAPTURED, BOTH = WAYS = ("eager", "compiled", "captured", "compiled-captured")
+CAPTURES = (CAPTURED, BOTH)
 
 _held = []  # the GPUs' slots, until the process ends
 
@@ -20,7 +26,7 @@ class Engine:
 
     device: torch.device
     bf16: bool = False
-    compiled: bool = False
+    way: str = EAGER  # to run a step, or AUTO
     processes: int = 1  # that share every batch, on a GPU each
 
 
@@ -29,7 +35,9 @@ def add_options(parser: argparse.ArgumentParser, several: bool = False) -> None:
     if several:
         parser.add_argument("--gpus", type=int, default=0, help="0 (default): the CPU; more than 1: of this machine")
         parser.add_argument("--processes", type=int, default=1, help="on the CPU (default 1), to try several GPUs")
-        parser.add_argument("--compile", choices=("auto", "yes", "no"), default="auto", help="auto: on a GPU")
+        parser.add_argument(
+            "--step", choices=(AUTO, *WAYS), default=AUTO, help="auto: on a GPU the fastest that is right"
+        )
     else:
         parser.add_argument("--gpus", type=int, default=0, help="0 (default): the CPU; else one GPU")
     parser.add_argument(
@@ -47,15 +55,20 @@ def engine(arguments: argparse.Namespace, rank: int = 0) -> Engine:
     if on_cpu is not None and on_cpu < 1:
         raise InputError(f"--processes {on_cpu}; allowed: 1 and above")
     processes = (arguments.gpus or on_cpu) if on_cpu else 1
-    device = set_up("cuda" if arguments.gpus else "cpu", arguments.threads, processes, rank)
-    chosen = getattr(arguments, "compile", "no")
-    compiled = chosen == "yes" or (chosen == "auto" and device.type == "cuda")
-    return Engine(device, use_bf16(arguments.precision, device), compiled, processes)
+    device = set_up("cuda" if arguments.gpus else "cpu", arguments.threads, processes, rank, fastest=True)
+    way = getattr(arguments, "step", EAGER)
+    if way in CAPTURES and (device.type != "cuda" or processes > 1):
+        raise InputError(f"--step {way} (`step` in the task): needs one GPU; allowed here: auto, eager, compiled")
+    if way == AUTO and device.type != "cuda":
+        way = EAGER  # what compiling takes it does not save in small trainings
+    return Engine(device, use_bf16(arguments.precision, device), way, processes)
 
 
-def set_up(device: str, threads: int, processes: int = 1, rank: int = 0) -> torch.device:
+def set_up(device: str, threads: int, processes: int = 1, rank: int = 0, fastest: bool = False) -> torch.device:
     """Prepare this process: *threads* of the CPU, whose results are then the same in every run; device: cpu or cuda,
     of which it takes one for each of *processes* that no other job on this machine has, unless it is not the first.
+    fastest: kernels of a GPU are chosen by measuring them, and may add in any order; else they are those that give the
+    same sums in every run, where there are such, and a line says where not.
 
     Raises InputError for a device that is not there.
     """
@@ -67,7 +80,11 @@ def set_up(device: str, threads: int, processes: int = 1, rank: int = 0) -> torc
         if not torch.cuda.is_available():
             raise InputError("no CUDA device is available; the same command runs on the CPU")
         torch.cuda.set_device(rank)
-        torch.backends.cudnn.benchmark = True
+        torch.backends.cudnn.benchmark = fastest
+        if not fastest:
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it when it is first used
+            torch.backends.cudnn.deterministic = True
+            torch.set_deterministic_debug_mode("warn")
         # Else convolutions in float32 round their inputs to 10 bits of mantissa.
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     torch.set_num_threads(threads)

@@ -7,45 +7,57 @@ import re
 import subprocess
 import tempfile
 import time
+from itertools import takewhile
 from pathlib import Path
 from typing import IO
 
 from freedarts.files import InputError
 
 VARIABLE = "CUDA_VISIBLE_DEVICES"
+INSTANCE = "MIG-"  # how the names of a divided GPU's parts begin
 FOLDER = Path(tempfile.gettempdir()) / f"freedarts-gpus-{os.getuid()}"
 
 
 def visible() -> list[str]:
     """The GPUs that this process may use, each once, by the name that CUDA takes and that its lock has.
 
-    They are those in CUDA_VISIBLE_DEVICES where it is set (a cluster sets it), else all of the machine. The name is the
-    GPU's UUID: of two jobs that a cluster gave a GPU each, both may see theirs as number 0, and CUDA itself may count
-    in another order than nvidia-smi, whose numbers these are taken for.
+    They are those in CUDA_VISIBLE_DEVICES where it is set (a cluster sets it), up to a negative number, at which CUDA
+    stops too; else all of the machine. The name is the GPU's UUID: of two jobs that a cluster gave a GPU each, both may
+    see theirs as number 0, and CUDA itself may count in another order than nvidia-smi, whose numbers these are taken
+    for. A GPU that is divided (MIG) is not used as a whole: its instances are, one by one.
     """
-    uuids = _uuids()
+    parts = _parts()
     given = os.environ.get(VARIABLE)
     if given is None:
-        return uuids
-    devices = (device.strip() for device in given.split(","))
-    return list(dict.fromkeys(_whole(device, uuids) for device in devices if device))
+        names = list(parts)
+    else:
+        devices = filter(None, map(str.strip, given.split(",")))
+        names = [_whole(device, list(parts)) for device in takewhile(lambda name: not name.startswith("-"), devices)]
+    return list(dict.fromkeys(part for name in names for part in parts.get(name) or [name]))
 
 
 def _whole(device: str, uuids: list[str]) -> str:
-    """The UUID for a number or the beginning of a UUID; any other name, and that of a part of a GPU (MIG), stays."""
+    """The UUID for a number or the beginning of a UUID; any other name, and that of an instance, stays."""
     if device.isdecimal():
         return dict(enumerate(uuids)).get(int(device), device)
     matching = [uuid for uuid in uuids if device.startswith("GPU-") and uuid.startswith(device)]
     return matching[0] if len(matching) == 1 else device
 
 
-def _uuids() -> list[str]:
-    """Of the machine's GPUs; none without NVIDIA's driver."""
+def _parts() -> dict[str, list[str]]:
+    """The UUIDs of the machine's GPUs, with those of the instances of each that is divided; none without NVIDIA's
+    driver."""
     try:
         done = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
-        return []
-    return re.findall(r"^GPU \d+: .*\(UUID: (GPU-[^)]+)\)", done.stdout, re.MULTILINE)
+        return {}
+    parts = {}
+    for uuid in re.findall(r"^(?:GPU \d+|\s+MIG ).*\(UUID: ([^)]+)\)", done.stdout, re.MULTILINE):
+        if uuid.startswith("GPU-"):
+            parts[uuid] = []
+        elif parts:
+            parts[list(parts)[-1]].append(uuid)
+    return parts
 
 
 def take(
@@ -89,6 +101,8 @@ def claim(count: int = 1, folder: Path = FOLDER) -> list[IO]:
         return []
     if count > len(devices):
         raise InputError(f"--gpus {count}: only {len(devices)} can be used here ({', '.join(devices)})")
+    if count > 1 and any(device.startswith(INSTANCE) for device in devices):
+        raise InputError(f"--gpus {count}: a process uses one MIG instance at most; allowed here: 1")
     taken, files = take(devices, count, folder)
     os.environ[VARIABLE] = ",".join(taken)
     return files

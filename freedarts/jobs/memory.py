@@ -55,8 +55,9 @@ def give_back_freed() -> None:
 
 def lacks(error: Exception) -> bool:
     """Whether *error* says that the memory of the device does not suffice; torch, CUDA, cuDNN and cuBLAS say it each in
-    its own words."""
-    phrases = ("DefaultCPUAllocator", "out of memory", "_STATUS_ALLOC_FAILED")
+    its own words. torch, which tries one kernel of cuDNN after the other, says in the end only that there was none."""
+    phrases = ("DefaultCPUAllocator", "out of memory", "_STATUS_ALLOC_FAILED", "_ALLOCATION_FAILED")
+    phrases += ("unable to find an engine to execute this computation",)
     return isinstance(error, MemoryError) or any(phrase in str(error) for phrase in phrases)
 
 

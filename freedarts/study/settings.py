@@ -198,6 +198,8 @@ def task_faults(
     smallest_batch = None
     if task.get("precision") == "bf16" and not task.get("gpus"):
         yield "precision: bf16, but gpus: 0; it needs a GPU"
+    if "captured" in task.get("step", "") and task.get("gpus", 0) != 1:
+        yield f"step: {task['step']}, but gpus: {task.get('gpus', 0)}; it needs one GPU"
     if "dataset" in task:
         if fault := tasks.unknown(task["dataset"], datasets):
             yield f"dataset: {fault}"

@@ -156,7 +156,11 @@ class Data:
         for batch in batches:
             yield self.train(self.train_images[batch]), self.train_labels[batch]
 
-    def test_batches(self, size: int = 256) -> Iterator[tuple[Tensor, Tensor]]:
+    def test_batches(self, size: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        """By default 256 images each; on a GPU, which small batches leave idle, as many as have 2**20 pixels."""
+        if size is None:
+            pixels = self.test_images[0, 0].numel()
+            size = 256 if self.test_images.device.type == "cpu" else max(256, 2**20 // pixels)
         for images, labels in zip(self.test_images.split(size), self.test_labels.split(size), strict=True):
             yield self.test(images), labels
 

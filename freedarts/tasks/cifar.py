@@ -54,8 +54,13 @@ def check_place(dataset_class: type, folder: Path) -> None:
 def normalise(images: Tensor, mean: tuple[float, ...] = MEAN, std: tuple[float, ...] = STD) -> Tensor:
     """Bytes (N, 3, H, W) to float32 with mean 0 and standard deviation 1 where the images have *mean* and *std*; those
     of DARTS if left out."""
+    return standardise(images.float() / 255, mean, std)
+
+
+def standardise(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
+    """The same, of numbers from 0 to 1."""
     mean, std = _statistics(mean, std, images.device)
-    return (images.float() / 255 - mean) / std
+    return (images - mean) / std
 
 
 @cache  # a copy to the device in every batch would wait for it

@@ -1,4 +1,5 @@
-"""Image folders: one folder of images for each class, read and transformed by other processes."""
+"""Image folders: one folder of images for each class. Other processes read them, cut and scale them, and give bytes;
+colors are changed and numbers normalised on the device."""
 
 import os
 import signal
@@ -16,7 +17,7 @@ from torchvision.datasets import ImageFolder
 from freedarts.files import InputError
 from freedarts.jobs.checkpoints import StopSignals
 from freedarts.jobs.driver import end_with_parent
-from freedarts.tasks import Data
+from freedarts.tasks import Data, cifar, colors
 from freedarts.tasks.folders import Part
 from freedarts.tasks.images import decode
 
@@ -28,20 +29,22 @@ class Seeded(Dataset):
     """Batches by (index, seed) of each image: what a transform draws depends on the seed alone, not on the process or
     the order."""
 
-    def __init__(self, images: ImageFolder):
-        self.images = images
+    def __init__(self, images: ImageFolder, color_jitter: bool):
+        self.images, self.color_jitter = images, color_jitter
 
     def __getitem__(self, items: list[tuple[int, int]]) -> list[Tensor] | InputError:
-        """Input and labels. An error is returned: out of another process it would come as a text with its traceback."""
+        """Bytes (N, 3, H, W), labels, and, with color_jitter, what changes the colors. An error is returned: out of
+        another process it would come as a text with its traceback."""
         try:
             return default_collate([self._image(*item) for item in items])
         except InputError as error:
             return error
 
-    def _image(self, index: int, seed: int) -> tuple[Tensor, int]:
+    def _image(self, index: int, seed: int) -> tuple[Tensor, ...]:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)  # torch.manual_seed would reset the GPU's too
-            return self.images[index]
+            image = self.images[index]
+            return (*image, colors.draw()) if self.color_jitter else image
 
 
 def _mix(seed: int, index: int) -> int:
@@ -87,14 +90,18 @@ class Listed(ImageFolder):
 
 
 class FolderData:
-    """The interface of freedarts.tasks.Data over two image folders with the same classes."""
+    """The interface of freedarts.tasks.Data over two image folders with the same classes. constants: mean and standard
+    deviation of each color, numbers from 0 to 1; color_jitter: of the images to train on."""
 
     begin, epoch = Data.begin, Data.epoch
 
-    def __init__(self, train: ImageFolder, test: ImageFolder, workers: int):
-        self._train, self._test = train, test
-        self.classes = len(self._train.classes)
-        self.train_labels = torch.tensor(self._train.targets)
+    def __init__(
+        self, train: ImageFolder, test: ImageFolder, workers: int, constants: tuple, color_jitter: bool = False
+    ):
+        self._train, self._test = Seeded(train, color_jitter), Seeded(test, False)
+        self._constants = tuple(map(tuple, constants))
+        self.classes = len(train.classes)
+        self.train_labels = torch.tensor(train.targets)
         self._workers = workers
         self._device = torch.device("cpu")
 
@@ -108,23 +115,30 @@ class FolderData:
         return self._read(self._train, items)
 
     def test_batches(self, size: int = 256) -> Iterator[tuple[Tensor, Tensor]]:
-        indices = range(len(self._test))
+        indices = range(len(self._test.images))
         items = ([(index, 0) for index in indices[start : start + size]] for start in indices[::size])
         return self._read(self._test, items)
 
     def sample(self, size: int, part: str) -> tuple[Tensor, Tensor]:
         """As Data.sample; training images are transformed as for a training."""
         images = self._train if part == "train" else self._test
-        if size > len(images):
-            raise InputError(f"{images.root}: has {len(images)} images, {size} are needed")
+        if size > (count := len(images.images)):
+            raise InputError(f"{images.images.root}: has {count} images, {size} are needed")
         seed = int(torch.randint(2**31, ()))
-        chosen = torch.randperm(len(images))[:size].tolist()
-        inputs, labels = _whole(Seeded(images)[[(index, _mix(seed, index)) for index in chosen]])
-        return inputs, labels
+        chosen = torch.randperm(count)[:size].tolist()
+        return self._finish(*_whole(images[[(index, _mix(seed, index)) for index in chosen]]))
 
-    def _read(self, images: ImageFolder, items: Iterator[list[tuple[int, int]]]) -> Iterator[tuple[Tensor, Tensor]]:
+    def _finish(self, pixels: Tensor, labels: Tensor, draws: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """On the device."""
+        pixels, labels = (tensor.to(self._device, non_blocking=True) for tensor in (pixels, labels))
+        images = pixels.float() / 255
+        if draws is not None:
+            images = colors.change(images, draws)
+        return cifar.standardise(images, *self._constants), labels
+
+    def _read(self, images: Seeded, items: Iterator[list[tuple[int, int]]]) -> Iterator[tuple[Tensor, Tensor]]:
         loader = DataLoader(
-            Seeded(images),
+            images,
             batch_size=None,
             sampler=items,
             num_workers=self._workers,
@@ -137,5 +151,5 @@ class FolderData:
             batches = iter(loader)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        for inputs, labels in map(_whole, batches):
-            yield inputs.to(self._device, non_blocking=True), labels.to(self._device, non_blocking=True)
+        for batch in map(_whole, batches):
+            yield self._finish(*batch)

@@ -29,8 +29,9 @@ def load(manifest: Path, workers: int = 0, color_jitter: bool = False, whole: bo
     root, flip, constants = Path(settings["folder"]), settings.get("flip", True), (content["mean"], content["std"])
     if whole and facts.held:
         return _hold(root, listing, facts, flip, constants, workers)
-    train, test = _transforms(facts, flip, constants, color_jitter)
-    return FolderData(Listed(root, listing.train, train), Listed(root, listing.test, test), workers)
+    train, test = _transforms(facts, flip)
+    parts = Listed(root, listing.train, train), Listed(root, listing.test, test)
+    return FolderData(*parts, workers, constants, color_jitter)
 
 
 def _hold(root: Path, listing: folders.Listing, facts: Facts, flip: bool, constants: tuple, workers: int) -> Data:
@@ -52,8 +53,8 @@ def _hold(root: Path, listing: folders.Listing, facts: Facts, flip: bool, consta
     return Data(*tensors, classes=facts.classes, train=train, test=test, score=train)
 
 
-def _transforms(facts: Facts, flip: bool, constants: tuple, color_jitter: bool) -> tuple[Callable, Callable]:
-    """To train and to test on, for one image after the other."""
+def _transforms(facts: Facts, flip: bool) -> tuple[Callable, Callable]:
+    """To train and to test on, for one image after the other, to bytes."""
     size = facts.image_size
     if facts.small:
         test = [T.Lambda(partial(images.fit, size=size))]
@@ -62,6 +63,4 @@ def _transforms(facts: Facts, flip: bool, constants: tuple, color_jitter: bool) 
         test = [T.Lambda(images.slim), T.Resize(size * 256 // 224), T.CenterCrop(size)]
         train = [T.RandomResizedCrop(size)]
     train += [T.RandomHorizontalFlip()] if flip else []
-    train += [T.ColorJitter(0.4, 0.4, 0.4, 0.2)] if color_jitter else []
-    last = [T.ToTensor(), T.Normalize(*constants)]
-    return T.Compose([*train, *last]), T.Compose([*test, *last])
+    return T.Compose([*train, T.PILToTensor()]), T.Compose([*test, T.PILToTensor()])

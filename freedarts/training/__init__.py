@@ -13,12 +13,14 @@ from torch import Tensor, nn
 from freedarts.files import InputError
 from freedarts.jobs import memory
 from freedarts.jobs.checkpoints import Checkpoints, Interrupted
+from freedarts.jobs.environment import EAGER
 from freedarts.tasks import Data
 from freedarts.training.processes import ALONE, Group
 from freedarts.training.protocol import Protocol
-from freedarts.training.steps import Steps, drop_path, optimizer
+from freedarts.training.steps import Counters, Steps, drop_path, optimizer
 
 SAVE_EVERY = 600  # seconds between checkpoints within an epoch
+SAVE_EPOCH = 60, 100  # at its end, if so many seconds have passed, or so many times what a checkpoint takes
 GO_ON, SAVE, STOP = range(3)  # what the processes of a training agree on after each step
 
 
@@ -48,18 +50,18 @@ def train(
     seed: int,
     device: torch.device,
     bf16: bool = False,
-    compiled: bool = False,
+    way: str = EAGER,
     job: Job = ON_ITS_OWN,
 ) -> list[dict]:
     """Train *network* in place and test it after every epoch. Returns the history, one row an epoch: errors in percent,
-    mean losses, seconds of wall time. bf16: automatic mixed precision with bfloat16; compiled: whether whole batches
-    run through torch.compile.
+    mean losses, seconds of wall time. bf16: automatic mixed precision with bfloat16; way: to run the
+    steps of whole batches (freedarts.training.steps).
 
-    With job.checkpoints it goes on where the last one stands, and saves after every epoch, every SAVE_EVERY seconds and
-    when job.stop() turns true; then it raises Interrupted. InputError if a loss is not finite. In a job.group rank 0
-    alone tests the network and has the whole history.
+    With job.checkpoints it goes on where the last one stands, and saves at the end of an epoch (SAVE_EPOCH), of the
+    last in any case, every SAVE_EVERY seconds and when job.stop() turns true; then it raises Interrupted. InputError if
+    a loss is not finite. In a job.group rank 0 alone tests the network and has the whole history.
     """
-    return _Training(network, data, protocol, seed, device, bf16, compiled, job).run()
+    return _Training(network, data, protocol, seed, device, bf16, way, job).run()
 
 
 @dataclass
@@ -107,7 +109,7 @@ class _Training:
         seed: int,
         device: torch.device,
         bf16: bool,
-        compiled: bool,
+        way: str,
         job: Job,
     ):
         self.peak = memory.watch(device)
@@ -118,13 +120,15 @@ class _Training:
         self.data = data.to(device)
         self.images = len(data.train_labels)
         self.steps_per_epoch = math.ceil(self.images / protocol.batch_size)
-        self.optimizer = optimizer(network, protocol)
+        self.optimizer = optimizer(network, protocol, way)
         self.state = State()
         if saved := job.group.share(job.checkpoints and job.checkpoints.load()):
             self._restore(saved)
             del saved  # it is as large as the network with its momentum
-        self.saved_at = time.perf_counter()
-        self.steps = Steps(job.group.wrap(network), self.optimizer, protocol, bf16, compiled)
+        self.saved_at, self.saving = time.perf_counter(), 0.0  # seconds that a checkpoint takes
+        network.drop_path = drop_path(protocol, device)
+        self.counters = Counters(network, device)
+        self.steps = Steps(job.group.wrap(network), self.optimizer, protocol, bf16, way)
 
     def run(self) -> list[dict]:
         self.job.report(self.state.history, self.state.peak_mb)
@@ -135,15 +139,18 @@ class _Training:
             if tested := self._test(epoch):
                 row |= tested | {"seconds": sums.seconds}
                 _check_finite(row)
-            self.state = State(epoch + 1, history=[*self.state.history, row], peak_mb=self.state.peak_mb)
-            self._save()
+            self.state = State(epoch + 1, history=[*self.state.history, row], peak_mb=self._peak())
+            if self._due_at_end(epoch):
+                self._save()
             self.job.report(self.state.history, self.state.peak_mb)
+        self.counters.show(self._steps())
         return self.state.history
 
     def _train(self, epoch: int, sums: Sums) -> None:
         """The steps of *epoch* that are still to do."""
         self.network.train()
-        self.network.drop_path = drop_path(self.protocol.drop_path_at(epoch), self.device)
+        if self.network.drop_path is not None:
+            self.network.drop_path.fill_(self.protocol.drop_path_at(epoch))
         for inputs, labels, size in self._batches(epoch):
             rate = self.protocol.learning_rate_at(epoch, self.state.step, self.images)
             weight = self.job.group.size * len(labels) / size
@@ -169,8 +176,24 @@ class _Training:
 
     def _order(self) -> int:
         """What the processes agree on after a step."""
-        due = self.job.checkpoints and time.perf_counter() - self.saved_at > SAVE_EVERY
-        return self.job.group.largest(STOP if self.job.stop() else SAVE if due else GO_ON)
+        return self.job.group.largest(STOP if self.job.stop() else SAVE if self._due(SAVE_EVERY) else GO_ON)
+
+    def _due_at_end(self, epoch: int) -> bool:
+        """The same, at the end of *epoch*."""
+        seconds, times = SAVE_EPOCH
+        due = self._due(min(seconds, times * self.saving)) or epoch + 1 == self.protocol.epochs
+        return self.job.group.largest(SAVE if due else GO_ON) == SAVE
+
+    def _due(self, seconds: float) -> bool:
+        """Whether a checkpoint is, so long after the last."""
+        return self.job.checkpoints is not None and time.perf_counter() - self.saved_at > seconds
+
+    def _steps(self) -> int:
+        """That have been taken."""
+        return self.state.epoch * self.steps_per_epoch + self.state.step
+
+    def _peak(self) -> float:
+        return max(self.state.peak_mb, *self.job.group.gather(self.peak()))
 
     def _test(self, epoch: int) -> dict[str, float]:
         """By rank 0 alone; empty in the others."""
@@ -194,8 +217,8 @@ class _Training:
 
     def _save(self) -> None:
         """Keep all that the rest depends on; of batch norm the statistics of rank 0, which alone are used."""
-        state, group = self.state, self.job.group
-        state.peak_mb = max(state.peak_mb, *group.gather(self.peak()))
+        state, group, start = self.state, self.job.group, time.perf_counter()
+        state.peak_mb = self._peak()
         own = {  # what each process has to itself
             "loss": state.loss,
             "wrong": state.wrong,
@@ -204,14 +227,17 @@ class _Training:
         }
         ranks = group.gather(own)
         if self.job.checkpoints:
+            self.counters.show(self._steps())
             content = {
                 "state": vars(state),
                 "ranks": ranks,
                 "network": self.network.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
             }
-            self.job.checkpoints.save(content, state.epoch * self.steps_per_epoch + state.step)
+            self.counters.hide()
+            self.job.checkpoints.save(content, self._steps())
         self.saved_at = time.perf_counter()
+        self.saving = self.saved_at - start
 
     def _restore(self, saved: dict) -> None:
         """The inverse of `_save`."""
@@ -243,8 +269,9 @@ def evaluate(
     The kernels are not chosen by measurement and not compiled, so that another process on such a device gets the same
     errors."""
     network.eval().to(memory_format=torch.channels_last)
-    wrong1 = wrong5 = total = 0
-    loss = 0.0
+    device, total = next(network.parameters(), torch.empty(0)).device, 0
+    # On the device, in double precision as a number of Python, so that no batch waits for the one before.
+    wrong1, wrong5, loss = (torch.zeros((), dtype=torch.float64, device=device) for _ in range(3))
     for inputs, labels in batches:
         if stop():
             return None
@@ -254,10 +281,11 @@ def evaluate(
         ):
             logits, _ = network(inputs.contiguous(memory_format=torch.channels_last))
         hits = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
-        wrong1 += (~hits[:, 0]).sum().item()
-        wrong5 += (~hits.any(1)).sum().item()
-        loss += F.cross_entropy(logits.float(), labels, reduction="sum").item()
+        wrong1 += (~hits[:, 0]).sum()
+        wrong5 += (~hits.any(1)).sum()
+        loss += F.cross_entropy(logits.float(), labels, reduction="sum")
         total += len(labels)
+    loss, wrong1, wrong5 = torch.stack([loss, wrong1, wrong5]).tolist()
     return {"test_loss": loss / total, "test_error": 100 * wrong1 / total, "test_top5_error": 100 * wrong5 / total}
 
 

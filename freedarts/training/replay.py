@@ -24,7 +24,7 @@ from freedarts.study.replays import CONTROL, MEASURES
 from freedarts.training import SAVE_EVERY
 from freedarts.training.protocol import Protocol, resolved
 from freedarts.training.retrain import training_code
-from freedarts.training.steps import Steps, drop_path, optimizer
+from freedarts.training.steps import Steps, optimizer
 
 ONE_STEP = {"float64": torch.float64, "float32": torch.float32}  # the network as it was built
 COPY = re.compile(r"run([1-9]\d?)")  # weights changed by one unit in the last place
@@ -104,7 +104,7 @@ class _Run:
         self.one_step = job.run in ONE_STEP
         self.device, self.dtype = device, ONE_STEP.get(job.run, torch.float32)
         self.network = network.to(device, self.dtype).train()
-        self.network.drop_path = drop_path(self.protocol.drop_path_at(0), device)
+        self.network.drop_path = None  # in the first epoch its probability is 0
         self.optimizer = optimizer(network, self.protocol)
         # As built: with channels last, batch norm's statistics on a CPU are off by 5e-5, which moves a loss by 1e-2.
         self.steps = Steps(network, self.optimizer, self.protocol, memory_format=torch.contiguous_format)

@@ -12,8 +12,8 @@ from safetensors.torch import save
 from torch import nn
 
 from freedarts import genotype, plugins, spaces, tasks, training
-from freedarts.files import InputError, replace_file, write_json, write_text
-from freedarts.jobs.checkpoints import Checkpoints, key
+from freedarts.files import InputError, read_json, replace_file, write_json, write_text
+from freedarts.jobs.checkpoints import Checkpoints, Interrupted, key
 from freedarts.jobs.environment import Engine, check_seed, device_name, versions
 from freedarts.jobs.memory import lacks
 from freedarts.study import run_folder
@@ -77,8 +77,13 @@ class Checked:
     def key(self, engine: Engine) -> str:
         """Of the training, on *engine*."""
         code = training_code(self.genotype.space, self.settings["dataset"], self.settings.get("draw", tasks.OWN))
-        how = (engine.device.type, str(engine.bf16), str(engine.compiled), str(engine.processes))
+        how = (engine.device.type, str(engine.bf16), engine.way, str(engine.processes))
         return key(*self.about.values(), str(self.run.seed), tasks.identity(self.run.data), code, *how)
+
+    def preflight_key(self, engine: Engine) -> str:
+        """Of what its preflight measures: other runs, on such a device, have the same."""
+        how = (device_name(engine.device), str(engine.bf16), engine.way, str(engine.processes), torch.__version__)
+        return key(*self.about.values(), training_code(self.genotype.space, self.settings["dataset"]), *how)
 
 
 def check(run: Run, sharing: int) -> Checked:
@@ -131,22 +136,35 @@ def retrain(run: Run, engine: Engine, checkpoints: Path, stop: Callable[[], bool
     """Train, or go on; write history, protocol and weights beside *output* and the metrics to it, last, so that they
     vouch for the rest. A training that is complete in *checkpoints* writes its results again without an epoch.
 
-    Of several processes the first keeps checkpoints and writes."""
+    Of several processes the first keeps checkpoints and writes. Raises Interrupted when stop() turns true, also where
+    something fails then: the order to stop may have ended processes that compile for this one."""
+    try:
+        _retrain(run, engine, checkpoints, stop, output)
+    except (InputError, OSError, Interrupted):
+        raise
+    except Exception as error:
+        if stop():
+            raise Interrupted(f"stopped; {type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
+        raise
+
+
+def _retrain(run: Run, engine: Engine, checkpoints: Path, stop: Callable[[], bool], output: Path) -> None:
     checked, device = check(run, engine.processes), engine.device
     torch.manual_seed(run.seed)
     network = spaces.load(checked.genotype.space).network(checked.genotype, **checked.settings["network"])
     data, first = checked.data.begin(run.seed), processes.rank() == 0
     kept = Checkpoints(checkpoints / checked.key(engine)) if first else None
-    if first and device.type == "cuda" and kept.load() is None:  # what has steps behind it has shown that it fits
-        print(json.dumps(preflight(network, checked.data.classes, checked.protocol, engine)), flush=True)
+    measured = _preflight(checked, network, engine, kept, stop) if first and device.type == "cuda" else None
     with processes.joined(engine.processes, device) as group:
+        measured = group.share(measured)
         job, display = training.Job(kept, stop, group=group), None
         if first:
             display = Display(output, checked.protocol.epochs, len(checked.data.train_labels))
             job = replace(job, report=display.show)
+        way = measured["step"] if measured else engine.way
         parts = (network, data, checked.protocol, run.seed)
         try:
-            history = training.train(*parts, device, engine.bf16, engine.compiled, job)
+            history = training.train(*parts, device, engine.bf16, way, job)
         except (RuntimeError, MemoryError) as error:
             if not lacks(error):
                 raise
@@ -156,9 +174,27 @@ def retrain(run: Run, engine: Engine, checkpoints: Path, stop: Callable[[], bool
     if first:
         display.close()
         _write_beside(output, checked, network, history)
-        metrics = _metrics(checked, engine, network, history, display.peak_mb)
-        write_json(output, {**metrics, "sha256": run_folder.digests(output)})
+        metrics = _metrics(checked, replace(engine, way=way), network, history, display.peak_mb)
+        write_json(output, {**metrics, "preflight": measured, "sha256": run_folder.digests(output)})
         output.with_name(run_folder.PROGRESS).unlink()
+
+
+def _preflight(checked: Checked, network: nn.Module, engine: Engine, kept: Checkpoints, stop: Callable) -> dict:
+    """What it finds, or found: a training keeps to its way to run a step, and equal ones on such a device take it over.
+    What lies beside the checkpoints is theirs; `preflight/` is for all."""
+    own = kept.folder / "preflight.json"
+    equal = kept.folder.parent / "preflight" / f"{checked.preflight_key(engine)}.json"
+    for path in (own, equal):
+        if path.is_file():
+            measured = read_json(path, ("step",))
+            break
+    else:
+        measured = preflight(network, checked.data.classes, checked.protocol, engine, stop)
+        write_json(equal, measured)
+    if not own.is_file():
+        print(json.dumps(measured), flush=True)
+        write_json(own, measured)
+    return measured
 
 
 def _too_large(checked: Checked, device: torch.device) -> InputError:
@@ -197,7 +233,7 @@ def _metrics(checked: Checked, engine: Engine, network: nn.Module, history: list
         "peak_memory_mb": round(peak_mb, 1),
         "gpu_hours": hours * engine.processes if engine.device.type == "cuda" else 0.0,
         "precision": "bf16" if engine.bf16 else "float32",
-        "compiled": engine.compiled,
+        "step": engine.way,
         "processes": engine.processes,
         "device": device_name(engine.device),
         "versions": versions(),

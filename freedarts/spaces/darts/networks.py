@@ -4,6 +4,8 @@ Layers are built in the release's order with PyTorch's default initialisation, s
 a network has the release's weights.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -141,21 +143,29 @@ class Cell(nn.Module):
         )
         self.sources = [source for _, source in entries]
 
-    def forward(self, before: Tensor, last: Tensor, drop_path: Tensor | None) -> Tensor:
+        # The edges whose output may be dropped: those that compute something.
+        self.droppable = [edge for edge, layer in enumerate(self.operations) if not isinstance(layer, nn.Identity)]
+
+    def forward(self, before: Tensor, last: Tensor, factors: Tensor | None = None) -> Tensor:
+        """factors: by which each output of a droppable edge is multiplied, (edges, N, 1, 1, 1)."""
         states = [self.preprocess0(before), self.preprocess1(last)]
-        pairs = list(zip(self.operations, self.sources, strict=True))
-        for pair in zip(pairs[::2], pairs[1::2], strict=True):
-            states.append(sum(self.edge(operation, states[source], drop_path) for operation, source in pair))
+        outputs = []
+        for edge, (operation, source) in enumerate(zip(self.operations, self.sources, strict=True)):
+            x = operation(states[source])
+            if factors is not None and edge in self.droppable:
+                x = (x * factors[self.droppable.index(edge)]).to(x.dtype)  # a factor is not rounded to bfloat16
+            outputs.append(x)
+            if edge % 2:
+                states.append(outputs[-2] + outputs[-1])
         return torch.cat(states[2:], dim=1)
 
-    def edge(self, operation: nn.Module, x: Tensor, drop_path: Tensor | None) -> Tensor:
-        """Output of an operation; while training, dropped for a random part of the images (Larsson et al., 2017)."""
-        x = operation(x)
-        if not self.training or drop_path is None or isinstance(operation, nn.Identity):
-            return x
-        keep = 1.0 - drop_path
-        kept = torch.rand(x.shape[0], 1, 1, 1, device=x.device) < keep
-        return x * (kept / keep).to(x.dtype)
+
+def drop_factors(edges: Sequence[int], images: int, drop_path: Tensor) -> Sequence[Tensor]:
+    """For cells with so many droppable edges each, as `Cell` takes them: 0 where an output is dropped, else what keeps
+    its expectation. All are drawn at once."""
+    keep = 1.0 - drop_path
+    kept = torch.rand(sum(edges), images, 1, 1, 1, device=keep.device) < keep
+    return (kept / keep).split(edges)
 
 
 def auxiliary_head(kind: str, channels: int, classes: int) -> nn.Sequential:
@@ -176,8 +186,9 @@ def auxiliary_head(kind: str, channels: int, classes: int) -> nn.Sequential:
 
 
 class Network(nn.Module):
-    """The network that is trained for a genotype (DARTS). `drop_path`: the probability to drop an edge's output, a
-    tensor without dimensions (a number would be compiled into the code, anew in every epoch); None for 0.
+    """The network that is trained for a genotype (DARTS). `drop_path`: the probability to drop an edge's output for an
+    image while training (Larsson et al., 2017), a tensor without dimensions (a number would be compiled into the code,
+    anew in every epoch); None for no drop path.
 
     Its auxiliary head is used in training mode only.
     """
@@ -211,9 +222,11 @@ class Network(nn.Module):
         """images (N, 3, H, W) -> logits (N, classes) of the classifier and, while training, of the auxiliary head."""
         before = self.stem0(images)
         last = before if self.stem1 is None else self.stem1(before)
-        auxiliary = None
+        auxiliary, factors = None, [None] * len(self.cells)
+        if self.training and self.drop_path is not None:
+            factors = drop_factors([len(cell.droppable) for cell in self.cells], len(images), self.drop_path)
         for index, cell in enumerate(self.cells):
-            before, last = last, cell(before, last, self.drop_path)
+            before, last = last, cell(before, last, factors[index])
             if index == self.auxiliary_cell and self.training and self.auxiliary_head is not None:
                 auxiliary = self.auxiliary_head(last)
         return self.classifier(self.pool(last).flatten(1)), auxiliary
