@@ -2,7 +2,8 @@
 
 in   results/search/{supernet}/{score}/seed{seed}/scores.json, results/genotypes/{supernet}/{source}/seed{seed}.json,
      results/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}/history.csv, every seed and run
-out  results/figures/scores/{supernet}/{score}.svg, results/figures/genotypes/{supernet}/{source}.svg
+out  results/figures/parameters.svg, of the published networks against their test errors
+     results/figures/scores/{supernet}/{score}.svg, results/figures/genotypes/{supernet}/{source}.svg
      results/figures/agreement.svg, results/figures/curves.svg, results/figures/replays.svg
      results/figures/again.svg, of the table "Found again"
      results/figures/scatter.svg, of scores on NAS-Bench-201 against accuracies
@@ -119,7 +120,9 @@ rule draw_scatter:
 rule draw_curves:
     input:
         [str(Path(paths.metrics_path(case)).with_name("history.csv")) for case in catalogue.trainings()],
+        [paths.REPLAY.format(log=log) for log in catalogue.config["replays"]],
         published=shipped("resources/curves.yaml"),
+        kept=KEPT_REPLAYS,
     output:
         f"{OWN}{paths.CURVES_FIGURE}",
     log:
@@ -132,11 +135,33 @@ rule draw_curves:
         mem_mb=500,
         runtime=5,
     params:
-        settings=json.dumps({"trainings": catalogue.trainings()}),
+        settings=json.dumps({"trainings": catalogue.trainings(), "replays": list(catalogue.config["replays"])}),
         folder=IN_FOLDER,
         code=code("draw_curves.py"),
     shell:
-        "python -m scripts.draw_curves --settings {params.settings:q} --published {input.published:q} {params.folder}"
+        "python -m scripts.draw_curves --settings {params.settings:q} --published {input.published:q}"
+        " --kept {input.kept:q} {params.folder} --output {output:q} > {log:q} 2>&1"
+
+
+rule draw_parameters:
+    input:
+        numbers=shipped("resources/numbers.yaml"),
+        costs=shipped("resources/costs.yaml"),
+    output:
+        f"{OWN}{paths.PARAMETERS_FIGURE}",
+    log:
+        f"{OWN_LOGS}figures/parameters.log",
+    localrule: True
+    conda:
+        "../envs/freedarts.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        code=code("draw_parameters.py"),
+    shell:
+        "python -m scripts.draw_parameters --numbers {input.numbers:q} --published-costs {input.costs:q}"
         " --output {output:q} > {log:q} 2>&1"
 
 

@@ -1,6 +1,6 @@
 """Report: tables, figures and run times in one HTML file that opens offline.
 
-in   results/tables.md, all figures
+in   results/tables.json, results/manifest.json, all figures
 out  results/figures/rules.svg and rules.dot, the graph of the rules that make the report
      results/report.html
      results/report-so-far.html, of what there is by now: runs nothing, and is made anew each time
@@ -27,7 +27,9 @@ FIGURES = [
     *(paths.SCORES_FIGURE.format(supernet=n, score=score) for n, score, _ in catalogue.searches()),
     *(paths.GENOTYPES_FIGURE.format(supernet=n, source=source) for n, source, _ in SOURCES),
     f"{OWN}{paths.AGREEMENT_FIGURE}",
+    f"{OWN}{paths.AGAIN_FIGURE}",
     f"{OWN}{paths.CURVES_FIGURE}",
+    f"{OWN}{paths.PARAMETERS_FIGURE}",
     f"{OWN}{paths.REPLAYS_FIGURE}",
     *([f"{OWN}{paths.SCATTER_FIGURE}"] if SCATTERED else []),
     f"{OWN}{paths.RULES_FIGURE}",
@@ -62,9 +64,11 @@ rule draw_rules:
 
 rule report:
     input:
-        f"{OWN}tables.md",
+        f"{OWN}manifest.json",
         FIGURES,
+        tables=f"{OWN}tables.json",
         template=shipped("freedarts/report/template.html"),
+        script=shipped("freedarts/report/tables.js"),
     output:
         f"{OWN}report.html",
     log:
@@ -79,7 +83,7 @@ rule report:
     params:
         settings=REPORT,
         folder=IN_FOLDER,
-        tables=lambda wildcards, output: Path(output[0]).with_name("tables.md"),
+        tables=lambda wildcards, output: Path(output[0]).with_name("tables.json"),
         code=code("report.py"),
     shell:
         "python -m scripts.report --settings {params.settings:q} --tables {params.tables:q} --template {input.template:q}"
@@ -89,6 +93,7 @@ rule report:
 use rule report as report_so_far with:
     input:
         template=shipped("freedarts/report/template.html"),
+        script=shipped("freedarts/report/tables.js"),
     output:
         f"{OWN}report-so-far.html",
     log:
@@ -96,5 +101,5 @@ use rule report as report_so_far with:
     params:
         settings=REPORT,
         folder=IN_FOLDER,
-        tables=lambda wildcards, output: Path(output[0]).with_name("tables.md"),
+        tables=lambda wildcards, output: Path(output[0]).with_name("tables.json"),
         code=time.time(),  # is made anew each time

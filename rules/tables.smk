@@ -1,7 +1,7 @@
 """Tables: everything that the configuration selects, beside what the paper prints.
 
 in   all selected results
-out  results/tables.md, results/tables.csv, results/tables.tex
+out  results/tables.md, results/tables.csv, results/tables.json, results/tables.tex
      results/manifest.json, digests of all results that they show
      results/README.md, this project's README with the tables, for `make readme`
 """
@@ -18,6 +18,7 @@ rule tables:
     output:
         md=f"{OWN}tables.md",
         csv=f"{OWN}tables.csv",
+        json=f"{OWN}tables.json",
         tex=f"{OWN}tables.tex",
         manifest=f"{OWN}manifest.json",
     log:

@@ -14,8 +14,8 @@ from freedarts.files import parse_settings, run, write_text
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", required=True, help="JSON: what the configuration selects")
-    parser.add_argument("--tables", required=True, type=Path, help="tables.md")
-    parser.add_argument("--template", required=True, type=Path, help="the page, Jinja")
+    parser.add_argument("--tables", required=True, type=Path, help="tables.json, with manifest.json beside it")
+    parser.add_argument("--template", required=True, type=Path, help="the page, Jinja, with tables.js beside it")
     parser.add_argument("--output", required=True, type=Path, help="the report, HTML")
     arguments = parse_in_folder(parser)
 

@@ -1,5 +1,5 @@
-"""Assemble tables.md, and beside it tables.csv, tables.tex and manifest.json, from all selected results, which lie in
-the current folder."""
+"""Assemble tables.md, and beside it tables.csv, tables.json, tables.tex and manifest.json, from all selected results,
+which lie in the current folder."""
 
 import argparse
 from pathlib import Path

@@ -11,9 +11,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from matplotlib.figure import Figure
 
 from freedarts import genotype, spaces
-from freedarts.figures import agreement, curves, genotypes, replays, rulegraph, scatter, scores, seeds_name, write_svg
+from freedarts.figures import (
+    agreement,
+    curves,
+    genotypes,
+    hover,
+    parameters,
+    replays,
+    rulegraph,
+    scatter,
+    scores,
+    seeds_name,
+    write_svg,
+)
 from freedarts.genotype import Refused
 from freedarts.spaces import SPACES, darts, mobilenet, nasbench201
 from freedarts.study.paths import ARCHITECTURE_SCORES, GENOTYPE, METRICS, SEARCH
@@ -141,14 +154,19 @@ def test_agreement_of_seeds_beside_chance(tmp_path):
 def test_curves_lie_over_the_published_ones_of_their_task(tmp_path):
     published = yaml.safe_load((ROOT / "resources" / "curves.yaml").read_text(encoding="utf-8"))
     cases = {("cifar10", "darts-8", "synflow", 0, run): [(0, 50.0), (1, 0.0)] for run in range(2)}
-    figure = curves.draw(cases, published)
-    (axes,) = figure.axes
-    assert len(axes.lines) == 3
+    figure = curves.draw(cases, published, {"DARTS_CNN/cifar10-FreeDARTS++/log.txt": "first step equal"})
+    axes = figure.axes[0]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        *("cifar10", "cifar10-c38", "cifar100-c38", "imagenet-c50", "imagenet", "imagenet-mobilenet")
+    ]
+    assert len(axes.lines) == 4
     assert axes.lines[0].get_ydata()[-1] == pytest.approx(2.72)
     written = texts(figure, tmp_path)
     assert written.count("synflow on darts-8") == 1
     assert "published log: darts-imagenet, seed 3" in written
-    assert "Nothing was trained." in texts(curves.draw({}, published), tmp_path)
+    assert written.count("replayed here: first step equal") == 1
+    assert len(curves.draw({}, published).axes) == len(published)  # also where nothing was trained
+    assert "Nothing was trained." in texts(curves.draw({}, []), tmp_path)
 
 
 def test_replays_lie_under_the_log_that_they_follow(tmp_path):
@@ -156,9 +174,31 @@ def test_replays_lie_under_the_log_that_they_follow(tmp_path):
     (axes,) = figure.axes
     logged = [line for line in axes.lines if line.get_label() == "published log"]
     assert [line.get_xydata().tolist() for line in logged] == [[[0, 3.4]]]
+    write_svg(tmp_path / "figure.svg", figure)
+    assert re.search("<title>step 0: log 3.4000, here .*</title>", (tmp_path / "figure.svg").read_text())
     written = texts(figure, tmp_path)
     assert {"cifar10-dagger: followed to step 0", "3 copies", "another seed"} <= set(written)
     assert "No log was followed beyond its first step." in texts(replays.draw([]), tmp_path)
+
+
+def test_parameters_and_errors_are_the_published_ones(tmp_path):
+    numbers, costs = (yaml.safe_load((ROOT / "resources" / f"{n}.yaml").read_text()) for n in ("numbers", "costs"))
+    figure = parameters.draw(numbers, costs)
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == ["CIFAR-10 top-1 error", "CIFAR-100 top-1 error", "ImageNet top-1 error", "ImageNet top-5 error"]
+    write_svg(tmp_path / "figure.svg", figure)
+    said = re.findall("<title>(.*)</title>", (tmp_path / "figure.svg").read_text())
+    assert "FreeDARTS, paper: 2.73 %, 3.61 to 4.41 M" in said  # which genotype was trained is not recorded
+    assert "FreeDARTS†, log, last epoch: 2.66 %, 3.65 M" in said
+    assert "No number has published parameters." in texts(parameters.draw(numbers, {"genotypes": []}), tmp_path)
+
+
+def test_text_on_hover_is_escaped_once(tmp_path):
+    figure = Figure()
+    hover(figure.text(0, 0, "x"), 'a < b & "c"')
+    write_svg(tmp_path / "figure.svg", figure)
+    root = ET.parse(tmp_path / "figure.svg").getroot()
+    assert [node.text for node in root.iter("{http://www.w3.org/2000/svg}title")] == ['a < b & "c"']
 
 
 def test_published_curves_are_those_of_the_logs(shared, catalogue):
@@ -205,7 +245,7 @@ def call(script, name: str, *more, **changes) -> tuple[int, str]:
         "draw_source": {"--title": "t"},
         "draw_agreement": {"--settings": '{"sources": [["nasbench201", "s", [0, 1]]]}'},
         "draw_curves": {
-            "--settings": '{"trainings": [["t", "nasbench201", "s", 0, 0]]}',
+            "--settings": '{"trainings": [["t", "nasbench201", "s", 0, 0]], "replays": []}',
             "--published": ROOT / "resources" / "curves.yaml",
         },
         "draw_scatter": {"--settings": json.dumps(SCATTERED)},

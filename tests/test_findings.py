@@ -3,7 +3,7 @@
 import re
 
 from freedarts.tables import Sample, Table
-from freedarts.tables.findings import findings_table
+from freedarts.tables.findings import findings_table, key_figures
 
 SEARCH = {"supernet": "darts-8", "score": "a", "n": 5, "printed": None, "objective, seed 0": 1.0, "verdict": "5 sound"}
 
@@ -85,7 +85,7 @@ def test_correlations_costs_and_numbers():
             rated("worse", (0.5, 0.7)),
             rated("best", (0.9,), rates="operations of n"),
         ],
-        costs=[{"check": check} for check in ("exact", "exact", "flops +3", None, "not recomputable", "no genotype")],
+        costs=[{"check": check} for check in ("exact", "exact", "flops +3", None, "cannot tell", "no genotype")],
         numbers=[
             {"verdict": "reproduced", "evidence here": "judged"},
             {"verdict": "partial (1 of 3 runs); `snakemake`", "evidence here": "trained 1 of 3"},
@@ -101,3 +101,15 @@ def test_correlations_costs_and_numbers():
         r": 1 reproduced, 1 needs the v1_0 file \(2,",
         r"ρ with accuracy: `synflow` 0.78, `parameters` 0.75 \(4,",
     )
+
+
+def test_key_figures_count_what_has_run():
+    rows = {
+        "search": [SEARCH, SEARCH | {"verdict": "3 noise, 2 sound"}, SEARCH | {"n": 0, "verdict": "not run: no data"}],
+        "again": [{"n": 5, "whole": 5}, {"n": 5, "whole": 4}, {"n": 0, "whole": 0}],
+        "costs": [{"check": check} for check in ("exact", "flops +3", None, "cannot tell", "no genotype")],
+        "numbers": [{"verdict": "not run"}, {"verdict": "reproduced"}, {"verdict": "not reproduced"}],
+    }
+    shown = key_figures(Table(name, name, "", of) for name, of in rows.items())
+    assert [value for value, _ in shown] == ["3 of 10", "9 of 10", "1 of 2", "1 of 3"]
+    assert key_figures([]) == []

@@ -34,7 +34,7 @@ def test_whole_results_match(made):
     assert found() == []
     stated = manifest.read(manifest.NAME)
     assert {SEARCHED, TRAINED, COUNTED} < set(stated["files"])
-    assert set(stated["tables"]) == {f"results/tables.{suffix}" for suffix in ("md", "csv", "tex")}
+    assert set(stated["tables"]) == {f"results/tables.{suffix}" for suffix in ("md", "csv", "json", "tex")}
     assert set(stated["published"]) == set(assembly.published(ROOT)) > {"numbers", "objectives", "costs"}
 
 
@@ -109,7 +109,7 @@ def test_repair_takes_what_the_manifest_says(made):
 @pytest.fixture
 def packed(made, tmp_path_factory, monkeypatch) -> Path:
     file = tmp_path_factory.mktemp("packed") / "results.zip"
-    assert pack.pack(file) == len(manifest.read(manifest.NAME)["files"]) + 4
+    assert pack.pack(file) == len(manifest.read(manifest.NAME)["files"]) + 5
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     monkeypatch.chdir(elsewhere)
     return file
@@ -145,7 +145,7 @@ def test_faults_of_named_tables_are_theirs(named):
     tables.write_text("forged")
     ((job, line),) = faults(finished)
     assert line == f"{tables}: changed since it was made"
-    names = ("manifest.json", "tables.md", "tables.csv", "tables.tex")
+    names = ("manifest.json", "tables.md", "tables.csv", "tables.json", "tables.tex")
     assert set(job.outputs) == {str(named.with_name(name)) for name in names}
 
 

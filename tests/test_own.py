@@ -214,12 +214,15 @@ def rows_of(path: Path) -> list[str]:
     return [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
 
 
-def section(project: Path, title: str) -> list[str]:
-    """The lines of a table in tables.md."""
+def row_of(project: Path, title: str, score: str) -> dict[str, str]:
+    """The cells of a score in all parts of a table in tables.md."""
     text = (project / "results" / "own" / "tables.md").read_text(encoding="utf-8")
-    return [
-        line for line in text.partition(f"## {title}\n")[2].partition("\n## ")[0].splitlines() if line.startswith("|")
-    ]
+    row: dict[str, str] = {}
+    for part in re.findall(r"(?:^\|.*\n)+", text.partition(f"## {title}\n")[2].partition("\n## ")[0], re.MULTILINE):
+        cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in part.splitlines()]
+        (ours,) = [dict(zip(cells[0], found, strict=True)) for found in cells[2:] if found[1] == score]
+        row |= ours
+    return row
 
 
 @pytest.mark.workflow
@@ -234,9 +237,8 @@ def test_examples_run_through_the_workflow(tmp_path):
         "results/figures/genotypes/chain/random-chain.svg",
         *overlay,
     )
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in section(project, "Searches")]
     shown = [[cell.strip() for cell in line.strip("|").split("|")] for line in rows_of(ROOT / "docs" / "own-score.md")]
-    (ours,) = [dict(zip(cells[0], row, strict=True)) for row in cells[2:] if row[1] == shown[2][1]]
+    ours = row_of(project, "Searches", shown[2][1])
     assert [ours[column] for column in shown[0]] == shown[2]
     with (project / "results" / "own" / "tables.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

@@ -2,21 +2,25 @@
 
 import json
 import re
-import shutil
 import subprocess
 import sys
+from base64 import b64encode
+from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from freedarts import tables
 from freedarts.files import InputError
 from freedarts.report.svg import inline
 from freedarts.study.paths import (
+    AGAIN_FIGURE,
     AGREEMENT_FIGURE,
     CURVES_FIGURE,
     GENOTYPES_FIGURE,
     METRICS,
+    PARAMETERS_FIGURE,
     REPLAYS_FIGURE,
     RULES_FIGURE,
     SCATTER_FIGURE,
@@ -25,8 +29,6 @@ from freedarts.study.paths import (
 )
 from tests.support import ROOT, SEARCH_RESULT, assert_refused, options, write
 
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
-OWN = "not an origin"  # who asks, where it is the browser itself
 SETTINGS = {
     "searches": [["nasbench201", "a", [0, 1]], ["darts-8", "a", [0]]],
     "sources": [["darts-8", "p", [0]]],
@@ -41,10 +43,12 @@ FIGURES = [
     GENOTYPES_FIGURE.format(supernet="nasbench201", source="a"),
     GENOTYPES_FIGURE.format(supernet="darts-8", source="a"),
     GENOTYPES_FIGURE.format(supernet="darts-8", source="p"),
+    "results/" + AGAIN_FIGURE,
     "results/" + AGREEMENT_FIGURE,
     "results/" + CURVES_FIGURE,
     "results/" + SCATTER_FIGURE,
     "results/" + REPLAYS_FIGURE,
+    "results/" + PARAMETERS_FIGURE,
     "results/" + RULES_FIGURE,
 ]
 XMLNS = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
@@ -56,20 +60,35 @@ DRAWING = f"""<?xml version="1.0"?>
 <g id="figure_1" clip-path="url(#c)"><text style="clip-path: url(#c)">drawn &amp; written</text>
 <use xlink:href="#m"/></g><clipPath id="c"/></svg>
 """
-TABLES = """# FreeDARTS, reproduced
-
-## Searches
-
-| supernet | n |
-|:---------|--:|
-| `darts-8` | 5 |
-
-A <b>note</b>.
-
-## Retraining
-
-Nothing selected.
-"""
+NUMBER = "results/numbers/cifar10/freedarts.json"
+JUDGED = {"number": "cifar10/freedarts", "paper": 2.73, "evidence here": "costs exact", "verdict": "not run"}
+TABLES = [
+    tables.Table(
+        "findings",
+        "What was found",
+        "",
+        [{"claim": "c", "where": "As in the paper"}],
+        links=[{"where": "paper"}],
+    ),
+    tables.Table(
+        "paper",
+        "As in the paper",
+        "",
+        [{"method": "F", "top-1": 2.73}],
+        {"top-1": str},
+        links=[{"top-1": JUDGED["number"]}],
+    ),
+    tables.Table(
+        "numbers",
+        "The numbers",
+        "A <b>note</b>.",
+        [JUDGED | {"next": "`snakemake --config 'numbers=[x]'`"}],
+        {"paper": str},
+        (("number", "paper"), ("number", "next")),
+        [[NUMBER]],
+    ),
+    tables.Table("retraining", "Retraining", "", []),
+]
 BENCHMARK = "s\th:m:s\tmax_rss\n{}\t0:00:01\t{}\n"
 TASK = {"task": "t", "supernet": "nasbench201", "source": "a", "seed": 0, "run": 0}
 
@@ -77,7 +96,7 @@ TASK = {"task": "t", "supernet": "nasbench201", "source": "a", "seed": 0, "run":
 class Page(HTMLParser):
     """ids, what is loaded or linked, texts, and whether tags are closed in order."""
 
-    VOID = ("meta", "link", "br", "path", "use")
+    VOID = ("meta", "link", "br", "path", "use", "input")
 
     def __init__(self, text: str):
         super().__init__()
@@ -110,7 +129,7 @@ class Page(HTMLParser):
 
 def report(script, **changes) -> tuple[int, str]:
     template = ROOT / "freedarts" / "report" / "template.html"
-    given = {"--settings": json.dumps(SETTINGS), "--tables": "results/tables.md", "--template": template}
+    given = {"--settings": json.dumps(SETTINGS), "--tables": "results/tables.json", "--template": template}
     return script("report", *options(given | {"--output": "out/report.html"} | changes))
 
 
@@ -122,14 +141,17 @@ def page(script) -> Page:
     targets = {f"#{identifier}" for identifier in found.ids}
     for address in found.addresses:
         places = re.fullmatch(r"(#[\w-]+)|[\w: -]*url\((#[\w-]+)\)[\w: -]*", address)
-        assert address.startswith("data:") or (places and places[places.lastindex] in targets), address
-    assert not {"script", "iframe", "img", "object", "embed"} & set(found.tags)
+        local = address.startswith("data:") or address == NUMBER.removeprefix("results/")
+        assert local or (places and places[places.lastindex] in targets), address
+    assert not {"iframe", "img", "object", "embed"} & set(found.tags)
+    assert found.tags.count("script") == 1
     return found
 
 
 @pytest.fixture
 def results(tmp_path) -> Path:
-    write(tmp_path / "results/tables.md", TABLES)
+    write(tmp_path / "results/tables.json", tables.json(TABLES, [("1 of 2", "costs are exact")]))
+    write(tmp_path / "results/manifest.json", {"files": {NUMBER: "f" * 64}})
     for name in FIGURES:
         write(tmp_path / name, DRAWING)
     for supernet, score, seeds in SETTINGS["searches"]:
@@ -154,6 +176,8 @@ def test_report_of_all_results(script, results):
         "nasbench201 a 2 of 2 2 sound 11.0 801",
         "t nasbench201 a 0 0 2.35 3,600.0 1,234",
         "sha256 0123abcd",
+        "cifar10/freedarts 2.73 costs exact not run snakemake --config 'numbers=[x]' 1 files " + NUMBER + " (digest)",
+        NUMBER + " " + "f" * 64,
     ):
         assert expected in words or expected.replace(" ", "") in words.replace(" ", "")
 
@@ -162,6 +186,8 @@ def test_report_loads_nothing_and_page_forbids_it(script, results):
     page(script)
     text = Path("out/report.html").read_text(encoding="utf-8")
     assert "default-src 'none'" in text
+    code = re.search("<script>(.*)</script>", text, re.DOTALL)[1]
+    assert f"script-src 'sha256-{b64encode(sha256(code.encode()).digest()).decode()}'" in text
     # Names of XML languages are no addresses that a browser loads.
     assert set(re.findall(r"https?://[^\"' <]+", text)) == {
         "http://www.w3.org/2000/svg",
@@ -169,33 +195,27 @@ def test_report_loads_nothing_and_page_forbids_it(script, results):
     }
 
 
-def browse(page: Path, folder: Path) -> tuple[list[str], set[str]]:
-    """What a browser notes in its console, and the addresses that the page asks for."""
-    record = folder / "net.json"
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"]
-    command += [f"--user-data-dir={folder / 'profile'}", f"--log-net-log={record}", page.absolute().as_uri()]
-    done = subprocess.run(command, text=True, capture_output=True, timeout=120)
-    assert "<html" in done.stdout, done.stderr
-    events = [event.get("params", {}) for event in json.loads(record.read_text())["events"]]
-    asked = {event["url"] for event in events if event.get("initiator", OWN) != OWN and "url" in event}
-    return re.findall(r"CONSOLE.*", done.stderr), asked
+def test_every_section_is_in_the_contents_and_numbers_lead_to_their_rows(script, results):
+    page(script)
+    text = Path("out/report.html").read_text(encoding="utf-8")
+    assert text.index("1 of 2") < text.index('id="table-findings"') < text.index("<nav")
+    assert '<a href="#table-paper">As in the paper</a>' in text
+    contents = re.findall('href="#([^"]+)"', text[text.index("<nav") : text.index("</nav>")])
+    assert sorted(contents) == sorted(re.findall('<section id="([^"]+)"', text))
+    assert '<a href="#number-cifar10-freedarts">2.73</a>' in text
+    assert '<tr id="number-cifar10-freedarts">' in text
 
 
-@pytest.mark.skipif(not BROWSER, reason="needs Chromium")
-def test_browser_notes_nothing_and_asks_for_nothing(script, results, tmp_path):
-    assert report(script) == (0, "")
-    assert browse(results / "out" / "report.html", tmp_path) == ([], set())
-    planted = tmp_path / "planted.html"
-    planted.write_text('<html><img src="http://127.0.0.1:9/x.png"><script>console.log("planted")</script></html>')
-    console, asked = browse(planted, tmp_path)
-    assert "planted" in console[0]
-    assert asked == {"http://127.0.0.1:9/x.png"}
+def test_report_of_a_named_configuration_links_to_all_results(script, results):
+    settings = json.dumps(SETTINGS | {"own": "results/mine/"})
+    assert report(script, **{"--settings": settings}) == (0, "")
+    assert '<a href="../numbers/cifar10/freedarts.json">' in Path("out/report.html").read_text(encoding="utf-8")
 
 
 def test_report_of_no_results_says_how_to_make_them(script):
     found = page(script)
     assert found.tags.count("svg") == 0
-    for name in [*FIGURES, "results/tables.md"]:
+    for name in [*FIGURES, "results/tables.json", "results/manifest.json"]:
         assert f"{name}: no such file. Made by snakemake {name}" in " ".join(found.text.split())
     assert f"snakemake {SEARCH.format(supernet='nasbench201', score='a', seed=0)}" in found.text
     assert f"snakemake {METRICS.format(**TASK)}" in found.text
@@ -243,13 +263,28 @@ def test_broken_measurement_leaves_the_others(script, results, content):
 
 
 @pytest.mark.parametrize(
-    ("content", "why"), [(b"\xff\xfe", "not UTF-8"), (b"", "holds no section"), (b"# x", "holds no")]
+    ("content", "why"),
+    [
+        (b"\xff\xfe", "not valid JSON"),
+        (b"", "not valid JSON"),
+        (b'{"tables": []}', "no key"),
+        (b'{"tables": [1], "key_figures": []}', "not as tables writes it"),
+        (b'{"tables": [{}], "key_figures": []}', "not as tables writes it"),
+    ],
 )
 def test_broken_tables_spoil_their_section_only(script, results, content, why):
-    (results / "results/tables.md").write_bytes(content)
+    (results / "results/tables.json").write_bytes(content)
     found = page(script)
-    assert f"results/tables.md: {why}" in found.text
+    assert f"results/tables.json: {why}" in found.text
     assert found.tags.count("svg") == len(FIGURES)
+
+
+@pytest.mark.parametrize("content", ["{", {"files": []}, {}])
+def test_broken_manifest_spoils_its_section_only(script, results, content):
+    write(results / "results/manifest.json", content)
+    found = page(script)
+    assert found.text.count("snakemake results/manifest.json") == 1
+    assert NUMBER in found.text
 
 
 def test_settings_and_template_must_be_right(script, results):
@@ -258,12 +293,24 @@ def test_settings_and_template_must_be_right(script, results):
 
 
 def test_ids_of_a_drawing_are_its_own(tmp_path):
-    text = inline(write(tmp_path / "x.svg", DRAWING), "a-")
-    assert set(re.findall(r'id="([^"]*)"', text)) == {"a-m", "a-figure_1", "a-c"}
+    styles: dict[str, str] = {}
+    text = inline(write(tmp_path / "x.svg", DRAWING), "a-", "What it shows", styles)
+    assert set(re.findall(r'id="([^"]*)"', text)) == {"a-m", "a-c"}  # nothing refers to the other
     assert text.count("url(#a-c)") == 2
+    assert 'aria-label="What it shows"' in text
     assert 'xlink:href="#a-m"' in text
     assert "elsewhere" not in text
     assert "fill: red" not in text
+
+
+def test_drawings_share_their_styles_and_keep_two_decimals(tmp_path):
+    styles: dict[str, str] = {}
+    path = '<path d="M 1.23456 2\nL 3 4.5" style="fill: red"/>'
+    for _ in range(2):
+        text = inline(write(tmp_path / "x.svg", DRAWING.replace("<g id", f"{path}<g id")), "", "", styles)
+    assert styles == {"fill: red": "s0"}
+    assert '<path d="M 1.23 2 L 3 4.5" class="s0" />' in text
+    assert ">drawn &amp; written</text>" in text
 
 
 @pytest.mark.parametrize(
@@ -280,7 +327,7 @@ def test_ids_of_a_drawing_are_its_own(tmp_path):
 def test_drawing_that_loads_or_runs_something_is_refused(tmp_path, part):
     path = write(tmp_path / "x.svg", DRAWING.replace("<g id", f"{part}<g id"))
     with pytest.raises(InputError, match=r"x\.svg"):
-        inline(path, "")
+        inline(path, "", "", {})
 
 
 def test_report_of_real_figures_is_whole(script, results):
@@ -330,6 +377,6 @@ def test_report_of_what_there_is_runs_nothing_else(tmp_path, monkeypatch):
     assert drawn == shown  # README's picture, which `make readme` makes
     found = Page((tmp_path / "results/report-so-far.html").read_text(encoding="utf-8"))
     assert found.tags.count("svg") == 1
-    shown = {"draw_score", "retrain", "lookup_nasbench201", "convert_nasbench201"} & set(found.text.split())
-    assert shown == {"draw_score", "retrain", "lookup_nasbench201"}
-    assert "snakemake results/tables.md" in found.text
+    rules = ("draw_score", "retrain", "lookup_nasbench201", "convert_nasbench201")
+    assert [rule for rule in rules if rule in found.text] == ["draw_score", "retrain", "lookup_nasbench201"]
+    assert "snakemake results/tables.json" in found.text

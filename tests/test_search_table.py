@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import statistics
 from itertools import combinations
 
@@ -118,10 +119,20 @@ def all_tables() -> list[tables.Table]:
 
 
 def cells(table: tables.Table) -> list[dict[str, str]]:
-    """The rows of a table's Markdown, as text."""
-    lines = [line for line in table.markdown().splitlines() if line.startswith("|")]
-    header, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
-    return [dict(zip(header, row, strict=True)) for row in rows]
+    """The rows of a table's Markdown, as text; its parts joined."""
+    joined: list[dict[str, str]] = [{} for _ in table.rows]
+    for part in re.findall(r"(?:^\|.*\n)+", table.markdown(), re.MULTILINE):
+        header, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in part.splitlines())
+        for row, shown in zip(joined, rows, strict=True):
+            row |= zip(header, shown, strict=True)
+    return joined
+
+
+# Columns of the CSV that the Markdown leaves out.
+LEFT_OUT = dict.fromkeys(("search", "retraining"), ()) | {
+    "numbers": ("next",),
+    "costs": ("parameters, published", "with auxiliary head", "flops", "flops, published", "macs", "macs, published"),
+}
 
 
 @pytest.mark.parametrize("number", range(4), ids=["numbers", "search", "costs", "retraining"])
@@ -132,6 +143,8 @@ def test_markdown_shows_the_values_of_the_csv(number):
     assert len(printed) == len(table.rows)
     assert len(rows) == sum(len(row) for row in table.rows)
     for line in rows:
+        if line["column"] in LEFT_OUT[table.name]:
+            continue
         text = printed[int(line["row"]) - 1][line["column"]]
         if line["value"] == "":
             assert text == tables.MISSING

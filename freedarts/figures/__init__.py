@@ -1,12 +1,14 @@
 """Figures: from dictionaries to SVG, the same bytes for the same values. Knows no paths of results and no torch."""
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
 import matplotlib
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -15,6 +17,8 @@ from freedarts.files import write_text
 INK, GREY, PALE = "#222222", "#8a8a8a", "#dddddd"
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 COLOURS = ("#e69f00", "#a87500", "#009e73", "#56b4e9", "#0072b2", "#cc79a7", "#d55e00")
+
+HOVER = re.compile("""<g id=(["'])hover (.*?)\\1>""")  # of which what is said is escaped
 
 # Text stays text, which can be searched and is a third of the size; Verdana is as wide as DejaVu Sans, which not every
 # browser has.
@@ -45,21 +49,29 @@ def styled() -> Iterator[None]:
 def write_svg(path: Path, figure: Figure) -> None:
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    said = HOVER.sub(r"<g>\n<title>\2</title>", text.getvalue())
     # Trailing blanks, and nothing else, differ from what a text file should hold.
-    write_text(path, "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines()))
+    write_text(path, "".join(f"{line.rstrip()}\n" for line in said.splitlines()))
+
+
+def hover(artist: Artist, text: str) -> None:
+    """Text that a browser shows where the mouse rests on the artist: its name until `write_svg` makes it a title."""
+    artist.set_gid(f"hover {text}")
 
 
 def panels(titles: list[str], nothing: str) -> tuple[Figure, list[Axes]]:
-    """A figure with axes for each title, one below the other; without titles it says *nothing*."""
-    panel = 2.9
-    height = panel * max(len(titles), 0.3)
-    figure = Figure(figsize=(5, height))
+    """A figure with axes for each title, two in a row; without titles it says *nothing*."""
+    panel, width, columns = 2.9, 4.6, min(2, max(len(titles), 1))
+    rows = -(-len(titles) // columns)
+    whole = (width * columns, panel * max(rows, 0.3))
+    figure = Figure(figsize=whole)
     if not titles:
         figure.text(0.02, 0.5, nothing)
     drawn = []
     for place, title in enumerate(titles):
-        bottom = height - panel * (place + 1)
-        drawn.append(figure.add_axes((0.12, (bottom + 0.5) / height, 0.85, (panel - 0.85) / height)))
+        row, column = divmod(place, columns)
+        corner = ((width * column + 0.6) / whole[0], 1 - (panel * (row + 1) - 0.5) / whole[1])
+        drawn.append(figure.add_axes((*corner, (width - 0.75) / whole[0], (panel - 0.85) / whole[1])))
         drawn[-1].set_title(title, loc="left")
     return figure, drawn
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from freedarts import spaces
-from freedarts.figures import COLOURS, INK, styled
+from freedarts.figures import COLOURS, INK, hover, styled
 from freedarts.genotype import Refused, agreement
 
 BAR, PLOT, LETTER = 0.26, 3.0, 0.07  # inches: height of a bar, width of the plots and of a letter
@@ -21,7 +21,7 @@ def draw(genotypes: dict[tuple[str, str], dict[int, object]]) -> Figure:
     for (supernet, source), found in genotypes.items():
         if measured := _shares([g for g in found.values() if not isinstance(g, Refused)]):
             shares.setdefault(supernet, {})[source] = measured
-    panels = [BAR * len(sources) + 0.45 for sources in shares.values()]
+    panels = [BAR * len(sources) + 0.6 for sources in shares.values()]
     height = sum(panels) + 1.1
     names = LETTER * max((len(source) for sources in shares.values() for source in sources), default=0)
     width = names + PLOT + 0.5
@@ -33,13 +33,11 @@ def draw(genotypes: dict[tuple[str, str], dict[int, object]]) -> Figure:
     for (supernet, sources), panel in zip(shares.items(), panels, strict=True):
         bottom -= panel
         axes = figure.add_axes(
-            ((names + 0.15) / width, bottom / height, PLOT / width, (panel - 0.4) / height), xlim=(0, 1.02)
+            ((names + 0.15) / width, bottom / height, PLOT / width, (panel - 0.55) / height), xlim=(0, 1.02)
         )
         _bars(axes, sources)
         axes.set_title(supernet, loc="left")
-    if shares:
-        axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"])
-    else:
+    if not shares:
         figure.text(0.015, 0.3, "No source has two genotypes.")
     return figure
 
@@ -57,12 +55,13 @@ def _shares(genotypes: list) -> tuple[list[float], float] | None:
 
 def _bars(axes: Axes, sources: dict[str, tuple[list[float], float]]) -> None:
     for place, (pairs, chance) in enumerate(sources.values()):
-        axes.barh(place, statistics.fmean(pairs), 0.6, color=COLOURS[3])
+        (bar,) = axes.barh(place, statistics.fmean(pairs), 0.6, color=COLOURS[3])
+        hover(bar, f"{list(sources)[place]}: {statistics.fmean(pairs):.1%}, by chance {chance:.1%}")
         axes.plot(pairs, [place] * len(pairs), ".", color=COLOURS[4], markersize=4, alpha=0.6, clip_on=False)
         axes.vlines(chance, place - 0.42, place + 0.42, color=INK, linewidth=1.5)
     axes.set_yticks(range(len(sources)), list(sources))
     axes.set_ylim(len(sources) - 0.5, -0.5)
-    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], [])
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"])
     axes.grid(axis="x", color="#eeeeee")
     axes.set_axisbelow(True)
     axes.tick_params(axis="y", length=0)

@@ -105,7 +105,7 @@ def _arc(axes: Axes, source: int, target: int, colour: str, style: str, order: i
     ends = [(_x(source), start), (_x(source), height), (_x(target), height), (_x(target), start)]
     curve = Curve(ends, [Curve.MOVETO, Curve.CURVE4, Curve.CURVE4, Curve.CURVE4])
     arrow = FancyArrowPatch(path=curve, arrowstyle="-|>", mutation_scale=8, color=colour, linewidth=1.2, zorder=order)
-    arrow.set_linestyle(style)
+    arrow.set(linestyle=style, clip_on=False)
     axes.add_patch(arrow)
 
 

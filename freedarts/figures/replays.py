@@ -4,7 +4,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from freedarts.figures import COLOURS, INK, panels, styled
+from freedarts.figures import COLOURS, INK, hover, panels, styled
 
 
 @styled()
@@ -31,7 +31,9 @@ def _panel(axes: Axes, replay: dict) -> None:
         steps, means, bounds, fmt="none", ecolor=COLOURS[0], capsize=4, label="within what a copy may be off by"
     )
     logged = [row["logged"]["loss"] for row in rows]
-    axes.plot(steps, logged, "o", color=INK, markersize=4, label="published log")
+    for place, (step, loss, mean, bound) in enumerate(zip(steps, logged, means, bounds, strict=True)):
+        (point,) = axes.plot(step, loss, "o", color=INK, markersize=4, label=None if place else "published log")
+        hover(point, f"step {step}: log {loss:.4f}, here {mean:.4f}, allowed ± {bound:.4f}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="step of the first epoch", ylabel="running mean of the loss")
     axes.grid(color="#eeeeee")

@@ -8,7 +8,7 @@ from matplotlib.gridspec import GridSpec
 from matplotlib.ticker import AsinhLocator, NullLocator
 
 from freedarts.architectures.correlation import LEAST, spearman
-from freedarts.figures import COLOURS, GREY, INK, PALE
+from freedarts.figures import COLOURS, GREY, INK, PALE, hover
 
 PANEL, COLUMNS = 3.1, 2  # inches; panels in a row, two on a phone
 ENTRIES, LINE = 2, 0.17  # of the legend: sources in a line, and its height in inches
@@ -46,6 +46,8 @@ def draw(
             axes.plot(scores[places], accuracies[places], MARKERS[place % len(MARKERS)], **_mark(place))[0]
             for place, places in enumerate(sources.values())
         ]
+        for handle, (name, places) in zip(handles, sources.items(), strict=True):
+            hover(handle, f"{name}: {', '.join(f'{accuracies[place]:.2f} %' for place in places)}")
         above, right = figure.add_subplot(inner[0, 0], sharex=axes), figure.add_subplot(inner[1, 1], sharey=axes)
         _margin(above, axes.xaxis, scores[both], "vertical")
         _margin(right, axes.yaxis, accuracies[both], "horizontal")

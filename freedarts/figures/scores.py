@@ -9,9 +9,10 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LogNorm, Normalize, SymLogNorm
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from freedarts import spaces
-from freedarts.figures import node_name, styled
+from freedarts.figures import hover, node_name, styled
 from freedarts.genotype import Refused
 
 CELL, ROW, BOTTOM = 0.62, 0.27, 0.6  # inches
@@ -43,6 +44,7 @@ def draw(searches: dict[int, dict], genotypes: dict[int, object], title: str) ->
         axes = figure.add_axes(_part(figure, place))
         mesh = axes.pcolormesh(matrix, norm=norm, cmap=colours, edgecolors="white", linewidth=0.5)
         _label(axes, space, group if len(shares) > 1 else "")
+        _say(axes, matrix, space)
         _count(axes, mesh, matrix, genotypes, space, group)
         left += len(space.OPERATIONS) * CELL + labels + 0.15
     bar = figure.add_axes(_part(figure, (left - labels, BOTTOM, 0.12, rows)))
@@ -112,6 +114,13 @@ def _label(axes: Axes, space: ModuleType, title: str) -> None:
     axes.set_title(title)
     for spine in axes.spines.values():
         spine.set_visible(False)
+
+
+def _say(axes: Axes, matrix: np.ndarray, space: ModuleType) -> None:
+    """The value of each cell, over it."""
+    for (edge, operation), share in np.ndenumerate(matrix):
+        cell = axes.add_patch(Rectangle((operation, edge), 1, 1, linewidth=0, alpha=0, clip_on=False))
+        hover(cell, f"edge {edge}, {space.OPERATIONS[operation]}: {share:.3g}")
 
 
 def _count(axes: Axes, mesh, matrix: np.ndarray, genotypes: dict[int, object], space: ModuleType, group: str) -> None:

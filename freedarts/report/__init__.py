@@ -4,26 +4,34 @@ Nothing here raises for a result that is missing, broken or cannot be read: its 
 it.
 """
 
+from __future__ import annotations
+
+import base64
 import csv
+import hashlib
 import os
 import platform
 import statistics
 from collections import Counter
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
+from itertools import zip_longest
 from pathlib import Path
+from urllib.parse import quote
 
 from jinja2 import Environment, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from freedarts.files import VERSION, InputError, exists, message, read_bytes, read_json
+from freedarts.files import VERSION, InputError, exists, message, read_json
 from freedarts.report.svg import inline
 from freedarts.study.code import commit
 from freedarts.study.paths import (
+    AGAIN_FIGURE,
     AGREEMENT_FIGURE,
     CURVES_FIGURE,
     GENOTYPES_FIGURE,
+    PARAMETERS_FIGURE,
     REPLAYS_FIGURE,
     RULES_FIGURE,
     SCATTER_FIGURE,
@@ -34,27 +42,44 @@ from freedarts.study.paths import (
 
 PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "snakemake", "matplotlib")
 BENCHMARKS = Path("results/benchmarks")
+MARKDOWN = MarkdownIt("commonmark", {"html": False})
+FIGURES = {
+    "again": ("Found again, drawn", AGAIN_FIGURE),
+    "parameters": ("Parameters and test errors", PARAMETERS_FIGURE),
+    "curves": ("Learning curves", CURVES_FIGURE),
+    "replays": ("Replays, drawn", REPLAYS_FIGURE),
+    "agreement": ("Agreement between seeds, drawn", AGREEMENT_FIGURE),
+    "scatter": ("Scores and accuracies", SCATTER_FIGURE),
+    "rules": ("Rules of the workflow", RULES_FIGURE),
+}
 
 
 def render(
     template: Path, tables: Path, selected: dict, environment: list[tuple[str, str]], folder: Path | None = None
 ) -> str:
-    """selected: searches, sources, trainings and own as in the catalogue, and whether there is a scatter plot.
-    environment: (name, value) rows. folder: the current one, as Snakemake calls it where it runs."""
-    own = selected["own"]
+    """template: with tables.js beside it. tables: tables.json, with manifest.json beside it. selected: searches,
+    sources, trainings and own as in the catalogue, and whether there is a scatter plot. environment: (name, value)
+    rows. folder: the current one, as Snakemake calls it where it runs."""
+    page, script = (path.read_text(encoding="utf-8") for path in (template, template.with_name("tables.js")))
+    own, drawings = selected["own"], Drawings()
+    digests, missing = _digests(tables.with_name("manifest.json"), own)
     engine = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return engine.from_string(template.read_text(encoding="utf-8")).render(
-        tables=_tables(tables),
-        figures=_figures(selected),
-        curves=_figure("Learning curves", own + CURVES_FIGURE, "curves"),
-        replays=_figure("Replays of published trainings", own + REPLAYS_FIGURE, "replays"),
-        rules=_figure("Rules of the workflow", own + RULES_FIGURE, "rules"),
-        scatter=_figure("Scores and accuracies", own + SCATTER_FIGURE, "scatter") if selected["scatter"] else None,
-        agreement=_figure("Agreement between seeds", own + AGREEMENT_FIGURE, "agreement"),
+    figures = {name: drawings.figure(title, own + path) for name, (title, path) in FIGURES.items()}
+    if not selected["scatter"]:
+        del figures["scatter"]
+    return engine.from_string(page).render(
+        **_tables(tables, own, digests),
+        digests=list(digests.values()),
+        no_digests=missing,
+        drawn_figures=figures,
+        drawn_sources=_sources(selected, drawings),
         searches=[_search_row(*case) for case in selected["searches"]],
         trainings=[_training_row(*case) for case in selected["trainings"]],
         environment=environment,
         folder=os.path.join(folder or "", ""),
+        styles=drawings.styles,
+        script=Markup(script),
+        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
 
 
@@ -77,46 +102,96 @@ def _installed(package: str) -> str:
         return "not installed"
 
 
-def _html(markdown: str) -> Markup:
-    html = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
-    return Markup(html.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>"))
-
-
-def _tables(tables: Path) -> list[dict]:
-    """The sections of tables.md."""
-    parts, why = [], f"{tables}: holds no section; is the file cut short?"
+def _digests(manifest: Path, own: str) -> tuple[dict[str, dict], dict | None]:
+    """File -> its row of the manifest; and what is wrong with the manifest."""
     try:
-        parts = [part.partition("\n") for part in read_bytes(tables).decode().split("\n## ")[1:]]
-    except UnicodeDecodeError:
-        why = f"{tables}: not UTF-8"
+        files = read_json(manifest, ("files",))["files"]
+        rows = {
+            file: {"id": f"file-{place}", "file": file, "address": _address(file, own), "digest": digest}
+            for place, (file, digest) in enumerate(files.items())
+        }
+    except AttributeError:
+        return {}, _missing(f"{manifest}: files: expected an object", str(manifest))
+    except (InputError, OSError) as error:
+        return {}, _missing(message(error), str(manifest))
+    return rows, None
+
+
+def _address(file: str, own: str) -> str:
+    """Of a result, from the folder of the report."""
+    return quote(os.path.relpath(file, own))
+
+
+def _tables(tables: Path, own: str, digests: dict[str, dict]) -> dict:
+    """key_figures and tables of tables.json."""
+    try:
+        content = read_json(tables, ("key_figures", "tables"))
+        shown = [_table(table, own, digests) for table in content["tables"]]
+        return {"key_figures": [(value, what) for value, what in content["key_figures"]], "tables": shown}
     except (InputError, OSError) as error:
         why = message(error)
-    if not parts:
-        return [{"title": "Tables", "id": "tables", "missing": _missing(why, str(tables))}]
-    return [{"title": part[0], "id": f"table-{place}", "html": _html(part[2])} for place, part in enumerate(parts)]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        why = f"{tables}: not as tables writes it"
+    missing = {"title": "Tables", "id": "tables", "missing": _missing(why, str(tables))}
+    return {"key_figures": [], "tables": [missing]}
 
 
-def _figures(selected: dict) -> list[dict]:
+def _table(table: dict, own: str, digests: dict[str, dict]) -> dict:
+    """The rows of a table of numbers have places, which other tables link to, and the files behind them."""
+    titles = [column["title"] for column in table["columns"]]
+    rows = []
+    for cells, files, links in zip_longest(table["rows"], table["files"], table["links"]):
+        named = dict(zip(titles, cells, strict=True))
+        behind = [digests.get(file) or {"file": file, "address": _address(file, own)} for file in files or []]
+        shown = [(_text(cell), _place((links or {}).get(title))) for title, cell in named.items()]
+        rows.append({"id": _place(named.get("number")), "cells": shown, "files": behind})
+    return {
+        "title": table["title"],
+        "id": f"table-{table['name']}",
+        "note": Markup(MARKDOWN.render(table["note"])),
+        "columns": table["columns"],
+        "rows": rows,
+        "evidence": bool(table["files"]),
+    }
+
+
+def _place(name: str | None) -> str | None:
+    """In the page, of a number of the paper, or of a table."""
+    return name and (f"number-{name.replace('/', '-')}" if "/" in name else f"table-{name}")
+
+
+def _text(markdown: str) -> Markup:
+    """One line of Markdown."""
+    return Markup(MARKDOWN.renderInline(markdown))
+
+
+def _sources(selected: dict, drawings: Drawings) -> list[dict]:
     """Of each supernet, for each source, what it has: the figures of its scores and of its genotypes."""
     searched = {(supernet, score) for supernet, score, _ in selected["searches"]}
     sections: dict[str, list[dict]] = {}
-    for supernet, source, _ in [*selected["searches"], *selected["sources"]]:
+    for supernet, source, seeds in [*selected["searches"], *selected["sources"]]:
         paths = {"genotypes": GENOTYPES_FIGURE.format(supernet=supernet, source=source)}
         if (supernet, source) in searched:
             paths = {"scores": SCORES_FIGURE.format(supernet=supernet, score=source), **paths}
-        found = [
-            _figure(f"{source} on {supernet}: {kind}", path, f"{kind}-{supernet}-{source}")
-            for kind, path in paths.items()
-        ]
-        sections.setdefault(supernet, []).append({"name": source, "figures": found})
+        found = [drawings.figure(f"{source} on {supernet}: {kind}", path) for kind, path in paths.items()]
+        sections.setdefault(supernet, []).append({"name": source, "seeds": seeds, "figures": found})
     return [{"supernet": supernet, "sources": found} for supernet, found in sections.items()]
 
 
-def _figure(title: str, path: str, name: str) -> dict:
-    try:
-        return {"title": title, "path": path, "svg": Markup(inline(Path(path), f"{name}-"))}
-    except (InputError, OSError) as error:
-        return {"title": title, "path": path, "missing": _missing(message(error), path)}
+class Drawings:
+    """Those of one page. styles: style -> class, of all of them."""
+
+    def __init__(self) -> None:
+        self.styles: dict[str, str] = {}
+        self.count = 0
+
+    def figure(self, title: str, path: str) -> dict:
+        self.count += 1  # short ids: thousands of shapes refer to one
+        try:
+            drawing = inline(Path(path), f"f{self.count}-", title, self.styles)
+            return {"title": title, "path": path, "svg": Markup(drawing)}
+        except (InputError, OSError) as error:
+            return {"title": title, "path": path, "missing": _missing(message(error), path)}
 
 
 def _missing(why: str, target: str) -> dict:

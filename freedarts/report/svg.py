@@ -7,14 +7,16 @@ from pathlib import Path
 from freedarts.files import InputError, read_bytes
 
 SVG, LINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
-DRAWING = {"svg", "g", "defs", "clipPath", "path", "use", "text", "tspan", "rect", "circle", "line", "image"}
+DRAWING = {"svg", "g", "defs", "clipPath", "path", "use", "text", "title", "tspan", "rect", "circle", "line", "image"}
 STYLE = {"style", "metadata"}  # the page has its own style
 ET.register_namespace("", SVG)
 ET.register_namespace("xlink", LINK)
 
 
-def inline(path: Path, prefix: str) -> str:
-    """The element to put into the page; *prefix* makes its ids unique there.
+def inline(path: Path, prefix: str, label: str, styles: dict[str, str]) -> str:
+    """The element to put into the page, for which *label* stands; *prefix* makes its ids unique there. *styles*, style
+    -> class, takes up its own, which many drawings share. Coordinates keep two decimals, and ids that nothing refers to
+    go.
 
     Raises InputError for a file that is missing or broken, or that could run a script or load something; OSError for
     one that cannot be read.
@@ -26,10 +28,12 @@ def inline(path: Path, prefix: str) -> str:
             raise InputError(f"{path}: holds <{element.tag.split('}')[-1]}>; allowed: {', '.join(sorted(DRAWING))}")
         for name, value in element.attrib.items():
             element.set(name, _renamed(name, value, prefix, path))
+    _shrink(root, styles)
     width = root.attrib.pop("width", "")
     root.attrib.pop("height", None)
     root.set("style", f"--width: {width}" if re.fullmatch(r"[\d.]+(pt|px)", width) else "--width: 100%")
     root.set("role", "img")
+    root.set("aria-label", label)
     return ET.tostring(root, encoding="unicode")
 
 
@@ -57,6 +61,25 @@ def _renamed(name: str, value: str, prefix: str, path: Path) -> str:
     if name.startswith("on") or re.search(r"url\((?!#)", value):
         raise InputError(f"{path}: {name}={value!r} would load or run something")
     return value.replace("url(#", f"url(#{prefix}")
+
+
+def _shrink(root: ET.Element, styles: dict[str, str]) -> None:
+    used = set(re.findall(r"#([^\s\"')]+)", " ".join(v for each in root.iter() for v in each.attrib.values())))
+    for element in root.iter():
+        if element.get("id") not in used:
+            element.attrib.pop("id", None)
+        if element.get("transform", "").startswith("rotate(-0 "):
+            del element.attrib["transform"]
+        if "d" in element.attrib:
+            rounded = re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", element.get("d"))
+            element.set("d", " ".join(rounded.split()))
+        if (style := element.attrib.pop("style", None)) and "url(" not in style:
+            element.set("class", styles.setdefault(style, f"s{len(styles)}"))
+        elif style:
+            element.set("style", style)
+        if element.tag not in (f"{{{SVG}}}{name}" for name in ("text", "tspan", "title")):
+            element.text = None
+        element.tail = element.tail if element.tail and element.tail.strip() else None
 
 
 def _strip(element: ET.Element) -> None:

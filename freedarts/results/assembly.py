@@ -1,5 +1,6 @@
 """The result tables, from the results in the current folder to the texts of tables.md, .csv and .tex."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from freedarts import tables
@@ -7,11 +8,11 @@ from freedarts.files import read_bytes
 from freedarts.results import read
 from freedarts.study import kinds, paper, paths
 from freedarts.study.settings import read_yaml
-from freedarts.tables import evidence
+from freedarts.tables import Table, evidence
 from freedarts.tables.again import again_table
 from freedarts.tables.correlation import correlation_table
 from freedarts.tables.costs import cost_table
-from freedarts.tables.findings import findings_table
+from freedarts.tables.findings import findings_table, key_figures
 from freedarts.tables.latex import latex
 from freedarts.tables.nasbench201 import nasbench201_table
 from freedarts.tables.numbers import lookups_table, numbers_table, paper_table
@@ -22,6 +23,9 @@ from freedarts.tables.stability import stability_table
 from freedarts.tables.trainings import training_table
 
 PUBLISHED = ("numbers", "objectives", "costs")  # files of resources/ that the tables read
+# Whose files may stand behind a number.
+BEHIND = (kinds.NUMBER, kinds.READING, kinds.SEARCH, kinds.GENOTYPE, kinds.COST, kinds.LOOKUP, kinds.TRAINING)
+BEHIND += (kinds.REPLAY,)
 KEPT = "kept replay "  # before the name of a log whose replay the project keeps
 KEPT_TABLES = "kept tables"
 
@@ -70,14 +74,19 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
     reached = {
         number["id"]: evidence.reached(number, costs, printed_costs, replays, paper.MINIMUM) for number in trained
     }
+    behind = {number["id"]: _behind(number, results, selected["readings"], replays) for number in numbers}
+
+    def linked(table: Table, shown: list[dict]) -> Table:
+        return replace(table, files=[behind[number["id"]] for number in shown])
+
     made = [
         paper_table(trained),
-        numbers_table(trained, selected["tasks"], reached),
+        linked(numbers_table(trained, selected["tasks"], reached), trained),
         search_table(searches, genotypes, read_yaml(published["objectives"]), selected["left_out"]),
         again_table(searches, genotypes, read_yaml(published["objectives"]), [] if name else kept_rows),
         stability_table(genotypes),
         nasbench201_table(genotypes, lookups, looked_up),
-        lookups_table(looked_up),
+        linked(lookups_table(looked_up), looked_up),
         correlation_table(correlations, rankings),
         cost_table(costs, printed_costs),
         training_table(trainings),
@@ -90,7 +99,12 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
         ),
     ]
     made = [findings_table(made), *(table for table in made if table.rows or name is None)]
-    return {".csv": tables.csv(made), ".tex": latex(made), ".md": tables.markdown(made, name)}
+    return {
+        ".csv": tables.csv(made),
+        ".json": tables.json(made, key_figures(made)),
+        ".tex": latex(made),
+        ".md": tables.markdown(made, name),
+    }
 
 
 def _numbers(entries: list[dict], made: dict[tuple, dict], read: dict[tuple, dict], **there: dict) -> list[dict]:
@@ -103,6 +117,27 @@ def _numbers(entries: list[dict], made: dict[tuple, dict], read: dict[tuple, dic
         readings = number["readings"] | its | stated.get("readings", {})
         numbers.append(number | stated | {"readings": readings})
     return numbers
+
+
+def _behind(number: dict, results: dict[str, list], readings: dict[str, dict], replays: dict[str, dict]) -> list[str]:
+    """The files, of those selected, that a number is judged by, or that what it is of was made from."""
+    by = number["reproduced_by"]
+    supernet, score = paper.searched(number, readings)
+    of = {
+        "number": [number["id"]],
+        "supernet": [supernet],
+        "score": [score],
+        "source": [score, by["source"]],
+        "seed": by["seeds"],
+        "task": [by.get("task")],
+        "log": [log for log, replay in replays.items() if number["id"] in replay["numbers"]],
+    }
+    return [
+        kind.file(case)
+        for kind in BEHIND
+        for case in kinds.cases(results[kind.name])
+        if all(value in of.get(name, [value]) for name, value in zip(kind.wildcards, case, strict=True))
+    ]
 
 
 def _shown(results: dict[tuple, dict], selected: list) -> dict[tuple, dict]:

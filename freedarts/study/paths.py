@@ -22,6 +22,7 @@ AGREEMENT_FIGURE = "figures/agreement.svg"
 CURVES_FIGURE = "figures/curves.svg"
 SCATTER_FIGURE = "figures/scatter.svg"
 AGAIN_FIGURE = "figures/again.svg"
+PARAMETERS_FIGURE = "figures/parameters.svg"
 REPLAYS_FIGURE = "figures/replays.svg"
 RULES_FIGURE = "figures/rules.svg"
 # Which no configuration may have for a name.

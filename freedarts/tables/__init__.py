@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from json import dumps
 
 import pandas as pd
 
@@ -13,26 +14,32 @@ INTRODUCTION = """# FreeDARTS, reproduced
 
 Results of the searches, counts and trainings that the configuration selects, beside what the paper
 (arXiv 2106.11542 v2) and its release print. FreeDARTS, FreeDARTS† and FreeDARTS‡ search on the supernets `darts-8`,
-`darts-20` and `darts-imagenet`. This file is made by `snakemake results/tables.md`; `tables.csv` holds the same values
-unrounded.
+`darts-20` and `darts-imagenet`. This file is made by `snakemake results/tables.md`. A wide table stands here in parts,
+the columns that matter most first; `report.html` has all columns in one, and `tables.csv` the values unrounded.
 """
 NAMED = """# {name}
 
-Results of what the configuration `{name}` selects. This file is made by Snakemake with that configuration's file;
-`tables.csv` beside it holds the same values unrounded.
+Results of what the configuration `{name}` selects. This file is made by Snakemake with that configuration's file. A
+wide table stands here in parts, the columns that matter most first; `report.html` beside it has all columns in one,
+and `tables.csv` the values unrounded.
 """
 
 
 @dataclass(frozen=True)
 class Table:
     """name: the key in the CSV. note: what the table shows. rows: raw values, None where there is none.
-    formats: how a column's values are printed in the Markdown."""
+    formats: how a column's values are printed in the Markdown. parts: the columns of each table that it is there, those
+    that matter most first; none: one table. files: the results behind each row. links: of each row, column -> the
+    number of the paper that its cell shows, or the table that it names."""
 
     name: str
     title: str
     note: str
     rows: list[dict]
     formats: dict[str, Callable] = field(default_factory=dict)
+    parts: tuple[tuple[str, ...], ...] = ()
+    files: list[list[str]] = field(default_factory=list)
+    links: list[dict[str, str]] = field(default_factory=list)
 
     def printed(self) -> tuple[list[str], list[list[str]]]:
         """Columns, and the cells of each row as they are shown."""
@@ -40,20 +47,45 @@ class Table:
         cells = ([(self.formats.get(column, str), row.get(column)) for column in columns] for row in self.rows)
         return columns, [[MISSING if value is None else form(value) for form, value in row] for row in cells]
 
-    def markdown(self) -> str:
+    def printed_parts(self) -> list[tuple[list[str], list[list[str]]]]:
+        """The same of each part."""
         columns, cells = self.printed()
-        frame = pd.DataFrame(cells, columns=columns)
-        align = ["right" if column in self.formats else "left" for column in frame]
-        text = (
-            frame.to_markdown(index=False, disable_numparse=True, colalign=align) if self.rows else "Nothing selected."
-        )
-        return f"## {self.title}\n\n{text}\n\n{self.note}\n"
+        parts = [[columns.index(name) for name in part if name in columns] for part in self.parts or [columns]]
+        return [([columns[p] for p in part], [[row[p] for p in part] for row in cells]) for part in parts]
+
+    def markdown(self) -> str:
+        texts = []
+        for columns, cells in self.printed_parts() if self.rows else []:
+            align = ["right" if column in self.formats else "left" for column in columns]
+            frame = pd.DataFrame(cells, columns=columns)
+            texts.append(frame.to_markdown(index=False, disable_numparse=True, colalign=align))
+        return "\n\n".join([f"## {self.title}", *(texts or ["Nothing selected."]), f"{self.note}\n"])
+
+    def to_json(self) -> dict:
+        """All columns as they are printed, for the report."""
+        columns, cells = self.printed()
+        key = self.parts[0] if self.parts else columns
+        return {
+            "name": self.name,
+            "title": self.title,
+            "note": self.note,
+            "columns": [{"title": c, "number": c in self.formats, "key": c in key} for c in columns],
+            "rows": cells,
+            "files": self.files,
+            "links": self.links,
+        }
 
 
 def markdown(tables: Iterable[Table], name: str | None = None) -> str:
     """name: of the configuration."""
     introduction = INTRODUCTION if name is None else NAMED.format(name=name)
     return "\n".join([introduction, *(table.markdown() for table in tables)])
+
+
+def json(tables: Iterable[Table], key_figures: list[tuple[str, str]]) -> str:
+    """What the report shows: the tables with all columns, and key figures: k of n, of what."""
+    content = {"key_figures": key_figures, "tables": [table.to_json() for table in tables]}
+    return f"{dumps(content, ensure_ascii=False, indent=1)}\n"
 
 
 def csv(tables: Iterable[Table]) -> str:

@@ -104,6 +104,13 @@ COLUMNS = (
     Column("run", lambda found: "this"),
 )
 
+PARTS = (
+    ("supernet", "score", "n", "shared", "of", "whole", "verdict"),
+    ("supernet", "score", "uniform", "same gates", "2nd computation"),
+    ("supernet", "score", "seed", "printed", "here", "printed s", "here s"),
+    ("supernet", "score", "run"),
+)
+
 
 def again_table(
     searches: dict[tuple[str, str], dict[int, dict]],
@@ -122,7 +129,7 @@ def again_table(
             made += rows(COLUMNS, [_again(entry, searches, genotypes)])
         elif case in others:
             made.append(others[case] | {"run": KEPT})
-    return Table("again", "Found again", NOTE, made, formats(COLUMNS))
+    return Table("again", "Found again", NOTE, made, formats(COLUMNS), PARTS)
 
 
 def _again(entry: dict, searches: dict, genotypes: dict) -> Again:

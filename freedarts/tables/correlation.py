@@ -16,6 +16,14 @@ COLUMNS = {
     "selected": "top",
     "best": "best",
 }
+NAMES = ("score", "rates", "data set")
+PARTS = (
+    (*NAMES, "n", "ρ", "ρ, 95 %"),
+    (*NAMES, "ρ, best tenth", "selected"),
+    (*NAMES, "τ", "τ, 95 %"),
+    (*NAMES, "architectures", "seeds", "version"),
+    (*NAMES, "best", "status"),
+)
 
 NOTE = """\
 Does it rank? Scores against the benchmark's mean test accuracy after 200 epochs (`version`), on NAS-Bench-201. A score
@@ -44,7 +52,7 @@ def correlation_table(correlations: dict[tuple[str, int, int], dict], rankings: 
     formats |= dict.fromkeys(("ρ", "τ", "ρ, best tenth"), sample_text(3))
     formats |= dict.fromkeys(("ρ, 95 %", "τ, 95 %"), lambda ends: "{:.3f} to {:.3f}".format(*ends))
     formats |= dict.fromkeys(("selected", "best"), sample_text(2))
-    return Table("correlation", "Rank correlation", NOTE, rows, formats)
+    return Table("correlation", "Rank correlation", NOTE, rows, formats, PARTS)
 
 
 def _rows(case: dict, version: str, seeds: list[dict[str, dict | None]]) -> Iterator[dict]:

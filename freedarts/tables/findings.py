@@ -15,12 +15,33 @@ logs or printed values it stands on. `where`: the table below that shows them on
 def findings_table(tables: Iterable[Table]) -> Table:
     """A row for each claim that the *tables* have something to say about; where: the title of the one that says it."""
     tables = {table.name: table for table in tables}
-    made = []
+    made, links = [], []
     for name, ask in QUESTIONS:
         if name in tables:
             for claim, found, n in ask(tables[name].rows):
                 made.append({"claim": claim, "found": found, "n": n, "where": tables[name].title})
-    return Table("findings", "What was found", NOTE, made, {"n": str})
+                links.append({"where": name})
+    return Table("findings", "What was found", NOTE, made, {"n": str}, links=links)
+
+
+def key_figures(tables: Iterable[Table]) -> list[tuple[str, str]]:
+    """(k of n, of what), of what has run."""
+    rows = defaultdict(list, {table.name: table.rows for table in tables})
+    verdicts = _verdicts(rows["search"])
+    checks = _checks(rows["costs"])
+    whole, of = (sum(row[name] for row in rows["again"]) for name in ("whole", "n"))
+    counts = [
+        (verdicts["noise"], verdicts.total(), "searches select nothing but rounding noise"),
+        (whole, of, "published genotypes come out again from their seeds"),
+        (checks.count("exact"), len(checks), "published costs are exact"),
+        (*_reproduced(rows["lookups"]), "NAS-Bench-201 accuracies of the release are reproduced"),
+        (*_reproduced(rows["numbers"]), "test errors of the paper are reproduced by training"),
+    ]
+    return [(f"{k} of {n}", what) for k, n, what in counts if n]
+
+
+def _reproduced(numbers: list[dict]) -> tuple[int, int]:
+    return sum(row["verdict"].startswith("reproduced") for row in numbers), len(numbers)
 
 
 def _searches(searches: list[dict]) -> Iterator[tuple]:
@@ -77,10 +98,13 @@ def _correlation(scores: list[dict]) -> Iterator[tuple]:
 
 
 def _costs(costs: list[dict]) -> Iterator[tuple]:
-    checks = [row["check"] for row in costs if row["check"] and row["check"] not in ("no genotype", "not recomputable")]
-    if checks:
+    if checks := _checks(costs):
         found = f"{checks.count('exact')} of {len(checks)} published rows exact"
         yield "Parameters and multiply-adds", found, len(checks)
+
+
+def _checks(costs: list[dict]) -> list[str]:
+    return [row["check"] for row in costs if row["check"] and row["check"] not in ("no genotype", "cannot tell")]
 
 
 def _replays(replays: list[dict]) -> Iterator[tuple]:

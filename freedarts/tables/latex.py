@@ -25,17 +25,21 @@ def _escape(plain: str) -> str:
 
 
 def latex(tables: Iterable[Table]) -> str:
-    return HEADER + "\n".join(_longtable(table) for table in tables if table.rows)
+    return HEADER + "\n".join(_longtables(table) for table in tables if table.rows)
 
 
-def _longtable(table: Table) -> str:
-    columns, rows = table.printed()
-    align = "".join("r" if column in table.formats else "l" for column in columns)
-    lines = [" & ".join(map(text, row)) + r" \\" for row in (columns, *rows)]
-    return "\n".join(
-        [
+def _longtables(table: Table) -> str:
+    """One for each part of the table, and the note."""
+    parts = table.printed_parts()
+    made = []
+    for place, (columns, rows) in enumerate(parts, 1):
+        align = "".join("r" if column in table.formats else "l" for column in columns)
+        lines = [" & ".join(map(text, row)) + r" \\" for row in (columns, *rows)]
+        title = text(table.title) + (f" ({place} of {len(parts)})" if len(parts) > 1 else "")
+        label = f"tab:{table.name}" + (f"-{place}" if place > 1 else "")
+        made += [
             f"\\begin{{longtable}}{{{align}}}",
-            f"\\caption{{{text(table.title)}}}\\label{{tab:{table.name}}}\\\\",
+            f"\\caption{{{title}}}\\label{{{label}}}\\\\",
             r"\toprule",
             lines[0],
             r"\midrule",
@@ -43,7 +47,5 @@ def _longtable(table: Table) -> str:
             *lines[1:],
             r"\bottomrule",
             r"\end{longtable}",
-            f"{{\\footnotesize {text(' '.join(table.note.split()))}\\par}}",
-            "",
         ]
-    )
+    return "\n".join([*made, f"{{\\footnotesize {text(' '.join(table.note.split()))}\\par}}", ""])

@@ -26,6 +26,13 @@ DISTRIBUTION = {
 }
 SHOWN = 5  # architectures of a row
 LOOKED_UP = "looked up"
+NAMES = ("supernet", "source", "version")
+PARTS = (
+    (*NAMES, "C10 test", "C100 test", "IN16 test"),
+    (*NAMES, "rank", "percentile", "status"),
+    (*NAMES, "n", "architectures", "of"),
+    (*NAMES, "C10 valid", "C100 valid", "IN16 valid"),
+)
 
 NOTE = """\
 Accuracies in percent of the architectures that the searches select (`architectures`: their indices in the benchmark,
@@ -69,7 +76,7 @@ def nasbench201_table(
             rows.append(_row((None, name), [], _samples([value]), (lookup["version"], LOOKED_UP), _ranks([value])))
     formats = {title: lambda sample: sample.text(2) for title in COLUMNS.values()}
     formats |= {"n": str, "rank": lambda sample: sample.text(0), "percentile": lambda sample: sample.text(2), "of": str}
-    return Table("nasbench201", "NAS-Bench-201", NOTE, rows, formats)
+    return Table("nasbench201", "NAS-Bench-201", NOTE, rows, formats, PARTS)
 
 
 def _row(

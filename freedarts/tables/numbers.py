@@ -11,15 +11,18 @@ trained, of what is searched here and of random genotypes. `verdict`, of the n t
 with floors of 0.08 (CIFAR-10), 0.25 (CIFAR-100), 0.15 and 0.10 (ImageNet, top-1 and top-5); the rule was fixed before
 anything was trained. `evidence here` is the last rung that the evidence reaches: `the paper alone`; `costs exact`,
 its networks have the published parameters and multiply-adds; `first step equal` and `followed to step k` of the
-training whose log the release has (Replays); `trained k of 3`; `judged`. A command makes the trainings that a verdict
-needs and shows them here; without `/published` those of all readings, config/paper.yaml those of all numbers."""
+training whose log the release has (Replays); `trained k of 3`; `judged`.
+`snakemake --config 'numbers=[cifar10/freedarts/published]'` makes the trainings that the verdict on that number needs
+and shows them here; without `/published` those of all readings, config/paper.yaml those of all numbers. report.html
+and tables.csv have the command of each (`next`)."""
 
 LOOKUP_NOTE = """\
 Accuracies in percent that the release's notebooks print: each of one search, looked up in v1_0 of the benchmark.
 `genotype` says whether the search, audited here, finds the same architecture from the same seed; `looked up` is what
 the benchmark holds for the printed one, in the `version` beside it. `verdict`: `reproduced` when both agree to the last
 digit. The accuracies that are part of this project have no validation accuracies of v1_0: v1_1, which has more
-trainings, may have others, and then the number `needs the v1_0 file` (docs/nasbench201.md)."""
+trainings, may have others, and then the number `needs the v1_0 file` (docs/nasbench201.md). Where the release prints
+each is in report.html and tables.csv (`evidence in the release`)."""
 
 
 PAPER_NOTE = """\
@@ -31,10 +34,12 @@ def paper_table(numbers: list[dict]) -> Table:
     """In the paper's layout: methods by data sets. numbers: contents of results/numbers/, of those that are trained."""
     printed: dict[str, dict] = {}
     here: dict[str, dict] = {}
+    links: dict[str, dict] = {}
     for number in numbers:
         method, column = number["method"], f"{number['dataset']} {number['measure'].removesuffix(' error')}"
         printed.setdefault(method, {})[column] = number["value"]
         here.setdefault(method, {})[column] = _sample(number["readings"]["published"])
+        links.setdefault(method, {})[column] = number["id"]
     columns = dict.fromkeys(column for row in printed.values() for column in row)
     rows = [
         {"method": method, "errors": name, **{column: row[method].get(column) for column in columns}}
@@ -42,7 +47,8 @@ def paper_table(numbers: list[dict]) -> Table:
         for name, row in (("paper", printed), ("here", here))
     ]
     formats = dict.fromkeys(columns, lambda value: value.text(2) if isinstance(value, Sample) else str(value))
-    return Table("paper", "As in the paper", PAPER_NOTE, rows, formats)
+    linked = [links[row["method"]] for row in rows]
+    return Table("paper", "As in the paper", PAPER_NOTE, rows, formats, links=linked)
 
 
 def numbers_table(numbers: list[dict], tasks: dict[str, dict], reached: dict[str, str]) -> Table:
@@ -66,12 +72,20 @@ def numbers_table(numbers: list[dict], tasks: dict[str, dict], reached: dict[str
                 **{name: _sample(number["readings"][name]) for name in shown},
                 "n": published["n"],
                 "evidence here": reached[number["id"]],
-                "verdict": number["verdict"] + _next(number, published["missing"], tasks),
+                "verdict": number["verdict"],
+                "next": _next(number, published["missing"], tasks),
             }
         )
     formats = dict.fromkeys(("paper", "log, last epoch", "log, best epoch", "n"), str)
     formats |= dict.fromkeys(shown, sample_text(2))
-    return Table("numbers", "The numbers that the paper prints", NOTE, rows, formats)
+    parts = (
+        ("number", "paper", *shown[:2], "n", "evidence here", "verdict"),
+        *([("number", *shown[2:])] if shown[2:] else []),
+        ("number", "measure", "log, last epoch", "log, best epoch"),
+        ("number", "evidence in the release"),
+        ("number", "genotype"),
+    )
+    return Table("numbers", "The numbers that the paper prints", NOTE, rows, formats, parts)
 
 
 def lookups_table(numbers: list[dict]) -> Table:
@@ -92,7 +106,11 @@ def lookups_table(numbers: list[dict]) -> Table:
             }
         )
     formats = {"release": str, "looked up": sample_text(2)}
-    return Table("lookups", "The NAS-Bench-201 numbers that the release prints", LOOKUP_NOTE, rows, formats)
+    parts = (
+        ("number", "release", "looked up", "version", "verdict"),
+        ("number", "measure", "genotype"),
+    )
+    return Table("lookups", "The NAS-Bench-201 numbers that the release prints", LOOKUP_NOTE, rows, formats, parts)
 
 
 def _why_not(reading: dict) -> str:
@@ -103,11 +121,11 @@ def _sample(reading: dict) -> Sample | None:
     return Sample(tuple(reading["values"])) if reading["n"] else None
 
 
-def _next(number: dict, missing: list[list], tasks: dict[str, dict]) -> str:
+def _next(number: dict, missing: list[list], tasks: dict[str, dict]) -> str | None:
     """The command that trains what is missing and shows it here."""
     if not missing:
-        return ""
+        return None
     task = number["reproduced_by"]["task"]
     if not tasks.get(task, {}).get("trainable"):
-        return f"; the task {task} cannot be trained in this version"
-    return f"; `snakemake --config 'numbers=[{number['id']}/published]'`"
+        return f"the task {task} cannot be trained in this version"
+    return f"`snakemake --config 'numbers=[{number['id']}/published]'`"

@@ -57,12 +57,28 @@ STEP_COLUMNS = (
     Column("top-5, copies", lambda row: _pair(row, "top5", 2)),
 )
 
+PARTS = (
+    ("log", "verdict", "first loss, logged", "float64", "float32", "top-1, top-5"),
+    ("log", "steps", "n", "computed on"),
+)
+STEP_PARTS = (
+    ("log", "step", "loss, logged", "copies", "off", "allowed", "control"),
+    ("log", "step", "top-1, logged", "top-1, copies", "top-5, logged", "top-5, copies"),
+)
+
 
 def replay_tables(found: Iterable[dict]) -> list[Table]:
     """found: contents of results/replays/{log}.json."""
     found = list(found)
     steps = [{"log": each["log"], **row} for each in found for row in each["rows"]]
     return [
-        Table("replays", "Replays of the published trainings", NOTE, rows(COLUMNS, found), formats(COLUMNS)),
-        Table("replayed_steps", "Replays, step by step", STEPS_NOTE, rows(STEP_COLUMNS, steps), formats(STEP_COLUMNS)),
+        Table("replays", "Replays of the published trainings", NOTE, rows(COLUMNS, found), formats(COLUMNS), PARTS),
+        Table(
+            "replayed_steps",
+            "Replays, step by step",
+            STEPS_NOTE,
+            rows(STEP_COLUMNS, steps),
+            formats(STEP_COLUMNS),
+            STEP_PARTS,
+        ),
     ]

@@ -108,6 +108,13 @@ COLUMNS = (
     Column("memory, MB", lambda search: search.median("peak_memory_mb"), decimals(0)),
 )
 
+PARTS = (
+    ("supernet", "score", "n", "verdict", "shared, published", "of"),
+    ("supernet", "score", "shared, 2nd computation", "shared, seeds", "shared, chance"),
+    ("supernet", "score", "objective, seed 0", "printed", "seconds", "memory, MB"),
+    ("supernet", "score", "largest score, seed 0", "2nd computation", "largest difference"),
+)
+
 
 def search_table(
     searches: dict[tuple[str, str], dict[int, dict]],
@@ -128,4 +135,4 @@ def search_table(
     for supernet, score, folder in left_out:
         row = {"supernet": supernet, "score": score, "n": 0, "verdict": f"not run: no {folder}"}
         shown.append(dict.fromkeys(shown[0] if shown else row) | row)
-    return Table("search", "Searches", NOTE, shown, formats(COLUMNS))
+    return Table("search", "Searches", NOTE, shown, formats(COLUMNS), PARTS)

@@ -22,6 +22,12 @@ from freedarts.tables import Table, decimals
 DRAWS = 999
 NAMES = ("supernet", "source")
 STATISTICS = ("entries", "operations", "inputs")
+PARTS = (
+    (*NAMES, "n", "entries", "entries, by chance", "entries, p"),
+    (*NAMES, "of", "entries, shuffled", "entries, p shuffled"),
+    (*NAMES, "operations", "operations, by chance", "operations, p"),
+    (*NAMES, "inputs", "inputs, by chance", "inputs, p"),
+)
 
 NOTE = f"""\
 What the genotypes of one source have in common, on average over the pairs of its n seeds, out of `of`. `entries`: the
@@ -45,7 +51,7 @@ def stability_table(genotypes: dict[tuple[str, str], dict[int, Genotype | Refuse
             rows.append({"supernet": supernet, "source": source, "n": len(found), **stability(found)})
     formats = {column: decimals(3 if ", p" in column else 1) for row in rows for column in row if column not in NAMES}
     formats |= {"n": str, "of": str}
-    return Table("stability", "Agreement between seeds", NOTE, rows, formats)
+    return Table("stability", "Agreement between seeds", NOTE, rows, formats, PARTS)
 
 
 def stability(genotypes: list[Genotype]) -> dict[str, float | int | None]:

@@ -42,6 +42,14 @@ COLUMNS = (
     Column("device", lambda found: found.runs[0]["device"]),
 )
 
+NAMES = ("task", "supernet", "source", "seed")
+PARTS = (
+    (*NAMES, "n", "error, last epoch"),
+    (*NAMES, "best epoch", "epochs", "hours"),
+    (*NAMES, "parameters", "images/s"),
+    (*NAMES, "device"),
+)
+
 
 def training_table(trainings: dict[tuple, dict]) -> Table:
     """trainings: (task, supernet, source, seed, run) -> metrics."""
@@ -49,4 +57,4 @@ def training_table(trainings: dict[tuple, dict]) -> Table:
     for (*case, _), metrics in trainings.items():
         runs[tuple(case)].append(metrics)
     found = [Trainings(*case, metrics) for case, metrics in runs.items()]
-    return Table("retraining", "Retraining", NOTE, rows(COLUMNS, found), formats(COLUMNS))
+    return Table("retraining", "Retraining", NOTE, rows(COLUMNS, found), formats(COLUMNS), PARTS)
