@@ -13,11 +13,13 @@
 # make clean        remove the environment and Snakemake's records; results stay
 # make help         this list
 #
-# TORCH_INDEX=ADDRESS takes torch and torchvision from another package index, for example one with CPU-only builds.
+# torch comes without CUDA where there is no NVIDIA GPU, a tenth of the download, if the index that has it can be reached.
+# TORCH_INDEX=ADDRESS takes torch and torchvision from that index, whatever is here.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN = $(CURDIR)/$(VENV)/bin
+PINNED = $(shell grep -E '^($(1))==' requirements.lock)
 PYTEST = pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 export PATH := $(BIN):$(PATH)
 
@@ -50,7 +52,16 @@ check: $(VENV)/.installed
 $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed")'
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
-	$(if $(TORCH_INDEX),pip install --index-url $(TORCH_INDEX) $(shell grep -E '^torch(vision)?==' requirements.lock))
+	@if [ -n "$(TORCH_INDEX)" ]; then \
+	  pip install --index-url "$(TORCH_INDEX)" $(call PINNED,torch|torchvision) && echo "torch: from TORCH_INDEX"; \
+	elif command -v nvidia-smi >/dev/null; then \
+	  echo "torch: with CUDA, because nvidia-smi is here"; \
+	elif pip install -q $(call PINNED,uv) \
+	  && UV_HTTP_RETRIES=0 uv pip install -q --python $(BIN)/python --torch-backend=cpu $(call PINNED,torch|torchvision); then \
+	  echo "torch: without CUDA, because nvidia-smi is not here"; \
+	else \
+	  echo "torch: as the default index has it, because the index without CUDA cannot be reached"; \
+	fi
 	pip install -r requirements.lock
 	pip install --no-build-isolation --no-deps -e .
 	touch $@
@@ -76,9 +87,13 @@ lock:
 	rm -rf .venv-lock
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/pip install 'setuptools>=77' '.[slurm]'
-	.venv-lock/bin/pip install --group dev 2>/dev/null || .venv-lock/bin/pip install pytest pytest-xdist ruff snakefmt
+	.venv-lock/bin/pip install --group dev 2>/dev/null \
+	  || .venv-lock/bin/pip install axe-playwright-python nas-bench-201 pytest pytest-xdist ruff snakefmt uv
 	.venv-lock/bin/pip freeze --all --exclude freedarts --exclude pip --exclude wheel \
 	  | grep -vE '^(nvidia|cuda|triton)' | sed 's/+.*//' > requirements.lock
+	for version in 3.11 3.12 3.13 3.14; do \
+	  .venv-lock/bin/uv pip compile -q --python-version $$version -o /dev/null requirements.lock || exit 1; \
+	done
 	rm -rf .venv-lock
 
 clean:
