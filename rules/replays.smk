@@ -26,7 +26,7 @@ rule replay:
         run="float64|float32|run[1-9]|control",
     conda:
         "../envs/freedarts.yaml"
-    threads: 1
+    threads: lambda wildcards: 8 * catalogue.replay_gpus(wildcards.log, wildcards.run) or 1
     resources:
         mem_mb=lambda wildcards, attempt: 10000 * attempt,
         runtime=lambda wildcards, attempt: (10 + catalogue.replay_steps(wildcards.log, wildcards.run)) * attempt,

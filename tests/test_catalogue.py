@@ -12,7 +12,17 @@ from freedarts import scores
 from freedarts.files import InputError
 from freedarts.study import paths
 from freedarts.study.catalogue import Catalogue
+from freedarts.study.settings import overlaid
 from tests.support import ROOT, merged
+
+
+@pytest.mark.parametrize(
+    "path", sorted({*ROOT.glob("config/*.yaml")} - {ROOT / "config/schema.yaml"}), ids=lambda p: p.stem
+)
+def test_configurations_that_come_with_the_project_are_valid(path):
+    catalogue = Catalogue(overlaid(ROOT, [path]), ROOT)
+    named = path.stem not in ("config", "paper")
+    assert catalogue.own == (f"results/{path.stem}/" if named else "results/")
 
 
 def build(config: dict) -> Catalogue:

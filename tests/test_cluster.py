@@ -1,6 +1,7 @@
 """What a SLURM site refuses is said with the entry of the profile that is to change; stubs of its commands answer."""
 
 import os
+import re
 import shutil
 import stat
 from datetime import datetime, timedelta
@@ -183,6 +184,20 @@ def test_squeue_that_fails_is_no_obstacle(stub, tmp_path):
 def test_names_of_jobs_are_those_of_the_profile():
     profile = yaml.safe_load((ROOT / slurm.PROFILE).read_text())
     assert profile["slurm-jobname-prefix"] + "_" == slurm.JOB_NAMES
+
+
+def test_every_rule_that_may_use_a_gpu_asks_the_site_for_one():
+    profile = yaml.safe_load((ROOT / slurm.PROFILE).read_text())["set-resources"]
+    texts = "\n".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    rules = [
+        part
+        for part in re.split(r"^rule ", texts, flags=re.MULTILINE)
+        if re.search(r"^        gpu=", part, re.MULTILINE)
+    ]
+    names = {part.partition(":")[0] for part in rules}
+    assert names == {"preflight", "evaluate", "replay", "retrain"}
+    assert {profile[name]["slurm_partition"] for name in names} == {"'gpu' if threads > 1 else 'cpu'"}
+    assert all(re.search(r"^    threads: .*\b8 ", part, re.MULTILINE) for part in rules)
 
 
 @pytest.mark.workflow
