@@ -369,7 +369,7 @@ def test_report_of_what_there_is_runs_nothing_else(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     snakemake("results/figures/rules.svg")
     said = snakemake("results/report-so-far.html")
-    assert "1 of 1 steps" in said
+    assert "; 1 of 1 done" in said
     drawn, shown = (
         set(re.findall(r"<text[^>]*>(.*?)</text>", path.read_text(), re.DOTALL))
         for path in (tmp_path / "results/figures/rules.svg", ROOT / "docs/rules.svg")

@@ -291,7 +291,7 @@ def test_results_without_records_are_named_and_checked(copy):
     forget_records(copy)
     (copy / ".snakemake" / "metadata").mkdir(parents=True)
     said = repair(copy)
-    assert said[0].startswith("16 results have no record")
+    assert said[0].startswith("17 results have no record")
     assert said[-1] == "all results are whole"
     forge(copy, SEARCH.format("synflow", 0), objective=1.0)
     (copy / HISTORY).unlink()
@@ -333,7 +333,7 @@ def test_training_of_an_unchanged_genotype_is_written_again_without_an_epoch(cop
     written = {name: (run / name).read_bytes() for name in ("weights.safetensors", "history.csv")}
     searched = (copy / SEARCH.format("synflow", 0)).stat().st_mtime_ns
     append(copy, "freedarts/scores/synflow.py", "EDITED = 1")
-    assert "6 of 6 steps" in snakemake(copy, TABLES, "--configfile", OVERLAY)
+    assert "; 6 of 6 done" in snakemake(copy, TABLES, "--configfile", OVERLAY)
     assert (copy / SEARCH.format("synflow", 0)).stat().st_mtime_ns > searched
     assert {name: (run / name).read_bytes() for name in written} == written
     # Each epoch would write a checkpoint.

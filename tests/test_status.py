@@ -146,7 +146,7 @@ def test_snakemake_makes_the_status_afresh_and_runs_nothing_else(tmp_path):
     def made() -> str:
         done = subprocess.run([*command, "--configfile", "overlay.json"], text=True, capture_output=True)
         assert done.returncode == 0, done.stderr[-3000:]
-        assert "1 of 1 steps" in done.stderr
+        assert "; 1 of 1 done" in done.stderr
         return Path("results/status.md").read_text()
 
     training = "results/retrain/tiny/nasbench201/notebook-snip/seed4/run0"
