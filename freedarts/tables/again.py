@@ -106,9 +106,8 @@ COLUMNS = (
 
 PARTS = (
     ("supernet", "score", "n", "shared", "of", "whole", "verdict"),
-    ("supernet", "score", "uniform", "same gates", "2nd computation"),
+    ("supernet", "score", "uniform", "same gates", "2nd computation", "run"),
     ("supernet", "score", "seed", "printed", "here", "printed s", "here s"),
-    ("supernet", "score", "run"),
 )
 
 
