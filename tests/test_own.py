@@ -160,7 +160,7 @@ def test_wrong_score_is_named_with_what_was_expected(edited, old, new, message):
 WRONG_SPACES = [
     ("OPERATIONS[row.index(max(row))]", "'double'", "derive: widths[0]: 'double'; allowed: quarter"),
     ("OPERATIONS.index(width))", "7)", "derive: kept holds (0, 7) in layers"),
-    ("def kept(", "def keeps(", "no kept; docs/own-space.md"),
+    ("def kept(", "def keeps(", "no kept; docs/extending.md"),
     ("torch.randn(LAYERS,", "torch.randn(3,", "gate_draws of the shapes {'layers': (3, 3)}, expected"),
     ("padding=1, bias=False", "padding=1", "has a bias or does not pad with zeros"),
     ('LARGEST = "whole"', 'LARGEST = "double"', "'double' in LARGEST or CANDIDATES is not in OPERATIONS"),
@@ -237,7 +237,7 @@ def test_examples_run_through_the_workflow(tmp_path):
         "results/figures/genotypes/chain/random-chain.svg",
         *overlay,
     )
-    shown = [[cell.strip() for cell in line.strip("|").split("|")] for line in rows_of(ROOT / "docs" / "own-score.md")]
+    shown = [[cell.strip() for cell in line.strip("|").split("|")] for line in rows_of(ROOT / "docs" / "extending.md")]
     ours = row_of(project, "Searches", shown[2][1])
     assert [ours[column] for column in shown[0]] == shown[2]
     with (project / "results" / "own" / "tables.csv").open(encoding="utf-8") as file:

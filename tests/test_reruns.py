@@ -1,4 +1,4 @@
-"""What runs again after a change (docs/reruns.md is made from these cases), and the command that finds lost results."""
+"""What runs again after a change (docs/results.md has these cases), and the command that finds lost results."""
 
 import base64
 import fcntl
@@ -128,7 +128,7 @@ def edit_table(project: Path) -> None:
 
 
 DOCUMENT = """\
-# What runs again
+## What runs again
 
 Made by `python -m tests.test_reruns` from the cases of tests/test_reruns.py, which compare them with what Snakemake
 plans, on one finished selection: the scores `synflow` and `snip-digits-b8` on `nasbench201` with seed 0, one training
@@ -140,7 +140,7 @@ of the former's genotype.
 
 A training whose genotype came out the same has a finished checkpoint: it writes its results again without an epoch.
 
-## Deleted and damaged results
+### Deleted and damaged results
 
 Snakemake alone misses a result that was deleted behind finished tables, or removed by a job that failed, and makes what
 follows from a damaged one. `freedarts repair && snakemake`, with the `--configfile` and the profile of the
@@ -340,8 +340,12 @@ def test_training_of_an_unchanged_genotype_is_written_again_without_an_epoch(cop
     assert {path: path.stat().st_mtime_ns for path in (copy / "checkpoints").rglob("*.pt")} == checkpoints
 
 
+PAGE = ROOT / "docs" / "results.md"
+MARKERS = re.compile(r"(<!-- reruns[^\n]*-->\n\n)(.*?)(\n<!-- reruns end -->)", re.DOTALL)
+
+
 def document() -> str:
-    """docs/reruns.md."""
+    """The part of docs/results.md between its markers."""
     rows, damages = (
         "\n".join(f"| {case} | {'<br>'.join(sorted(jobs)) or '**nothing**'} |" for case, (_, jobs) in cases.items())
         for cases in (CASES, DAMAGES)
@@ -350,7 +354,7 @@ def document() -> str:
 
 
 def test_document_shows_these_cases():
-    assert (ROOT / "docs" / "reruns.md").read_text() == document()
+    assert MARKERS.search(PAGE.read_text())[2] == document()
 
 
 def repair(project: Path, *arguments: str) -> list[str]:
@@ -548,4 +552,4 @@ def test_metrics_written_by_hand_are_no_fault(tmp_path, monkeypatch, stated):
 
 
 if __name__ == "__main__":
-    (ROOT / "docs" / "reruns.md").write_text(document())
+    PAGE.write_text(MARKERS.sub(lambda part: f"{part[1]}{document()}{part[3]}", PAGE.read_text()))

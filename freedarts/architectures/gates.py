@@ -15,7 +15,7 @@ from freedarts.study.settings import gate_score
 
 def scores(settings: dict, indices: list[int], seed: int, manifest: Path | None) -> Iterator[tuple[int, float]]:
     """(index, score), the arguments as of freedarts.architectures.scores.compute. 0 where no path leads from the image
-    to the logits. InputError if the score does not keep to docs/own-score.md."""
+    to the logits. InputError if the score does not keep to docs/extending.md."""
     score = gate_score(settings)
     batch = tasks.batch(**score.data, seed=seed, manifest=manifest) if score.data else None
     for index in indices:

@@ -5,7 +5,7 @@ parameters, flops   counted; multiply-adds of convolutions and of the linear lay
 synflow             sum of |w * dR/dw| over the weights, w positive, batch norm left out, an image of ones, float64
 snip, grasp         sums of |w * dL/dw| and of -w * (H g) over the weights; L, the cross-entropy of a batch, has the
                     gradient g and the Hessian H; batch norm with the batch's statistics; float32
-a file of the user  what it gives the gates of the architecture's operations, summed (docs/own-score.md)
+a file of the user  what it gives the gates of the architecture's operations, summed (docs/extending.md)
 
 The weights are those of convolutions and of the linear layer, as PyTorch draws them for the seed.
 """

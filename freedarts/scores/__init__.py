@@ -2,7 +2,7 @@
 
     score(network, gates, images, labels, *, options …) -> (objective, {gate group: scores (edges, operations)})
 
-It needs a batch of a data set where labels has no default, and an option where that has none. docs/own-score.md.
+It needs a batch of a data set where labels has no default, and an option where that has none. docs/extending.md.
 
 and, where the network computes with other gates than those that are scored, used(network, gates) -> those. What is
 known of it without running it stands in constants, where it differs from what stands behind them:
@@ -94,7 +94,7 @@ def signature(proxy: str) -> Signature:
     names = {argument.arg: default is None for argument, default in options}
     constants = _constants(proxy, body)
     if fault := next(_constant_faults(constants, names), None):
-        raise InputError(f"{proxy}: {fault}; docs/own-score.md says what the constants of a score are")
+        raise InputError(f"{proxy}: {fault}; docs/extending.md says what the constants of a score are")
     return Signature(not arguments.defaults, names, *constants.values())
 
 

@@ -1,5 +1,5 @@
 """The search spaces. A space is a module of this package, or a file of the user, with the names below; none imports
-torch by itself. docs/own-space.md explains them, examples/chain.py is a small one.
+torch by itself. docs/extending.md explains them, examples/chain.py is a small one.
 
 OPERATIONS   names of the candidate operations, in the order of the columns of a score matrix
 GATES        {gate group: number of edges}
@@ -57,7 +57,7 @@ def load(name: object, where: str = "space") -> ModuleType:
 def _complete(module: ModuleType, name: str) -> None:
     """Set what a space may leave out. InputError that says what it may not, or what does not fit together."""
     if missing := [needed for needed in NEEDED if not hasattr(module, needed)]:
-        raise InputError(f"{name}: no {', '.join(missing)}; docs/own-space.md lists what a space has")
+        raise InputError(f"{name}: no {', '.join(missing)}; docs/extending.md lists what a space has")
     module.NAME = module.Genotype.space = name
     edges = range(len(module.EDGES))
     defaults = {
