@@ -48,7 +48,7 @@ def test_searches_that_are_found_again_and_those_that_are_not():
     )
     assert_say(
         found,
-        r"`a` finds .*: yes, every entry \(6,",
+        r"`a` comes out again: yes, every entry \(6,",
         r"`b` .*: no: 25% of the entries, rounding noise in 4 of 5 \(5,",
         r"`d` .*: no: 50% of the entries \(1,",
     )

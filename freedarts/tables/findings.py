@@ -73,7 +73,7 @@ def _again(searches: list[dict]) -> Iterator[tuple]:
         found = "yes, every entry" if whole == n else f"no: {shared:.0%} of the entries"
         if whole < n and noise:
             found += f", rounding noise in {noise} of {n}"
-        yield f"`{score}` finds what was published", found, n
+        yield f"`{score}` comes out again", found, n
 
 
 def _agreement(sources: list[dict]) -> Iterator[tuple]:
@@ -124,7 +124,7 @@ def _numbers(numbers: list[dict]) -> Iterator[tuple]:
 
 def _lookups(numbers: list[dict]) -> Iterator[tuple]:
     if numbers:
-        yield "NAS-Bench-201 accuracies", _counts(row["verdict"] for row in numbers), len(numbers)
+        yield "Printed accuracies", _counts(row["verdict"] for row in numbers), len(numbers)
 
 
 def _counts(verdicts: Iterable[str]) -> str:
