@@ -1,6 +1,6 @@
 # make tables       the environment, then results/tables.md
 # make report       the environment, then results/report.html, with the figures
-# make cifar10      the environment, then what CIFAR-10 can show without a GPU: results/cifar10/report.html (40 minutes)
+# make cifar10      the environment, then what CIFAR-10 can show without a GPU: results/cifar10/report.html (20 minutes)
 # make unit         the environment, then the tests without Snakemake and long trainings (2 minutes)
 # make test         the environment, then all tests but those on a real SLURM (15 minutes)
 # make slurm        a SLURM on this machine (as root, on Debian), then the tests on it
