@@ -120,6 +120,11 @@ def gpus(wildcards):
     return catalogue.config["tasks"][wildcards.task].get("gpus", 0)
 
 
+def gpu_threads(wildcards):
+    """Those that make the batches of a training on GPUs: its part of eight for each."""
+    return 8 * gpus(wildcards) // catalogue.config["tasks"][wildcards.task].get("share", 1) or 1
+
+
 def precision(wildcards):
     chosen = catalogue.config["tasks"][wildcards.task].get("precision")
     return f"--precision {chosen}" if chosen else ""
@@ -127,8 +132,8 @@ def precision(wildcards):
 
 def engine(wildcards):
     """Options of a training: what its task says beside the protocol."""
-    step = catalogue.config["tasks"][wildcards.task].get("step")
-    return precision(wildcards) + (f" --step {step}" if step else "")
+    task = catalogue.config["tasks"][wildcards.task]
+    return precision(wildcards) + "".join(f" --{name} {task[name]}" for name in ("step", "share") if name in task)
 
 
 @planned

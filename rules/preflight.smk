@@ -18,7 +18,7 @@ rule preflight:
         "logs/preflight/{task}/{supernet}/{source}/seed{seed}.log",
     conda:
         "../envs/freedarts.yaml"
-    threads: lambda wildcards: 8 * gpus(wildcards) or 1
+    threads: gpu_threads
     resources:
         mem_mb=lambda wildcards, attempt: (2000 + catalogue.training_memory(wildcards.task)) * attempt,
         runtime=lambda wildcards, attempt: 10 * attempt,

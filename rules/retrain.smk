@@ -23,7 +23,7 @@ rule retrain:
         "results/benchmarks/retrain/{task}/{supernet}/{source}/seed{seed}/run{run}.tsv"
     conda:
         "../envs/freedarts.yaml"
-    threads: lambda wildcards: 8 * gpus(wildcards) or 1
+    threads: gpu_threads
     resources:
         mem_mb=lambda wildcards, attempt: catalogue.training_memory(wildcards.task) * attempt,
         # What the release's 600 epochs on CIFAR-10 took; a longer one goes on after each limit.

@@ -1,5 +1,6 @@
 """What a precision means on a device; what becomes of memory that is freed."""
 
+import argparse
 import ctypes
 import gc
 import os
@@ -38,7 +39,7 @@ def switches():
 @pytest.fixture
 def gpu(monkeypatch):
     """There is none here, but the switches of torch are."""
-    monkeypatch.setattr(gpus, "claim", lambda processes: None)
+    monkeypatch.setattr(gpus, "claim", lambda processes, share: None)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "set_device", lambda rank: None)
     monkeypatch.setattr(environment, "_held", [])
@@ -55,6 +56,23 @@ def test_a_search_on_a_gpu_is_deterministic_and_measures_no_kernels(monkeypatch,
     torch.set_deterministic_debug_mode("default")
     assert (torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic) == (fastest, not fastest)
     assert (mode, os.environ.get("CUBLAS_WORKSPACE_CONFIG")) == ((0, None) if fastest else (1, ":4096:8"))
+
+
+def test_a_training_that_shares_a_gpu_has_its_part_of_the_memory(monkeypatch, switches, gpu):
+    parts = []
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", parts.append)
+    for share in (1, 2, 4):
+        environment.set_up("cuda", torch.get_num_threads(), fastest=True, share=share)
+    gc.unfreeze()
+    assert parts == [0.95 / 2, 0.95 / 4]
+
+
+@pytest.mark.parametrize("options", [["--share", "0"], ["--share", "2"], ["--share", "2", "--gpus", "2"]])
+def test_only_trainings_on_one_gpu_share_it(options):
+    parser = argparse.ArgumentParser()
+    environment.add_options(parser, several=True)
+    with pytest.raises(InputError, match=r"--share \d .*; allowed: 1 and, with --gpus 1, above"):
+        environment.engine(parser.parse_args(options))
 
 
 def test_float32_on_a_gpu_is_float32(monkeypatch, switches, gpu):

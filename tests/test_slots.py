@@ -52,6 +52,32 @@ def test_jobs_that_want_several_devices_do_not_wait_for_each_other_for_ever(tmp_
     assert all(len(output.splitlines()[-1].split(",")) == 2 for output, _ in outputs)
 
 
+def taken(folder: Path, devices: list[str], **options) -> tuple[list[str], list] | None:
+    """None where it would have to wait."""
+    try:
+        return gpus.take(devices, folder=folder, seconds=0, **options)
+    except InputError:
+        return None
+
+
+def test_jobs_that_share_have_a_device_together_and_not_with_one_that_asks_for_all_of_it(tmp_path):
+    first, second = (taken(tmp_path, ["a"], share=2) for _ in range(2))
+    assert first[0] == second[0] == ["a"]
+    assert taken(tmp_path, ["a"], share=2) is None
+    assert taken(tmp_path, ["a"]) is None
+    third = taken(tmp_path, ["a", "b"], share=2)
+    assert third[0] == ["b"]
+    for file in first[1]:
+        file.close()
+    assert taken(tmp_path, ["a"]) is None
+    again = taken(tmp_path, ["a"], share=2)
+    for file in (*second[1], *again[1]):
+        file.close()
+    whole = taken(tmp_path, ["a"])
+    assert whole[0] == ["a"]
+    assert taken(tmp_path, ["a"], share=2) is None
+
+
 def test_more_devices_than_there_are_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     with pytest.raises(InputError, match=r"--gpus 3: only 2 can be used here \(0, 1\)"):

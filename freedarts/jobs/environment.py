@@ -28,6 +28,7 @@ class Engine:
     bf16: bool = False
     way: str = EAGER  # to run a step, or AUTO
     processes: int = 1  # that share every batch, on a GPU each
+    share: int = 1  # trainings that have the GPU together
 
 
 def add_options(parser: argparse.ArgumentParser, several: bool = False) -> None:
@@ -35,6 +36,12 @@ def add_options(parser: argparse.ArgumentParser, several: bool = False) -> None:
     if several:
         parser.add_argument("--gpus", type=int, default=0, help="0 (default): the CPU; more than 1: of this machine")
         parser.add_argument("--processes", type=int, default=1, help="on the CPU (default 1), to try several GPUs")
+        parser.add_argument(
+            "--share",
+            type=int,
+            default=1,
+            help="trainings that have one GPU together, each with its part of the memory",
+        )
         parser.add_argument(
             "--step", choices=(AUTO, *WAYS), default=AUTO, help="auto: on a GPU the fastest that is right"
         )
@@ -55,20 +62,26 @@ def engine(arguments: argparse.Namespace, rank: int = 0) -> Engine:
     if on_cpu is not None and on_cpu < 1:
         raise InputError(f"--processes {on_cpu}; allowed: 1 and above")
     processes = (arguments.gpus or on_cpu) if on_cpu else 1
-    device = set_up("cuda" if arguments.gpus else "cpu", arguments.threads, processes, rank, fastest=True)
+    share = getattr(arguments, "share", 1)
+    if share < 1 or (share > 1 and arguments.gpus != 1):
+        raise InputError(f"--share {share} (`share` in the task); allowed: 1 and, with --gpus 1, above")
+    device = set_up("cuda" if arguments.gpus else "cpu", arguments.threads, processes, rank, fastest=True, share=share)
     way = getattr(arguments, "step", EAGER)
     if way in CAPTURES and (device.type != "cuda" or processes > 1):
         raise InputError(f"--step {way} (`step` in the task): needs one GPU; allowed here: auto, eager, compiled")
     if way == AUTO and device.type != "cuda":
         way = EAGER  # what compiling takes it does not save in small trainings
-    return Engine(device, use_bf16(arguments.precision, device), way, processes)
+    return Engine(device, use_bf16(arguments.precision, device), way, processes, share)
 
 
-def set_up(device: str, threads: int, processes: int = 1, rank: int = 0, fastest: bool = False) -> torch.device:
+def set_up(
+    device: str, threads: int, processes: int = 1, rank: int = 0, fastest: bool = False, share: int = 1
+) -> torch.device:
     """Prepare this process: *threads* of the CPU, whose results are then the same in every run; device: cpu or cuda,
     of which it takes one for each of *processes* that no other job on this machine has, unless it is not the first.
     fastest: kernels of a GPU are chosen by measuring them, and may add in any order; else they are those that give the
-    same sums in every run, where there are such, and a line says where not.
+    same sums in every run, where there are such, and a line says where not. share: with how many jobs, this one
+    counted, it has a GPU, and its memory.
 
     Raises InputError for a device that is not there.
     """
@@ -76,10 +89,12 @@ def set_up(device: str, threads: int, processes: int = 1, rank: int = 0, fastest
         raise InputError(f"--threads {threads}; allowed: 1 and above")
     if device == "cuda":
         if rank == 0:
-            _held.append(gpus.claim(processes))
+            _held.append(gpus.claim(processes, share=share))
         if not torch.cuda.is_available():
             raise InputError("no CUDA device is available; the same command runs on the CPU")
         torch.cuda.set_device(rank)
+        if share > 1:  # beyond it memory lacks, which preflight finds out; the driver needs some for each process
+            torch.cuda.set_per_process_memory_fraction(0.95 / share)
         torch.backends.cudnn.benchmark = fastest
         if not fastest:
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it when it is first used

@@ -61,10 +61,11 @@ def _parts() -> dict[str, list[str]]:
 
 
 def take(
-    devices: list[str], count: int = 1, folder: Path = FOLDER, seconds: float = float("inf")
+    devices: list[str], count: int = 1, folder: Path = FOLDER, seconds: float = float("inf"), share: int = 1
 ) -> tuple[list[str], list[IO]]:
     """The first *count* of *devices* (see `visible`) that no other job has, waiting for up to *seconds* until there are
-    so many. Those that are not enough are given back: two jobs must not wait for each other's.
+    so many. Those that are not enough are given back: two jobs must not wait for each other's. share: with how many
+    jobs, this one counted, it has them; a job that asks for a whole GPU waits for all of them, and they for it.
 
     They are this process's for as long as the returned files are open: the kernel releases the locks of a process that
     ends, however it ends. Raises InputError when the time is up.
@@ -75,15 +76,11 @@ def take(
     while True:
         taken = {}
         for device in devices:
-            file = (folder / device.replace("/", "_")).open("a")
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                taken[device] = file
-            except BlockingIOError:
-                file.close()
+            if files := _slot(folder / device.replace("/", "_"), share):
+                taken[device] = files
             if len(taken) == count:
-                return list(taken), list(taken.values())
-        for file in taken.values():
+                return list(taken), [file for files in taken.values() for file in files]
+        for file in (file for files in taken.values() for file in files):
             file.close()
         if time.monotonic() >= deadline:
             raise InputError(f"GPU {', '.join(devices)}: in use by other jobs")
@@ -93,9 +90,31 @@ def take(
         time.sleep(random.uniform(0.1, 0.3))  # two jobs that try at the same time must not do so again
 
 
-def claim(count: int = 1, folder: Path = FOLDER) -> list[IO]:
-    """Take *count* of the visible GPUs and hide the others from this process; before CUDA is used. Nothing if there is
-    none. The returned files must be kept open as long as the GPUs are used."""
+def _slot(path: Path, share: int) -> list[IO]:
+    """The GPU of *path* for one job or, all of them locking it together, one of its *share* places; none if taken."""
+    whole = _locked(path, fcntl.LOCK_EX if share == 1 else fcntl.LOCK_SH)
+    if whole is None or share == 1:
+        return [whole] if whole else []
+    for place in range(share):
+        if file := _locked(path.with_name(f"{path.name}.{place}"), fcntl.LOCK_EX):
+            return [whole, file]
+    whole.close()
+    return []
+
+
+def _locked(path: Path, kind: int) -> IO | None:
+    file = path.open("a")
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
+
+
+def claim(count: int = 1, folder: Path = FOLDER, share: int = 1) -> list[IO]:
+    """Take *count* of the visible GPUs, see `take`, and hide the others from this process; before CUDA is used. Nothing
+    if there is none. The returned files must be kept open as long as the GPUs are used."""
     devices = visible()
     if not devices:
         return []
@@ -103,6 +122,6 @@ def claim(count: int = 1, folder: Path = FOLDER) -> list[IO]:
         raise InputError(f"--gpus {count}: only {len(devices)} can be used here ({', '.join(devices)})")
     if count > 1 and any(device.startswith(INSTANCE) for device in devices):
         raise InputError(f"--gpus {count}: a process uses one MIG instance at most; allowed here: 1")
-    taken, files = take(devices, count, folder)
+    taken, files = take(devices, count, folder, share=share)
     os.environ[VARIABLE] = ",".join(taken)
     return files

@@ -82,7 +82,8 @@ class Checked:
 
     def preflight_key(self, engine: Engine) -> str:
         """Of what its preflight measures: other runs, on such a device, have the same."""
-        how = (device_name(engine.device), str(engine.bf16), engine.way, str(engine.processes), torch.__version__)
+        how = (device_name(engine.device), str(engine.bf16), engine.way, str(engine.processes), str(engine.share))
+        how += (torch.__version__,)
         return key(*self.about.values(), training_code(self.genotype.space, self.settings["dataset"]), *how)
 
 
