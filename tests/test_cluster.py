@@ -197,7 +197,7 @@ def test_every_rule_that_may_use_a_gpu_asks_the_site_for_one():
     names = {part.partition(":")[0] for part in rules}
     assert names == {"preflight", "evaluate", "replay", "retrain"}
     assert {profile[name]["slurm_partition"] for name in names} == {"'gpu' if threads > 1 else 'cpu'"}
-    assert all(re.search(r"^    threads: .*\b8 ", part, re.MULTILINE) for part in rules)
+    assert all(re.search(r"^    threads: (?:.*\b8 |gpu_threads)", part, re.MULTILINE) for part in rules)
 
 
 @pytest.mark.workflow
