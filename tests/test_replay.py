@@ -132,7 +132,7 @@ def test_a_log_is_followed_up_to_the_first_row_that_is_off():
 
 def test_where_another_training_would_be_followed_too_nothing_can_be_told():
     found = replays.follow(LOG, {**FIRST, **COPIES, "control": result([3.2, 2.04, 1.2])})
-    assert (found["verdict"], found["followed_to"]) == ("cannot tell", None)
+    assert (found["verdict"], found["followed_to"]) == ("first step equal, then cannot tell", None)
 
 
 def test_a_row_that_is_off_ends_it_whatever_comes_after():

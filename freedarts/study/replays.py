@@ -99,8 +99,9 @@ def _row(row: list, copies: list[dict], control: dict) -> dict:
 
 
 def _verdict(equal: bool, rows: list[dict], followed: dict | None, judged: bool) -> str:
+    first = "first step equal" if equal else "first step differs"
     if not rows:
-        return "first step equal" if equal else "first step differs"
+        return first
     if followed is None:
         return "not followed"
-    return f"followed to step {followed['step']}" if judged else "cannot tell"
+    return f"followed to step {followed['step']}" if judged else f"{first}, then cannot tell"
