@@ -120,6 +120,7 @@ def test_blocks_left_out_have_no_share():
     assert baselines.shares([found]) == {"blocks": {"mbconv_7x7_e6": 2 / 3, "mbconv_3x3_e3": 1 / 3}}
 
 
+@pytest.mark.long
 def test_largest_of_all_nasbench201_cells():
     """Parameters add up over edges; so each of the 15,625 cells is counted from its operations'."""
     widths = [NETWORKS["nasbench201"]["channels"] * 2**stage for stage in range(3)]
@@ -138,6 +139,7 @@ def test_largest_of_all_nasbench201_cells():
     assert parameters(largest) == cells[largest]
 
 
+@pytest.mark.long
 def test_largest_darts_cells():
     """The operation with the most parameters at every width and stride; a cell's add up over its operations."""
     for c, stride in product((4, 16, 36, 50, 200), (1, 2)):

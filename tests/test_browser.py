@@ -15,6 +15,7 @@ from freedarts.study.paths import AGREEMENT_FIGURE, CURVES_FIGURE, PARAMETERS_FI
 from freedarts.study.settings import read_yaml
 from tests.support import NAMES, ROOT, SCHEMA, TABLE_SETTINGS, write, write_results
 
+pytestmark = pytest.mark.long
 PROGRAM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 if not PROGRAM:
     pytest.skip("needs Chromium or Chrome", allow_module_level=True)
