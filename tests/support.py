@@ -17,7 +17,6 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack, chdir
-from copy import deepcopy
 from multiprocessing.connection import Connection
 from pathlib import Path
 from unittest import mock
@@ -221,14 +220,6 @@ def write(path: Path, content: object) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content if isinstance(content, str) else json.dumps(content))
     return path
-
-
-def merged(config: dict, overlay: dict) -> dict:
-    config = deepcopy(config)
-    for key, value in overlay.items():
-        both = isinstance(value, dict) and isinstance(config.get(key), dict)
-        config[key] = merged(config[key], value) if both else value
-    return config
 
 
 def assert_refused(done: tuple[int, str], message: str) -> None:

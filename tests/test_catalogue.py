@@ -12,8 +12,8 @@ from freedarts import scores
 from freedarts.files import InputError
 from freedarts.study import paths
 from freedarts.study.catalogue import Catalogue
-from freedarts.study.settings import overlaid
-from tests.support import ROOT, merged
+from freedarts.study.settings import merged, overlaid
+from tests.support import ROOT
 
 
 @pytest.mark.parametrize(

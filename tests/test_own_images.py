@@ -16,8 +16,9 @@ from freedarts import genotype, search, spaces, tasks, training
 from freedarts.files import InputError
 from freedarts.scores import from_settings
 from freedarts.study.catalogue import Catalogue
+from freedarts.study.settings import merged
 from freedarts.tasks import folders
-from tests.support import ROOT, assert_refused, copy_project, merged, planned, snakemake, table
+from tests.support import ROOT, assert_refused, copy_project, planned, snakemake, table
 
 EXAMPLE = "config/examples/own-images.yaml"
 OVERLAY = yaml.safe_load((ROOT / EXAMPLE).read_text())

@@ -74,13 +74,14 @@ def take(
     deadline = time.monotonic() + seconds
     said = False
     while True:
-        taken = {}
+        taken, held = [], []
         for device in devices:
             if files := _slot(folder / device.replace("/", "_"), share):
-                taken[device] = files
+                taken.append(device)
+                held += files
             if len(taken) == count:
-                return list(taken), [file for files in taken.values() for file in files]
-        for file in (file for files in taken.values() for file in files):
+                return taken, held
+        for file in held:
             file.close()
         if time.monotonic() >= deadline:
             raise InputError(f"GPU {', '.join(devices)}: in use by other jobs")

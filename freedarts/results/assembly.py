@@ -69,7 +69,7 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
     trained = [number for number in numbers if not paper.is_lookup(number)]
     looked_up = [number for number in numbers if paper.is_lookup(number)]
     kept = {name.removeprefix(KEPT): path for name, path in published.items() if name.startswith(KEPT)}
-    kept_rows = tables.read_csv(read_bytes(published[KEPT_TABLES]).decode(), "again")
+    kept_rows = [] if name else tables.read_csv(read_bytes(published[KEPT_TABLES]).decode(), "again")
     replays, printed_costs = read.replays(results["replays"], kept), read_yaml(published["costs"])
     reached = {
         number["id"]: evidence.reached(number, costs, printed_costs, replays, paper.MINIMUM) for number in trained
@@ -83,7 +83,7 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
         paper_table(trained),
         linked(numbers_table(trained, selected["tasks"], reached), trained),
         search_table(searches, genotypes, read_yaml(published["objectives"]), selected["left_out"]),
-        again_table(searches, genotypes, read_yaml(published["objectives"]), [] if name else kept_rows),
+        again_table(searches, genotypes, read_yaml(published["objectives"]), kept_rows),
         stability_table(genotypes),
         nasbench201_table(genotypes, lookups, looked_up),
         linked(lookups_table(looked_up), looked_up),

@@ -151,16 +151,15 @@ def overlaid(base: Path, overlays: Iterable[Path]) -> dict:
         overlay = read_yaml(path)
         if not isinstance(overlay, dict):
             raise InputError(f"{path}: holds {type(overlay).__name__}, expected a mapping")
-        config = _merged(config, overlay)
+        config = merged(config, overlay)
     return config
 
 
-def _merged(config: dict, overlay: dict) -> dict:
-    merged = {**config, **overlay}
-    for key in config.keys() & overlay.keys():
-        if isinstance(config[key], dict) and isinstance(overlay[key], dict):
-            merged[key] = _merged(config[key], overlay[key])
-    return merged
+def merged(config: dict, overlay: dict) -> dict:
+    """*overlay* laid over *config*: mappings are merged, all else is replaced."""
+    both = {key for key in config.keys() & overlay.keys() if isinstance(config[key], dict)}
+    parts = {key: merged(config[key], overlay[key]) for key in both if isinstance(overlay[key], dict)}
+    return config | overlay | parts
 
 
 def faults(value: object, schema: Path, definition: str | None = None) -> list[str]:

@@ -20,9 +20,8 @@ def change(images: Tensor, draws: Tensor) -> Tensor:
     rounded to bytes between the changes, as Pillow's are."""
     images, there = images.clone(), draws.to(images.device, non_blocking=True)
     for place in range(4):
-        counts = (
-            draws[:, place].long().bincount(minlength=4).tolist()
-        )  # on the CPU, so that no one waits for the device
+        # On the CPU, so that no one waits for the device.
+        counts = draws[:, place].long().bincount(minlength=4).tolist()
         groups = there[:, place].argsort().split(counts)
         for which, (chosen, apply) in enumerate(zip(groups, (_brighten, _contrast, _saturate, _turn), strict=True)):
             if len(chosen):
