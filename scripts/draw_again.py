@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from freedarts.figures import again, write_svg
-from freedarts.files import read_bytes, run
-from freedarts.tables import read_csv
+from freedarts.files import run
+from freedarts.results.assembly import table_of
 
 
 def main() -> None:
@@ -14,7 +14,7 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, help="the figure, SVG")
     arguments = parser.parse_args()
 
-    write_svg(arguments.output, again.draw(read_csv(read_bytes(arguments.tables).decode(), "again")))
+    write_svg(arguments.output, again.draw(table_of(arguments.tables, "again")))
 
 
 if __name__ == "__main__":

@@ -492,9 +492,9 @@ def write_results(folder: Path) -> None:
 def call_tables(script, settings: str = json.dumps(TABLE_SETTINGS), **changes) -> tuple[int, str]:
     resources = ROOT / "resources"
     given = {"--numbers": "numbers.yaml", "--objectives": "objectives.yaml", "--published-costs": "costs.yaml"}
-    given = {option: resources / name for option, name in given.items()} | {"--output": "out/tables.md"} | changes
+    given = {option: resources / name for option, name in given.items()}
+    given |= {"--kept-tables": ROOT / KEPT_TABLES, "--output": "out/tables.md"} | changes
     kept = sorted((ROOT / KEPT_REPLAYS).glob("*.json"))
-    given["--kept-tables"] = ROOT / KEPT_TABLES
     return script("tables", "--settings", settings, "--kept", *kept, *options(given))
 
 

@@ -62,6 +62,12 @@ def test_tables_name_what_is_wrong_in_their_other_inputs(script, results):
     assert_refused(call_tables(script, **{"--objectives": "bad.yaml"}), "bad.yaml: not valid YAML")
 
 
+@pytest.mark.parametrize("text", ["x\n", 'table,row,column,value\nagain,1,score,"cut sh'])
+def test_kept_tables_that_are_damaged_are_named(script, results, text):
+    write(results / "kept.csv", text)
+    assert_refused(call_tables(script, **{"--kept-tables": "kept.csv"}), "kept.csv: not as tables.csv holds")
+
+
 def test_readme_takes_what_was_found_between_its_markers(script, results):
     readme = write(results / "README.md", "before\n<!-- findings: by make -->\nstale\n<!-- findings end -->\nafter\n")
     arguments = ("--tables", "out/tables.md", "--kept", "docs/t.md", "--readme", readme, "--output", "new/README.md")

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from freedarts import tables
-from freedarts.files import read_bytes
+from freedarts.files import InputError, read_bytes
 from freedarts.results import read
 from freedarts.study import kinds, paper, paths
 from freedarts.study.settings import read_yaml
@@ -69,7 +69,7 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
     trained = [number for number in numbers if not paper.is_lookup(number)]
     looked_up = [number for number in numbers if paper.is_lookup(number)]
     kept = {name.removeprefix(KEPT): path for name, path in published.items() if name.startswith(KEPT)}
-    kept_rows = [] if name else tables.read_csv(read_bytes(published[KEPT_TABLES]).decode(), "again")
+    kept_rows = [] if name else table_of(published[KEPT_TABLES], "again")
     replays, printed_costs = read.replays(results["replays"], kept), read_yaml(published["costs"])
     reached = {
         number["id"]: evidence.reached(number, costs, printed_costs, replays, paper.MINIMUM) for number in trained
@@ -146,3 +146,11 @@ def _shown(results: dict[tuple, dict], selected: list) -> dict[tuple, dict]:
         (supernet, source): {seed: results[supernet, source][seed] for seed in seeds}
         for supernet, source, seeds in selected
     }
+
+
+def table_of(path: Path, name: str) -> list[dict]:
+    """The rows of a table of a tables.csv. InputError for another file."""
+    try:
+        return tables.read_csv(read_bytes(path).decode(), name)
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{path}: not as tables.csv holds tables ({str(error).strip()})") from error
