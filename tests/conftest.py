@@ -21,6 +21,8 @@ from freedarts.study.catalogue import Catalogue
 from freedarts.tasks import Data
 from tests.support import ROOT, copy_project, snakemake, write, write_results
 
+HANDLERS = {number: signal.getsignal(number) for number in StopSignals.NUMBERS}
+
 
 def pytest_collection_modifyitems(items):
     """The longest begin first, so that other processes work beside them until the end."""
@@ -30,9 +32,16 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: (places.get(item.path.stem, len(longest)), item.path not in slow))
 
 
-@pytest.fixture(autouse=True, scope="session")
-def one_thread():
+@pytest.fixture(autouse=True)
+def fresh_process():
+    """What a job sets for the whole of its process ends with the test, or the fixture, that ran it in this one."""
     torch.set_num_threads(1)
+    torch.set_deterministic_debug_mode("default")
+    torch.backends.cudnn.benchmark = torch.backends.cudnn.deterministic = False
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
+    gc.unfreeze()
+    for number, handler in HANDLERS.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -68,8 +77,6 @@ def script(tmp_path, monkeypatch):
     """Call a script's main in *tmp_path*, on a machine without a GPU: (exit status, what it says)."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    handlers = {number: signal.getsignal(number) for number in StopSignals.NUMBERS}
-    threads = torch.get_num_threads()
 
     def call(name: str, *arguments: object) -> tuple[int, str]:
         module = importlib.import_module(f"scripts.{name}")
@@ -82,12 +89,7 @@ def script(tmp_path, monkeypatch):
             return (1, str(end.code)) if isinstance(end.code, str) else (end.code, said.getvalue())
         return 0, said.getvalue()
 
-    yield call
-    gc.unfreeze()
-    torch.set_deterministic_debug_mode("default")
-    torch.set_num_threads(threads)
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+    return call
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 import argparse
 import ctypes
-import gc
 import os
 import resource
 from pathlib import Path
@@ -29,14 +28,6 @@ def tf32() -> tuple[bool, bool]:
 
 
 @pytest.fixture
-def switches():
-    before = (torch.backends.cudnn.benchmark, *tf32())
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
-    yield
-    torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
-
-
-@pytest.fixture
 def gpu(monkeypatch):
     """There is none here, but the switches of torch are."""
     monkeypatch.setattr(gpus, "claim", lambda processes, share: None)
@@ -47,23 +38,19 @@ def gpu(monkeypatch):
 
 
 @pytest.mark.parametrize("fastest", [True, False])
-def test_a_search_on_a_gpu_is_deterministic_and_measures_no_kernels(monkeypatch, switches, gpu, fastest):
-    monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
+def test_a_search_on_a_gpu_is_deterministic_and_measures_no_kernels(monkeypatch, gpu, fastest):
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
     environment.set_up("cuda", torch.get_num_threads(), fastest=fastest)
-    gc.unfreeze()
-    mode = torch.get_deterministic_debug_mode()
-    torch.set_deterministic_debug_mode("default")
     assert (torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic) == (fastest, not fastest)
+    mode = torch.get_deterministic_debug_mode()
     assert (mode, os.environ.get("CUBLAS_WORKSPACE_CONFIG")) == ((0, None) if fastest else (1, ":4096:8"))
 
 
-def test_a_training_that_shares_a_gpu_has_its_part_of_the_memory(monkeypatch, switches, gpu):
+def test_a_training_that_shares_a_gpu_has_its_part_of_the_memory(monkeypatch, gpu):
     parts = []
     monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", parts.append)
     for share in (1, 2, 4):
         environment.set_up("cuda", torch.get_num_threads(), fastest=True, share=share)
-    gc.unfreeze()
     assert parts == [0.95 / 2, 0.95 / 4]
 
 
@@ -75,7 +62,7 @@ def test_only_trainings_on_one_gpu_share_it(options):
         environment.engine(parser.parse_args(options))
 
 
-def test_float32_on_a_gpu_is_float32(monkeypatch, switches, gpu):
+def test_float32_on_a_gpu_is_float32(monkeypatch, gpu):
     seen = []
 
     class Watched(torch.nn.Module):
@@ -84,7 +71,6 @@ def test_float32_on_a_gpu_is_float32(monkeypatch, switches, gpu):
             return images.flatten(1), None
 
     environment.set_up("cuda", torch.get_num_threads(), fastest=True)
-    gc.unfreeze()
     training.evaluate(Watched(), iter([(torch.zeros(2, 3, 1, 1), torch.tensor([0, 1]))]))
     assert [tf32(), *seen] == [(False, False)] * 2
 

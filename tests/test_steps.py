@@ -1,6 +1,5 @@
 """The ways to run a step: all take the same steps, and what is captured finds its memory where it lay."""
 
-import gc
 import shutil
 from argparse import Namespace
 from functools import partial
@@ -290,8 +289,6 @@ def test_captured_steps_need_one_gpu(config, way):
     arguments = Namespace(gpus=0, processes=1, threads=torch.get_num_threads(), precision="auto", step=way)
     with pytest.raises(InputError, match=rf"--step {way} \(`step` in the task\): needs one GPU; allowed here: auto"):
         environment.engine(arguments)
-    gc.unfreeze()
-    torch.set_deterministic_debug_mode("default")
     for gpus in (0, 2):
         task = config["tasks"]["digits"] | {"step": way, "gpus": gpus}
         assert next(task_faults(task, tasks.DATASETS)) == f"step: {way}, but gpus: {gpus}; it needs one GPU"

@@ -8,7 +8,6 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-import torch
 import yaml
 from scipy.stats import spearmanr
 
@@ -57,7 +56,6 @@ def project(tmp_path_factory) -> Path:
             options["output"] = project / SEARCH.format(**names)
             patch.setattr(sys, "argv", ["search", *(f"--{key}={value}" for key, value in options.items())])
             search.main()
-    torch.set_deterministic_debug_mode("default")
     snakemake(project)
     return project
 
