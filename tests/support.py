@@ -8,13 +8,17 @@ import importlib
 import io
 import json
 import multiprocessing
+import multiprocessing.connection
 import os
 import random
 import re
+import shlex
 import shutil
 import struct
+import subprocess
 import sys
 import tempfile
+import threading
 import time
 from contextlib import ExitStack, chdir
 from multiprocessing.connection import Connection
@@ -310,7 +314,8 @@ def command(*arguments: object) -> list[str]:
 
 
 def snakemake(project: Path, *arguments: object, check: bool = True) -> str:
-    """What snakemake prints in *project*; the library is the copy's, because it stands first on the path."""
+    """What snakemake prints in *project*; the library is the copy's, because it stands first on the path. Its jobs are
+    forks too; those of `command` are processes, as a user's are."""
     with tempfile.NamedTemporaryFile() as said:
         given = (project, [str(argument) for argument in arguments], dict(os.environ), said.name)
         process = FORKS.Process(target=_run_snakemake, args=given)
@@ -325,20 +330,65 @@ def snakemake(project: Path, *arguments: object, check: bool = True) -> str:
 def _run_snakemake(project: Path, arguments: list[str], environment: dict[str, str], said: str) -> None:
     from snakemake import cli
 
-    with open(said, "w") as output:
-        os.dup2(output.fileno(), 1)
-        os.dup2(output.fileno(), 2)
-    os.environ.clear()
-    os.environ.update(environment)
-    os.chdir(project)
-    for name in [name for name in sys.modules if name.partition(".")[0] in ("freedarts", "scripts")]:
-        del sys.modules[name]
-    sys.path.insert(0, str(project))
+    _begin(project, [str(project)], environment, said)
     sys.argv = ["snakemake", *arguments]
+    sys.modules["snakemake.shell"].sp = mock.Mock(wraps=subprocess, Popen=start_job)
     try:
         cli.main()
     finally:
         atexit._run_exitfuncs()  # which multiprocessing leaves out
+
+
+def _begin(folder: Path, path: list[str], environment: dict[str, str], said: str) -> None:
+    """Make of this fork what a new process would be, whose output goes to the file *said*."""
+    with open(said, "w") as output:
+        _print_to(output.fileno())
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("freedarts", "scripts")]:
+        del sys.modules[name]
+    sys.path[:0] = path
+
+
+def _print_to(descriptor: int) -> None:
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    # As a new process has them: those of the fork wrote to a file.
+    sys.stdout, sys.stderr = (open(number, "w", closefd=False) for number in (1, 2))  # noqa: SIM115
+
+
+def start_job(command: str, *, env: dict[str, str], **options) -> "Job | subprocess.Popen":
+    """In place of subprocess.Popen, for Snakemake."""
+    if job := re.fullmatch(r"set -euo pipefail; +python -m (scripts\.\w+) (.*) > (\S+) 2>&1", command, re.DOTALL):
+        module, arguments, said = job.groups()
+        return Job(module, shlex.split(arguments), env, shlex.split(said)[0])
+    return subprocess.Popen(command, env=env, **options)
+
+
+class Job:
+    """A job of Snakemake in a fork, as far as subprocess.Popen is asked for it."""
+
+    _lock = threading.Lock()  # a fork that has ended can be waited for once, and each start looks at all
+
+    def __init__(self, module: str, arguments: list[str], environment: dict[str, str], said: str):
+        self._process = FORKS.Process(target=_run_job, args=(Path.cwd(), module, arguments, environment, said))
+        with self._lock:
+            self._process.start()
+        self.pid, self.kill, self.terminate = self._process.pid, self._process.kill, self._process.terminate
+
+    def wait(self) -> int:
+        multiprocessing.connection.wait([self._process.sentinel])
+        with self._lock:
+            self._process.join()
+        return self._process.exitcode
+
+
+def _run_job(folder: Path, module: str, arguments: list[str], environment: dict[str, str], said: str) -> None:
+    _begin(folder, environment["PYTHONPATH"].split(os.pathsep), environment, said)
+    sys.argv = [module, *arguments]
+    sys.orig_argv = [sys.executable, "-m", module, *arguments]
+    importlib.import_module("freedarts.files").run(importlib.import_module(module).main)
 
 
 def planned(project: Path, *arguments: str) -> set[str]:
@@ -366,10 +416,8 @@ def table(project: Path, name: str = "") -> dict[tuple[str, str, str], str]:
 def _run_script(name: str, arguments: list[str], output: Connection) -> None:
     os.setsid()
     os.chdir(ROOT)
-    os.dup2(output.fileno(), 1)
-    os.dup2(output.fileno(), 2)
+    _print_to(output.fileno())
     output.close()
-    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115, as a new process has it: that of the fork wrote to a file
     sys.argv = [name, *arguments]
     sys.orig_argv = [sys.executable, "-m", f"scripts.{name}", *arguments]
     files.run(importlib.import_module(f"scripts.{name}").main)

@@ -2,6 +2,7 @@
 
 import argparse
 import ctypes
+import gc
 import os
 import resource
 from pathlib import Path
