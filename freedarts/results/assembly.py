@@ -6,10 +6,11 @@ from pathlib import Path
 from freedarts import tables
 from freedarts.files import InputError, read_bytes
 from freedarts.results import read
-from freedarts.study import kinds, paper, paths
+from freedarts.study import comparison, kinds, paper, paths
 from freedarts.study.settings import read_yaml
 from freedarts.tables import Table, evidence
 from freedarts.tables.again import again_table
+from freedarts.tables.comparison import comparison_tables
 from freedarts.tables.correlation import correlation_table
 from freedarts.tables.costs import cost_table
 from freedarts.tables.findings import findings_table, key_figures
@@ -90,6 +91,7 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
         correlation_table(correlations, rankings),
         cost_table(costs, printed_costs),
         training_table(trainings),
+        *comparison_tables(comparison.differences(trainings)),
         *replay_tables(replays.values()),
         provenance_table(
             {

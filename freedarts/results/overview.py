@@ -2,7 +2,6 @@
 
 import heapq
 import math
-import statistics
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
@@ -14,10 +13,9 @@ from freedarts.files import exists
 from freedarts.results import status
 from freedarts.results.plan import amount
 from freedarts.study import paper
+from freedarts.study.comparison import LEVEL, POWER, pooled_spread, smallest_difference
 from freedarts.study.paths import Training
 
-# Of the comparison of two sources: a two-sided t-test at 5 %, which finds the difference four times in five.
-LEVEL, POWER = 0.05, 0.8
 RULE = "most verdicts on numbers of the paper; of as many, those with the fewest GPU-hours"
 
 
@@ -77,14 +75,6 @@ def wall(trainings: list[tuple[int, float]], gpus: int) -> float | None:
     return max(free)
 
 
-def smallest_difference(n: int, spread: float) -> float:
-    """Between the means of two groups of *n*: (t(1 - LEVEL / 2) + t(POWER)) · spread · √(2/n), with 2 n - 2 degrees of
-    freedom."""
-    from scipy.stats import t
-
-    return (t.ppf(1 - LEVEL / 2, 2 * n - 2) + t.ppf(POWER, 2 * n - 2)) * spread * math.sqrt(2 / n)
-
-
 def comparison(trainings: list[Training], stated: dict[str, dict], prices: Prices) -> str:
     """What the comparison of sources within one task could see, a sentence; empty where there is none. stated: the
     spread of a task, in points, where it was not measured."""
@@ -95,8 +85,9 @@ def comparison(trainings: list[Training], stated: dict[str, dict], prices: Price
         n = min(map(len, sources.values()))
         if n > 1 and len(sources) > 1 and (spread := _spread(sources.values(), task, stated, prices)):
             points, source = spread
+            smallest = smallest_difference((n, n), points, 2 * n - 2)
             return (
-                f"differences of {smallest_difference(n, points):.2g} points and more between {len(sources)} sources"
+                f"differences of {smallest:.2g} points and more between {len(sources)} sources"
                 f" (n = {n} each, {100 * LEVEL:.0f} %, power {100 * POWER:.0f} %, spread {points:.2g}, {source})"
             )
     return ""
@@ -110,10 +101,9 @@ def _spread(
     for cases in groups:
         done = [status.training(case, prices.tasks[task]["epochs"], None, prices.now).metrics for case in cases]
         errors.append([metrics["error_last"] for metrics in done if metrics])
-    freedom = sum(len(group) - 1 for group in errors if group)
-    if freedom > 0:
-        squares = sum(statistics.variance(group) * (len(group) - 1) for group in errors if len(group) > 1)
-        return math.sqrt(squares / freedom), f"measured here with {freedom} degrees of freedom"
+    if any(len(group) > 1 for group in errors):
+        spread, freedom = pooled_spread([group for group in errors if group])
+        return spread, f"measured here with {freedom} degrees of freedom"
     return (stated[task]["points"], stated[task]["source"]) if task in stated else None
 
 
