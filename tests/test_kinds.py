@@ -11,7 +11,7 @@ import yaml
 from freedarts.files import InputError, read_json
 from freedarts.study import kinds
 from freedarts.study.catalogue import Catalogue
-from tests.support import ROOT, copy_project, snakemake
+from tests.support import ROOT, RULES, copy_project, snakemake
 
 CASES = {"number": "cifar10/freedarts", "seed": 3, "run": 1, "architectures": 50}
 
@@ -36,6 +36,17 @@ def test_companions_are_what_is_written_with_a_result():
         f"results/benchmarks/{folder}.tsv",
     ]
     assert not list(kinds.COST.companions("results/costs/t/n/s.json"))
+
+
+@pytest.mark.parametrize("kind", kinds.KINDS, ids=lambda kind: kind.name)
+def test_log_is_where_the_rule_writes_it(kind):
+    by_seed = {name: text for name in kind.rules if (text := RULES.get(name))}  # others are made in a loop
+    assert by_seed
+    values = {name: f"<{place}>" for place, name in enumerate(kind.wildcards)}
+    for text in by_seed.values():
+        pattern = re.search(r' log:\n +"(.*)",\n', text)[1]
+        names = dict(zip(re.findall(r"{(\w+)}", pattern), values.values(), strict=True))
+        assert kind.log(kind.file(tuple(values.values()))) == pattern.format(**names)
 
 
 def test_selection_holds_what_the_selected_numbers_need(config):

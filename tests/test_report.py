@@ -61,6 +61,7 @@ DRAWING = f"""<?xml version="1.0"?>
 <use xlink:href="#m"/></g><clipPath id="c"/></svg>
 """
 NUMBER = "results/numbers/cifar10/freedarts.json"
+LOG = "logs/numbers/cifar10/freedarts.log"
 JUDGED = {"number": "cifar10/freedarts", "paper": 2.73, "evidence here": "costs exact", "verdict": "not run"}
 TABLES = [
     tables.Table(
@@ -141,7 +142,7 @@ def page(script) -> Page:
     targets = {f"#{identifier}" for identifier in found.ids}
     for address in found.addresses:
         places = re.fullmatch(r"(#[\w-]+)|[\w: -]*url\((#[\w-]+)\)[\w: -]*", address)
-        local = address.startswith("data:") or address == NUMBER.removeprefix("results/")
+        local = address.startswith("data:") or address in (NUMBER.removeprefix("results/"), f"../{LOG}")
         assert local or (places and places[places.lastindex] in targets), address
     assert not {"iframe", "img", "object", "embed"} & set(found.tags)
     assert found.tags.count("script") == 1
@@ -152,6 +153,7 @@ def page(script) -> Page:
 def results(tmp_path) -> Path:
     write(tmp_path / "results/tables.json", tables.json(TABLES, [("1 of 2", "costs are exact")]))
     write(tmp_path / "results/manifest.json", {"files": {NUMBER: "f" * 64}})
+    write(tmp_path / LOG, "")
     for name in FIGURES:
         write(tmp_path / name, DRAWING)
     for supernet, score, seeds in SETTINGS["searches"]:
@@ -176,7 +178,9 @@ def test_report_of_all_results(script, results):
         "nasbench201 a 2 of 2 2 sound 11.0 801",
         "t nasbench201 a 0 0 2.35 3,600.0 1,234",
         "sha256 0123abcd",
-        "cifar10/freedarts 2.73 costs exact not run snakemake --config 'numbers=[x]' 1 files " + NUMBER + " (digest)",
+        "cifar10/freedarts 2.73 costs exact not run snakemake --config 'numbers=[x]' 1 files "
+        + NUMBER
+        + " (digest) (log)",
         NUMBER + " " + "f" * 64,
     ):
         assert expected in words or expected.replace(" ", "") in words.replace(" ", "")

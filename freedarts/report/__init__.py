@@ -25,6 +25,7 @@ from markupsafe import Markup
 
 from freedarts.files import VERSION, InputError, exists, message, read_json
 from freedarts.report.svg import inline
+from freedarts.study import kinds
 from freedarts.study.code import commit
 from freedarts.study.paths import (
     AGAIN_FIGURE,
@@ -142,7 +143,7 @@ def _table(table: dict, own: str, digests: dict[str, dict]) -> dict:
     rows = []
     for cells, files, links in zip_longest(table["rows"], table["files"], table["links"]):
         named = dict(zip(titles, cells, strict=True))
-        behind = [digests.get(file) or {"file": file, "address": _address(file, own)} for file in files or []]
+        behind = [_behind(file, own, digests) for file in files or []]
         shown = [(_text(cell), _place((links or {}).get(title))) for title, cell in named.items()]
         rows.append({"id": _place(named.get("number")), "cells": shown, "files": behind})
     return {
@@ -153,6 +154,14 @@ def _table(table: dict, own: str, digests: dict[str, dict]) -> dict:
         "rows": rows,
         "evidence": bool(table["files"]),
     }
+
+
+def _behind(file: str, own: str, digests: dict[str, dict]) -> dict:
+    """A file behind a number: its address, its row of the manifest, and its log, where it is still there."""
+    found = digests.get(file) or {"file": file, "address": _address(file, own)}
+    kind = kinds.of(file)
+    log = kind and kind.log(file)
+    return found | {"log": log and exists(Path(log)) and _address(log, own)}
 
 
 def _place(name: str | None) -> str | None:

@@ -64,6 +64,11 @@ class Kind:
         if self.measured:
             yield f"{BENCHMARKS}{Path(file).parent.relative_to('results')}.tsv"
 
+    def log(self, file: str) -> str:
+        """What the job that wrote *file* said; that of all seeds of a source stands without the seed."""
+        job = file.removesuffix(".json") if "{" in Path(self.path).name else str(Path(file).parent)
+        return f"logs/{job.removeprefix('results/')}.log"
+
 
 def cases(selected: Iterable) -> Iterator[tuple]:
     """What Kind.selected gives, with a value for each wildcard: lists are taken apart."""
