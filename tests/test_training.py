@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import count
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from freedarts import spaces, tasks, training
 from freedarts.files import InputError
 from freedarts.jobs.environment import Engine
 from freedarts.spaces import nasbench201
-from freedarts.training.retrain import Run, retrain
+from freedarts.training.retrain import Display, Run, retrain
 from tests.support import curves
 
 PROTOCOL = training.Protocol(3, 64, 0.05, "cosine", 0.9, 3e-4, 5.0, 0.2, 0.4, 0.0)
@@ -43,6 +44,23 @@ def test_training_repeats_bit_for_bit(few_digits):
     first, second = ([{k: v for k, v in row.items() if "seconds" not in k} for row in history] for history in histories)
     assert first == second
     assert len(first) == 3
+
+
+def test_long_epoch_says_each_minute_where_it_is(few_digits, tmp_path, monkeypatch, capsys):
+    """The mean loss so far is in the end that of the epoch; looking at it changes nothing."""
+    protocol = replace(PROTOCOL, epochs=2, batch_size=16)
+    minutes = count(step=61)
+    monkeypatch.setattr("freedarts.training.retrain.time.time", lambda: next(minutes))
+    display = Display(tmp_path / "metrics.json", 2, 60)
+    said = training.train(small_network(), few_digits, protocol, 7, CPU, job=training.Job(within=display.within))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 8
+    for epoch, row in enumerate(said):
+        line = lines[4 * epoch + 3]
+        assert line.startswith(f"epoch {epoch + 1} of 2, step 4 of 4: loss {row['train_loss']:.4f}, ")
+        assert line.endswith("images/s, 0 min left of the epoch")
+    silent = training.train(small_network(), few_digits, protocol, 7, CPU)
+    assert [row["train_loss"] for row in silent] == [row["train_loss"] for row in said]
 
 
 @pytest.mark.long

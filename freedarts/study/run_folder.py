@@ -48,6 +48,15 @@ def said(history: list[dict], epochs: int, images: int, now: float) -> str:
     )
 
 
+def said_within(epoch: int, epochs: int, step: int, steps: int, loss: float, seconds: float, images: int) -> str:
+    """A line in an epoch, counted from 0, that has come so far in so many seconds. images: of a whole one."""
+    speed, left = images * step / steps / seconds, seconds / step * (steps - step)
+    return (
+        f"epoch {epoch + 1} of {epochs}, step {step:,} of {steps:,}: loss {loss:.4f}, {speed:,.0f} images/s,"
+        f" {left / 60:.0f} min left of the epoch"
+    )
+
+
 def read_progress(path: Path) -> dict:
     """The same of the file *path*. Raises InputError for another one."""
     found = read_json(path, PROGRESS_KEYS)

@@ -5,6 +5,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -37,6 +38,9 @@ class Job:
     # Before the first epoch and after each: gets the history, and the peak memory so far, in MB above what was in use
     # before, of the process that used most.
     report: Callable[[list[dict], float], None] = lambda history, peak_mb: None
+    # After each step: epoch, step, of how many, and a function that gives the mean loss and the seconds of the epoch so
+    # far, of this process; it waits for the device.
+    within: Callable[[int, int, int, Callable[[], tuple[float, float]]], None] = lambda *where: None
     group: Group = ALONE
 
 
@@ -157,6 +161,7 @@ class _Training:
             logits, loss, _ = self.steps.take(inputs, labels, rate, weight, whole=size == self.protocol.batch_size)
             sums.add(logits, loss, labels)
             self.state.step += 1
+            self.job.within(epoch, self.state.step, self.steps_per_epoch, partial(self._so_far, sums))
             if order := self._order():
                 sums.note(self.state)
                 self._save()
@@ -173,6 +178,11 @@ class _Training:
         shares = drawn.batches(map(self.job.group.part, batches))
         for batch, (inputs, labels) in zip(batches, shares, strict=True):
             yield inputs, labels, len(batch)
+
+    def _so_far(self, sums: Sums) -> tuple[float, float]:
+        sums.note(self.state)
+        images = min(self.state.step * self.protocol.batch_size, self.images) / self.job.group.size
+        return self.state.loss / images, self.state.seconds
 
     def _order(self) -> int:
         """What the processes agree on after a step."""

@@ -108,11 +108,12 @@ def check(run: Run, sharing: int) -> Checked:
 
 class Display:
     """What others see of a training at work: TensorBoard's curves and progress.json, beside its metrics *output*, and a
-    line an epoch, at most one a minute, in its log."""
+    line an epoch in its log, at most one a minute; in longer epochs one a minute."""
 
     def __init__(self, output: Path, epochs: int, images: int):
         self._curves, self._folder, self._epochs = Curves(output.with_name("tensorboard")), output.parent, epochs
         self._images, self._said = images, -math.inf  # to train on; when a line was said
+        self._begun = time.time()
         self.peak_mb = 0.0  # of memory, so far
 
     def show(self, history: list[dict], peak_mb: float) -> None:
@@ -123,6 +124,14 @@ class Display:
         if history and (now - self._said >= SAY_EVERY or len(history) == self._epochs):
             self._said = now
             print(run_folder.said(history, self._epochs, self._images, now), flush=True)
+
+    def within(self, epoch: int, step: int, steps: int, so_far: Callable[[], tuple[float, float]]) -> None:
+        """As training.Job calls it."""
+        now = time.time()
+        if now - max(self._said, self._begun) >= SAY_EVERY:
+            self._said = now
+            loss, seconds = so_far()
+            print(run_folder.said_within(epoch, self._epochs, step, steps, loss, seconds, self._images), flush=True)
 
     def close(self) -> None:
         """The curves are whole; the progress stays until the metrics are there."""
@@ -161,7 +170,7 @@ def _retrain(run: Run, engine: Engine, checkpoints: Path, stop: Callable[[], boo
         job, display = training.Job(kept, stop, group=group), None
         if first:
             display = Display(output, checked.protocol.epochs, len(checked.data.train_labels))
-            job = replace(job, report=display.show)
+            job = replace(job, report=display.show, within=display.within)
         way = measured["step"] if measured else engine.way
         parts = (network, data, checked.protocol, run.seed)
         try:
