@@ -118,6 +118,10 @@ def build(config: dict) -> Catalogue:
         ),
         ({"tasks": {"digits": {"precision": "bf16"}}}, ["tasks.digits.precision: bf16, but gpus: 0; it needs a GPU"]),
         (
+            {"tasks": {"digits": {"gpus": 2, "share": 2}}},
+            ["tasks.digits.share: 2, but gpus: 2; trainings have one GPU together"],
+        ),
+        (
             {"tasks": {"cifar10": {"network": {"classes": 100}}}},
             ["tasks.cifar10.network.classes: 100, but the data set cifar10 has 10"],
         ),

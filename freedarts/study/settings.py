@@ -195,10 +195,7 @@ def task_faults(
     not."""
     network = task["network"]
     smallest_batch = None
-    if task.get("precision") == "bf16" and not task.get("gpus"):
-        yield "precision: bf16, but gpus: 0; it needs a GPU"
-    if "captured" in task.get("step", "") and task.get("gpus", 0) != 1:
-        yield f"step: {task['step']}, but gpus: {task.get('gpus', 0)}; it needs one GPU"
+    yield from _engine_faults(task, task.get("gpus", 0))
     if "dataset" in task:
         if fault := tasks.unknown(task["dataset"], datasets):
             yield f"dataset: {fault}"
@@ -217,6 +214,15 @@ def task_faults(
         if not smallest_batch:
             yield f"gpus: {processes}, but the last batch has {images % size or size} images for them"
     yield from spaces.option_faults(task["space"], network, final=True, smallest_batch=smallest_batch)
+
+
+def _engine_faults(task: dict, gpus: int) -> Iterator[str]:
+    if task.get("precision") == "bf16" and not gpus:
+        yield "precision: bf16, but gpus: 0; it needs a GPU"
+    if "captured" in task.get("step", "") and gpus != 1:
+        yield f"step: {task['step']}, but gpus: {gpus}; it needs one GPU"
+    if task.get("share", 1) > 1 and gpus != 1:
+        yield f"share: {task['share']}, but gpus: {gpus}; trainings have one GPU together"
 
 
 def _draw_faults(task: dict) -> Iterator[str]:
