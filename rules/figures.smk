@@ -147,6 +147,7 @@ rule draw_parameters:
     input:
         numbers=shipped("resources/numbers.yaml"),
         costs=shipped("resources/costs.yaml"),
+        field=shipped("resources/field.yaml"),
     output:
         f"{OWN}{paths.PARAMETERS_FIGURE}",
     log:
@@ -162,7 +163,7 @@ rule draw_parameters:
         code=code("draw_parameters.py"),
     shell:
         "python -m scripts.draw_parameters --numbers {input.numbers:q} --published-costs {input.costs:q}"
-        " --output {output:q} > {log:q} 2>&1"
+        " --field {input.field:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule draw_again:

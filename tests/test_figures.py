@@ -182,15 +182,18 @@ def test_replays_lie_under_the_log_that_they_follow(tmp_path):
 
 
 def test_parameters_and_errors_are_the_published_ones(tmp_path):
-    numbers, costs = (yaml.safe_load((ROOT / "resources" / f"{n}.yaml").read_text()) for n in ("numbers", "costs"))
-    figure = parameters.draw(numbers, costs)
+    names = ("numbers", "costs", "field")
+    numbers, costs, field = (yaml.safe_load((ROOT / "resources" / f"{name}.yaml").read_text()) for name in names)
+    figure = parameters.draw(numbers, costs, field["results"])
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles == ["CIFAR-10 top-1 error", "CIFAR-100 top-1 error", "ImageNet top-1 error", "ImageNet top-5 error"]
     write_svg(tmp_path / "figure.svg", figure)
     said = re.findall("<title>(.*)</title>", (tmp_path / "figure.svg").read_text())
     assert "FreeDARTS, paper: 2.73 %, 3.61 to 4.41 M" in said  # which genotype was trained is not recorded
     assert "FreeDARTS†, log, last epoch: 2.66 %, 3.65 M" in said
-    assert "No number has published parameters." in texts(parameters.draw(numbers, {"genotypes": []}), tmp_path)
+    assert sum("arXiv" in text for text in said) == len(field["results"])
+    assert "DARTS, 2nd order: 2.76 ± 0.09 %, 3.3 M (Liu et al., DARTS, arXiv 1806.09055v2, table 1)" in said
+    assert "No number has published parameters." in texts(parameters.draw(numbers, {"genotypes": []}, []), tmp_path)
 
 
 def test_text_on_hover_is_escaped_once(tmp_path):
