@@ -104,7 +104,7 @@ def plan(block: Block, project: Path, where: str) -> None:
 def finish(project: Path) -> None:
     path = project / "config" / "config.yaml"
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text(encoding="utf-8")) | SELECTION, sort_keys=False))
-    run(["snakemake"], project, "finished results")
+    snakemake(project)
 
 
 def convert(project: Path) -> None:
