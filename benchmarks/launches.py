@@ -1,8 +1,8 @@
 """How many kernels a step of a training launches, by way: `python -m benchmarks.launches`.
 
-Counted on a CPU, whose profiler names every operation: of forward and backward pass those that compute, each a kernel on
-a GPU as well, and the compiler's fused loops. What is captured launches the kernels of one of the two ways with one call.
-The optimizer's are not counted, on a GPU a handful of large ones. A GPU's own count: `python -m benchmarks.gpu`.
+Counted on a CPU, whose profiler names every operation: of forward and backward pass those that compute, each a kernel
+on a GPU as well, and the compiler's fused loops. What is captured launches the kernels of one of the two ways with one
+call. The optimizer's are not counted, on a GPU a handful of large ones. A GPU's own count: `python -m benchmarks.gpu`.
 """
 
 import argparse
