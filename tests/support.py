@@ -20,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, chdir
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -316,15 +317,30 @@ def command(*arguments: object) -> list[str]:
 def snakemake(project: Path, *arguments: object, check: bool = True) -> str:
     """What snakemake prints in *project*; the library is the copy's, because it stands first on the path. Its jobs are
     forks too; those of `command` are processes, as a user's are."""
+    status, output = _forked(_run_snakemake, project, arguments)
+    assert (status == 0) == check, output[-4000:]
+    return output
+
+
+def freedarts(project: Path, *arguments: object) -> tuple[int, str]:
+    """Exit status of the command in *project*, by the library there, and what it prints."""
+    return _forked(_run_command, project, arguments)
+
+
+def _forked(target: Callable, project: Path, arguments: Iterable[object]) -> tuple[int, str]:
     with tempfile.NamedTemporaryFile() as said:
         given = (project, [str(argument) for argument in arguments], dict(os.environ), said.name)
-        process = FORKS.Process(target=_run_snakemake, args=given)
+        process = FORKS.Process(target=target, args=given)
         with chdir(ROOT):
             process.start()
         process.join()
-        output = Path(said.name).read_text("utf-8", "surrogateescape")
-    assert (process.exitcode == 0) == check, output[-4000:]
-    return output
+        return process.exitcode, Path(said.name).read_text("utf-8", "surrogateescape")
+
+
+def _run_command(project: Path, arguments: list[str], environment: dict[str, str], said: str) -> None:
+    _begin(project, [str(project)], environment, said)
+    sys.argv = ["freedarts", *arguments]
+    importlib.import_module("freedarts.__main__").main()
 
 
 def _run_snakemake(project: Path, arguments: list[str], environment: dict[str, str], said: str) -> None:

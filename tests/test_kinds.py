@@ -1,8 +1,6 @@
 """The list of result kinds: paths, docs/files.md, and what a new kind takes."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +9,7 @@ import yaml
 from freedarts.files import InputError, read_json
 from freedarts.study import kinds
 from freedarts.study.catalogue import Catalogue
-from tests.support import ROOT, RULES, copy_project, snakemake
+from tests.support import ROOT, RULES, copy_project, freedarts, snakemake
 
 CASES = {"number": "cifar10/freedarts", "seed": 3, "run": 1, "architectures": 50}
 
@@ -178,12 +176,6 @@ def add_kind(project: Path) -> None:
     edit(assembly, "\n\nPUBLISHED", "\nfrom freedarts.tables.different import different_table\n\nPUBLISHED")
     line = 'different_table(read.results(kinds.DIFFERENT, results["different"])),'
     edit(assembly, "        training_table(", f"        {line}\n        training_table(")
-
-
-def freedarts(project: Path, *arguments: str) -> tuple[int, str]:
-    command = [sys.executable, "-m", "freedarts", *arguments]
-    done = subprocess.run(command, cwd=project, text=True, capture_output=True)
-    return done.returncode, done.stdout + done.stderr
 
 
 @pytest.mark.workflow

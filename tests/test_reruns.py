@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from freedarts.jobs.driver import HOST, SIGNS, at_work
 from freedarts.nasbench201 import DOWNLOAD
 from freedarts.results.records import Job
 from freedarts.results.repair import faults, lost
-from tests.support import ROOT, TINY_TASK, command, copy_project, planned, snakemake, table, write
+from tests.support import ROOT, TINY_TASK, command, copy_project, freedarts, planned, snakemake, table, write
 
 pytestmark = pytest.mark.workflow
 
@@ -319,10 +318,10 @@ def test_damage_reruns_exactly(copy, case):
 @pytest.mark.parametrize("case", [case for case, (_, expected) in DAMAGES.items() if expected == {TABLES}])
 def test_verify_and_repair_agree_on_the_tables(copy, case):
     DAMAGES[case][0](copy)
-    assert module(copy, "verify")[0] == 1
+    assert freedarts(copy, "verify")[0] == 1
     assert repair(copy)[-1] != "all results are whole"
     snakemake(copy, TABLES)
-    assert module(copy, "verify")[0] == 0
+    assert freedarts(copy, "verify")[0] == 0
     assert repair(copy) == ["all results are whole"]
 
 
@@ -358,14 +357,9 @@ def test_document_shows_these_cases():
 
 
 def repair(project: Path, *arguments: str) -> list[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "freedarts", "repair", *arguments],
-        cwd=project,
-        text=True,
-        capture_output=True,
-        check=True,
-    )
-    return done.stdout.splitlines()
+    status, said = freedarts(project, "repair", *arguments)
+    assert status == 0, said
+    return said.splitlines()
 
 
 def test_whole_results_are_left_alone(finished):
@@ -419,37 +413,30 @@ def test_weights_that_changed_before_the_tables_are_found(copy):
     assert repair(copy) == ["all results are whole"]
 
 
-def module(project: Path, name: str, *arguments: str) -> tuple[int, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "freedarts", name, *arguments], cwd=project, text=True, capture_output=True
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
 def test_packed_results_run_nothing_elsewhere(copy, tmp_path):
-    assert module(copy, "pack", str(tmp_path / "results.zip"))[0] == 0
+    assert freedarts(copy, "pack", str(tmp_path / "results.zip"))[0] == 0
     clone = copy_project(tmp_path / "clone")
     shutil.copy2(copy / "config" / "config.yaml", clone / "config")
     change(clone)
-    assert module(clone, "pack", "--unpack", str(tmp_path / "results.zip"))[0] == 0
+    assert freedarts(clone, "pack", "--unpack", str(tmp_path / "results.zip"))[0] == 0
     snakemake(clone, "--touch", "--forceall", TABLES)
     assert planned(clone, TABLES) == set()
-    assert module(clone, "verify")[0] == 0
+    assert freedarts(clone, "verify")[0] == 0
 
 
 def test_what_verify_finds_repair_mends(copy):
-    assert module(copy, "verify")[0] == 0
+    assert freedarts(copy, "verify")[0] == 0
     history = (copy / TRAINING).with_name("history.csv")
     lines = history.read_text().splitlines()
     history.write_text("\n".join(lines[:-1]) + "\n")
-    status, said = module(copy, "verify")
+    status, said = freedarts(copy, "verify")
     assert status == 1
     assert f"{history.relative_to(copy)}: changed since the tables were made" in said
     assert f"{history.relative_to(copy)}: changed since it was made" in said  # by the metrics beside it
     assert planned(copy, TABLES) == set()  # Snakemake alone sees nothing
     assert repair(copy)[-1].startswith("1 faults")
     snakemake(copy, TABLES)
-    assert module(copy, "verify")[0] == 0
+    assert freedarts(copy, "verify")[0] == 0
     assert history.read_text().splitlines() == lines
 
 
@@ -498,13 +485,13 @@ def test_repair_waits_for_the_driver(copy):
     with sign.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         assert at_work(copy / ".snakemake")
-        assert module(copy, "repair")[1].startswith("error: .snakemake: snakemake is at work here")
+        assert freedarts(copy, "repair")[1].startswith("error: .snakemake: snakemake is at work here")
         assert (copy / MANIFEST).exists()
         assert f"{TABLES}: deleted" in repair(copy, "--dry-run")
     sign = sign.rename(sign.with_name("login2.34"))
     assert (
         f"process 34, is at work here or was killed; if it is dead: rm {sign.relative_to(copy)}"
-        in module(copy, "repair")[1]
+        in freedarts(copy, "repair")[1]
     )
     sign.unlink()
     assert not at_work(copy / ".snakemake")

@@ -3,8 +3,6 @@
 import argparse
 import json
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from freedarts.commands import status as status_command
 from freedarts.files import InputError
 from freedarts.results import status
 from freedarts.study import kinds, paper, run_folder
-from tests.support import METRICS, NUMBERS, READINGS, ROOT, SEARCH_RESULT, TINY_TASK, write
+from tests.support import METRICS, NUMBERS, READINGS, ROOT, SEARCH_RESULT, TINY_TASK, snakemake, write
 
 DAGGER, SNIP = NUMBERS["cifar10/freedarts-dagger"], NUMBERS["nasbench201/snip-cifar10-test"]
 
@@ -141,12 +139,10 @@ def test_snakemake_makes_the_status_afresh_and_runs_nothing_else(tmp_path):
         "retrain": [{"task": "tiny", "supernet": "nasbench201", "source": "notebook-snip", "runs": 1}],
     }
     write(tmp_path / "overlay.json", overlay)
-    command = [sys.executable, "-m", "snakemake", "results/status.md", "--snakefile", ROOT / "Snakefile"]
 
     def made() -> str:
-        done = subprocess.run([*command, "--configfile", "overlay.json"], text=True, capture_output=True)
-        assert done.returncode == 0, done.stderr[-3000:]
-        assert "; 1 of 1 done" in done.stderr
+        target = ("results/status.md", "--snakefile", ROOT / "Snakefile", "--configfile", "overlay.json")
+        assert "; 1 of 1 done" in snakemake(tmp_path, *target)
         return Path("results/status.md").read_text()
 
     training = "results/retrain/tiny/nasbench201/notebook-snip/seed4/run0"
