@@ -153,7 +153,7 @@ def page(script) -> Page:
 def results(tmp_path) -> Path:
     write(tmp_path / "results/tables.json", tables.json(TABLES, [("1 of 2", "costs are exact")]))
     write(tmp_path / "results/manifest.json", {"files": {NUMBER: "f" * 64}})
-    write(tmp_path / LOG, "")
+    write(tmp_path / LOG, "judged")
     for name in FIGURES:
         write(tmp_path / name, DRAWING)
     for supernet, score, seeds in SETTINGS["searches"]:

@@ -157,11 +157,11 @@ def _table(table: dict, own: str, digests: dict[str, dict]) -> dict:
 
 
 def _behind(file: str, own: str, digests: dict[str, dict]) -> dict:
-    """A file behind a number: its address, its row of the manifest, and its log, where it is still there."""
+    """A file behind a number: its address, its row of the manifest, and its log, where that says something."""
     found = digests.get(file) or {"file": file, "address": _address(file, own)}
     kind = kinds.of(file)
     log = kind and kind.log(file)
-    return found | {"log": log and exists(Path(log)) and _address(log, own)}
+    return found | {"log": log and exists(Path(log)) and Path(log).stat().st_size and _address(log, own)}
 
 
 def _place(name: str | None) -> str | None:
