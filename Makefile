@@ -2,7 +2,8 @@
 # make report       the environment, then results/report.html, with the figures
 # make cifar10      the environment, then what CIFAR-10 can show without a GPU: results/cifar10/report.html (20 minutes)
 # make unit         the environment, then the tests without Snakemake and long trainings (2 minutes)
-# make test         the environment, then all tests but those on a real SLURM (16 minutes)
+# make test         the environment, then all tests but those of the default run and on a real SLURM (12 minutes)
+# make default      the environment, then the default run from nothing, and the tests of it (7 minutes)
 # make slurm        a SLURM on this machine (as root, on Debian), then the tests on it
 # make check        formatters and linters
 # make readme       what was found into README.md, the tables to docs/tables.md, two figures to docs/
@@ -23,7 +24,7 @@ PINNED = $(shell grep -E '^($(1))==' requirements.lock)
 PYTEST = pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 export PATH := $(BIN):$(PATH)
 
-.PHONY: tables report cifar10 unit test slurm check readme keep reference environment lock clean help
+.PHONY: tables report cifar10 unit test default slurm check readme keep reference environment lock clean help
 
 tables: $(VENV)/.installed
 	snakemake results/tables.md
@@ -35,10 +36,13 @@ cifar10: $(VENV)/.installed
 	snakemake --configfile config/cifar10.yaml -- results/cifar10/report.html
 
 unit: $(VENV)/.installed
-	$(PYTEST) -m 'not workflow and not long and not slurm and not slow'
+	$(PYTEST) -m 'not workflow and not long and not default and not slurm and not slow'
 
 test: $(VENV)/.installed
 	$(PYTEST)
+
+default: $(VENV)/.installed
+	pytest -m default
 
 slurm: $(VENV)/.installed
 	pytest -m 'slurm and not slow' -rs --durations=0 --durations-min=5

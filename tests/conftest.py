@@ -26,7 +26,7 @@ HANDLERS = {number: signal.getsignal(number) for number in StopSignals.NUMBERS}
 
 def pytest_collection_modifyitems(items):
     """The longest begin first, so that other processes work beside them until the end."""
-    longest = ("test_workflow", "test_docs", "test_reruns", "test_resume", "test_distributed", "test_search")
+    longest = ("test_docs", "test_reruns", "test_workflow", "test_resume", "test_distributed", "test_search")
     places = {name: place for place, name in enumerate(longest)}
     slow = {item.path for item in items if item.get_closest_marker("workflow")}
     items.sort(key=lambda item: (places.get(item.path.stem, len(longest)), item.path not in slow))

@@ -27,6 +27,7 @@ from pathlib import Path
 from unittest import mock
 
 import torch
+import yaml
 from safetensors.torch import load_file
 from tensorboardX.proto.event_pb2 import Event
 
@@ -405,6 +406,12 @@ def _run_job(folder: Path, module: str, arguments: list[str], environment: dict[
     sys.argv = [module, *arguments]
     sys.orig_argv = [sys.executable, "-m", module, *arguments]
     importlib.import_module("freedarts.files").run(importlib.import_module(module).main)
+
+
+def write_overlay(path: Path, content: dict) -> tuple[str, str]:
+    """As options of snakemake."""
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return "--configfile", str(path)
 
 
 def planned(project: Path, *arguments: str) -> set[str]:

@@ -56,9 +56,10 @@ def report(tmp_path_factory) -> Path:
         for name, text in texts.items():
             write(Path(name), text)
         write(Path("results/manifest.json"), manifest.make(TABLE_SETTINGS, published, texts))
-        numbers, costs, logs = (read_yaml(ROOT / f"resources/{name}.yaml") for name in ("numbers", "costs", "curves"))
+        names = ("numbers", "costs", "curves", "field")
+        numbers, costs, logs, field = (read_yaml(ROOT / f"resources/{name}.yaml") for name in names)
         for path, figure in (
-            (PARAMETERS_FIGURE, parameters.draw(numbers, costs)),
+            (PARAMETERS_FIGURE, parameters.draw(numbers, costs, field["results"])),
             (CURVES_FIGURE, curves.draw({}, logs)),
             (AGREEMENT_FIGURE, agreement.draw(genotypes([CASE]))),
         ):
