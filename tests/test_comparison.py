@@ -8,6 +8,7 @@ from scipy.stats import ttest_ind
 
 from freedarts.study import comparison
 from freedarts.tables.comparison import comparison_tables
+from freedarts.tables.findings import findings_table
 from tests.support import METRICS
 
 ERRORS = {"published": (41.0, 43.5, 40.2), "random": (44.0, 47.1, 45.5, 43.8)}
@@ -63,3 +64,15 @@ def test_table_says_what_was_seen_and_what_could_be():
     assert f"| {pair['difference']:+.2f} |" in " ".join(text.split())
     assert f"| {pair['smallest']:.2f} |" in " ".join(text.split())
     assert comparison_tables(comparison.differences(trainings({"published": (41.0, 42.0)}))) == []
+
+
+def test_difference_is_seen_where_its_interval_does_not_hold_zero():
+    apart = {"a": (40.0, 41.0), "b": (40.5, 41.5), "c": (60.0, 61.0)}
+    (table,) = comparison_tables(comparison.differences(trainings(apart)))
+    assert {(row["source"], row["against"]): row["seen"] for row in table.rows} == {
+        ("a", "b"): "no",
+        ("a", "c"): "yes",
+        ("b", "c"): "yes",
+    }
+    (row,) = (row for row in findings_table([table]).rows)
+    assert row["found"].startswith("in 2 of 3 pairs; ")

@@ -69,7 +69,8 @@ def build(selected: dict, published: dict[str, Path], schema: Path) -> dict[str,
     )
     trained = [number for number in numbers if not paper.is_lookup(number)]
     looked_up = [number for number in numbers if paper.is_lookup(number)]
-    kept = {name.removeprefix(KEPT): path for name, path in published.items() if name.startswith(KEPT)}
+    # What the project keeps stands beside the paper's numbers, not in the tables of a configuration with a name.
+    kept = {} if name else {key.removeprefix(KEPT): path for key, path in published.items() if key.startswith(KEPT)}
     kept_rows = [] if name else table_of(published[KEPT_TABLES], "again")
     replays, printed_costs = read.replays(results["replays"], kept), read_yaml(published["costs"])
     reached = {

@@ -115,6 +115,15 @@ def _replays(replays: list[dict]) -> Iterator[tuple]:
         yield "Published trainings start like ours", found, len(replays)
 
 
+def _comparison(pairs: list[dict]) -> Iterator[tuple]:
+    if pairs:
+        seen = sum(row["seen"] == "yes" for row in pairs)
+        found = (
+            f"in {seen} of {len(pairs)} pairs; {max(row['smallest to see'] for row in pairs):.1f} points would be seen"
+        )
+        yield "Sources of genotypes differ", found, len(pairs)
+
+
 def _numbers(numbers: list[dict]) -> Iterator[tuple]:
     if numbers:
         rungs = [row["evidence here"] for row in numbers if row["evidence here"] != RUNGS[0]]
@@ -139,6 +148,7 @@ QUESTIONS = (
     ("again", _again),
     ("stability", _agreement),
     ("replays", _replays),
+    ("comparison", _comparison),
     ("costs", _costs),
     ("numbers", _numbers),
     ("lookups", _lookups),
