@@ -3,7 +3,7 @@
 # make cifar10      the environment, then what CIFAR-10 can show without a GPU: results/cifar10/report.html (20 minutes)
 # make unit         the environment, then the tests without Snakemake and long trainings (2 minutes)
 # make test         the environment, then all tests but those of the default run and on a real SLURM (12 minutes)
-# make default      the environment, then the default run from nothing, and the tests of it (7 minutes)
+# make default      the environment, then the default run from nothing, and the tests of it (5 minutes)
 # make slurm        a SLURM on this machine (as root, on Debian), then the tests on it
 # make check        formatters and linters
 # make readme       what was found into README.md, the tables to docs/tables.md, two figures to docs/
