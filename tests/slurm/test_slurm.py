@@ -319,9 +319,8 @@ def test_gpus_that_are_a_gres_are_asked_for_by_trainings_on_a_gpu_alone(cluster,
     folder = Path(shutil.copytree(local, tmp_path / "project"))
     file = folder / "profiles" / "slurm" / "config.yaml"
     profile = yaml.safe_load(file.read_text())
-    (lines,) = re.findall(
-        r'^    #   gpu: 0\n    #   (gres: ".*")$', (ROOT / "profiles/slurm/config.yaml").read_text(), re.MULTILINE
-    )
+    comments = (ROOT / "profiles/slurm/config.yaml").read_text()
+    (lines,) = re.findall(r'^    #   gpu: 0\n    #   (gres: ".*gpu:a100:.*")$', comments, re.MULTILINE)
     form = yaml.safe_load(lines.replace("// 8", "// 2").replace("gpu:a100:", "gpu:"))
     profile["set-resources"]["retrain"] |= {"gpu": 0, **form}
     file.write_text(yaml.safe_dump(profile))
