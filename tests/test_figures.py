@@ -314,6 +314,7 @@ def test_drawing_the_same_seed_twice_is_refused(script, results):
     assert_refused(call(script, "draw_source", *twice), "seed1.json: a second genotype of seed 1")
 
 
+@pytest.mark.long
 def test_figure_jobs_load_no_torch():
     check = (
         "import sys, freedarts.study.catalogue; light = 'matplotlib' not in sys.modules; "

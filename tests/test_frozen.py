@@ -122,6 +122,7 @@ class Fault(Exception):  # noqa: N818, only to be told from real errors
     pass
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", ["none", "inside", "while it prepares"])
 @pytest.mark.parametrize("space", SMALL)
 def test_network_is_as_it_was(space, fault):

@@ -150,6 +150,7 @@ for name in sys.argv[1:]:
 """
 
 
+@pytest.mark.long
 def test_planning_and_derivation_load_no_torch():
     command = [sys.executable, "-c", IMPORT_EACH, *LIGHT]
     done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True)
@@ -166,6 +167,7 @@ def test_digest_of_code_runs_none_of_it():
     assert done.stdout == "False\n"
 
 
+@pytest.mark.long
 def test_search_job_loads_neither_torchvision_nor_pandas_nor_the_compiler(tmp_path):
     settings = (
         '{"supernet": {"space": "nasbench201", "channels": 4, "cells_per_stage": 1, "image_size": 8, "classes": 5}, '

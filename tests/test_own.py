@@ -196,6 +196,7 @@ def test_missing_file_is_named():
     assert next(spaces.option_faults("no/such.py", OPTIONS)).startswith("no/such.py: No such file")
 
 
+@pytest.mark.long
 def test_planning_runs_no_torch(edited):
     code = f"import sys; from freedarts import scores, spaces; scores.from_settings({FISHER!r})\n"
     code += f"spaces.load({SPACE!r}); print('torch' in sys.modules)"

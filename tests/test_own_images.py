@@ -253,6 +253,7 @@ def test_small_images_that_fit_are_held_in_memory(size, images_, small, held):
     assert (facts.small, facts.held) == (small, held)
 
 
+@pytest.mark.long
 def test_large_images_are_searched_and_trained_on(two_parts, script):
     path = manifest(script, folder="flowers", image_size=224, flip=False)
     score = from_settings(

@@ -93,6 +93,7 @@ def test_first_module_with_an_infinite_output_or_variance_is_named(image, overfl
     assert search.first_overflow(Network(), scores.from_settings(OVERFLOWING), image) == overflow
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("space", SMALL)
 @pytest.mark.parametrize(
     "name",

@@ -45,6 +45,7 @@ def test_nine_jobs_share_three_devices(tmp_path):
     assert set(used) == {"0", "1", "2"}
 
 
+@pytest.mark.long
 def test_jobs_that_want_several_devices_do_not_wait_for_each_other_for_ever(tmp_path):
     jobs = [job(tmp_path, devices, 0.2, 2) for devices in ("0,1,2", "2,1,0") * 3]
     outputs = [process.communicate(timeout=60) for process in jobs]

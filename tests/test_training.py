@@ -80,6 +80,7 @@ def test_headline_is_the_last_epoch_not_the_best():
     assert summary == {"error_last": 8.0, "error_best": 3.0, "error_last10_mean": 17.5, "top5_error_last": 0.8}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("epochs", "batch_size"), [(3, 64), (1, 1437)])
 def test_divergence_is_an_error(digits, epochs, batch_size):
     wild = training.Protocol(epochs, batch_size, 1e30, "cosine", 0.9, 0.0, 1e30, 0.0, 0.0, 0.0)
@@ -103,6 +104,7 @@ def job(tmp_path):
     return run
 
 
+@pytest.mark.long
 def test_saved_weights_give_the_same_error(job, digits, tmp_path):
     job()
     network = small_network(seed=5)

@@ -41,6 +41,7 @@ def train_by_hand(network: torch.nn.Module, data: Data, seed: int) -> list[tuple
     return history
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", spaces.SPACES)
 def test_training_takes_the_steps_of_the_protocol(few_digits, name):
     few_digits = replace(
@@ -55,6 +56,7 @@ def test_training_takes_the_steps_of_the_protocol(few_digits, name):
         torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4, msg=lambda text, key=key: f"{key}: {text}")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", spaces.SPACES)
 def test_training_repeats_bit_for_bit_with_drop_path(few_digits, name):
     protocol = Protocol(2, 24, 0.1, "cosine", 0.9, 0.0, 5.0, 0.8, 0.4, 0.0)

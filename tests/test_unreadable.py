@@ -67,6 +67,7 @@ COMMANDS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", COMMANDS)
 def test_reading_that_fails_is_named_and_removes_nothing(made, name):
     ended, read = called(COMMANDS[name], made)
