@@ -8,7 +8,6 @@ from freedarts.figures import COLOURS, INK, hover, panels, styled
 KEYS = ("task", "supernet", "source")
 # How an error is drawn: marker, whether it is filled.
 ERRORS = {"paper": ("o", INK), "log, last epoch": ("D", "none"), "log, best epoch": ("v", "none")}
-
 OTHERS = "#767676"
 
 

@@ -9,7 +9,7 @@ from itertools import combinations
 LEVEL, POWER = 0.05, 0.8
 
 
-def interval(sizes: tuple[int, int], spread: float, freedom: int) -> float:
+def half_interval(sizes: tuple[int, int], spread: float, freedom: int) -> float:
     """Half of that of a difference of two means, at LEVEL: t(1 - LEVEL / 2) · spread · √(1/n + 1/m)."""
     from scipy.stats import t
 
@@ -46,12 +46,14 @@ def differences(trainings: dict[tuple, dict]) -> list[dict]:
 def _pairs(sources: dict[str, list[list[dict]]]) -> list[dict]:
     errors = {name: _means(seeds, "error_last") for name, seeds in sources.items()}
     parameters = {name: statistics.fmean(_means(seeds, "parameters")) for name, seeds in sources.items()}
+    if len(sources) < 2:
+        return []
+    spread, freedom = pooled_spread(list(errors.values()))
     pairs = []
     for first, second in combinations(sources, 2):
-        spread, freedom = pooled_spread(list(errors.values()))
         sizes = (len(errors[first]), len(errors[second]))
         difference = statistics.fmean(errors[first]) - statistics.fmean(errors[second])
-        half = interval(sizes, spread, freedom)
+        half = half_interval(sizes, spread, freedom)
         pairs.append(
             {
                 "sources": (first, second),
