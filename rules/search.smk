@@ -14,6 +14,8 @@ rule search:
         "logs/search/{supernet}/{score}/seed{seed}.log",
     benchmark:
         "results/benchmarks/search/{supernet}/{score}/seed{seed}.tsv"
+    # The longest first, so that none is left to run alone at the end; the one that takes more memory takes longer.
+    priority: lambda w: catalogue.search_memory(w.supernet, w.score)
     conda:
         "../envs/freedarts.yaml"
     threads: 1

@@ -19,7 +19,7 @@ from torch.autograd import Function
 from freedarts.layers import tangents
 
 IMAGES = 16  # that a convolution's backward pass takes at a time
-BLOCK = 2**18  # numbers that a depthwise convolution takes at a time
+BLOCK = 2**16  # numbers that a depthwise convolution takes at a time
 
 
 class _Convolution(Function):
@@ -61,10 +61,11 @@ class _Depthwise(Function):
         for maps, sums, weights in _blocks(x, out, weight):
             padded = F.pad(maps, margins)
             padded = (padded if stride == 1 else F.pixel_unshuffle(padded, stride)).flatten(2)
-            total = padded.new_zeros(len(maps), height * columns)
+            total = padded.new_empty(len(maps), height * columns)
             reached = total[:, : total.shape[1] - columns + width]
-            for tap, (phase, shift) in zip(weights, taps, strict=True):
-                reached.addcmul_(tap, padded[:, phase, shift : shift + reached.shape[1]])
+            for first, (tap, (phase, shift)) in enumerate(zip(weights, taps, strict=True)):
+                shifted = padded[:, phase, shift : shift + reached.shape[1]]
+                reached.addcmul_(tap, shifted) if first else torch.mul(tap, shifted, out=reached)
             sums.copy_(total.view(-1, 1, height, columns)[..., :width])
         return out
 

@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import Function
 
+BLOCK = 2**16  # numbers that a mean of products takes at a time
+
 
 class _Rectify(Function):
     """ReLU, or ReLU6 with *ceiling* 6, on a stack that has tangents."""
@@ -50,16 +52,17 @@ class _Normalise(Function):
 
     @staticmethod
     def forward(ctx, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
-        value, tangent = x.chunk(2)
-        y, _, scale = torch.native_batch_norm(value, None, None, None, None, True, 0.0, eps)
-        scale = scale.to(x.dtype).view(-1, 1, 1)
-        out = torch.cat([y, tangent])
-        normal, tangent = out.chunk(2)
-        tangent.sub_(_mean(tangent)).addcmul_(y, _mean(y, tangent), value=-1)
-        ctx.save_for_backward(y, x[len(y) :].clone(), scale, weight)  # a view would keep all of x
+        (value, tangent), out = x.chunk(2), torch.empty_like(x)
+        normal, along = out.chunk(2)
+        mean, scale = x.new_empty(2, x.shape[1])
+        torch.native_batch_norm(value, None, None, None, None, True, 0.0, eps, out=(normal, mean, scale))
+        scale = scale.view(-1, 1, 1)
+        torch.sub(tangent, _mean(tangent), out=along).addcmul_(normal, _mean(normal, tangent), value=-1)
+        if ctx.needs_input_grad[0]:  # copies: views would keep all of x and out
+            ctx.save_for_backward(normal.clone(), tangent.clone(), scale, weight)
         if weight is not None:
             normal.mul_(weight).add_(bias)
-        tangent.mul_(scale if weight is None else scale * weight)
+        along.mul_(scale if weight is None else scale * weight)
         return out
 
     @staticmethod
@@ -81,7 +84,12 @@ class _Normalise(Function):
 
 def _mean(x: Tensor, y: Tensor | None = None) -> Tensor:
     """Mean of x, or of x * y, over images and positions: (C, 1, 1)."""
-    return (x if y is None else x * y).mean((0, 2, 3)).view(-1, 1, 1)
+    if y is None:
+        return x.mean((0, 2, 3)).view(-1, 1, 1)
+    # Products of as many images at a time as stay in the processor's cache.
+    images = max(1, BLOCK // x[0].numel())
+    sums = [(a * b).sum((0, 2, 3)) for a, b in zip(x.split(images), y.split(images), strict=True)]
+    return (torch.stack(sums).sum(0) / (x.numel() // x.shape[1])).view(-1, 1, 1)
 
 
 def batch_norm(x: Tensor, batch: int | None, bn: nn.BatchNorm2d, mode: str) -> Tensor:

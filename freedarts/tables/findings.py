@@ -139,7 +139,8 @@ def _lookups(numbers: list[dict]) -> Iterator[tuple]:
 def _counts(verdicts: Iterable[str]) -> str:
     """Without what stands behind a verdict: a command, or how many trainings it lacks."""
     counts = Counter(verdict.split(";")[0].split(":")[0].split(" (")[0] for verdict in verdicts)
-    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    of = {verdict: verdict.replace("needs ", "need ") if count > 1 else verdict for verdict, count in counts.items()}
+    return ", ".join(f"{count} {of[verdict]}" for verdict, count in counts.items())
 
 
 # Which table says it, in the order in which a reader asks.
