@@ -14,7 +14,7 @@
 # make clean        remove the environment and Snakemake's records; results stay
 # make help         this list
 #
-# torch comes without CUDA where there is no NVIDIA GPU, a tenth of the download, if the index that has it can be reached.
+# torch comes without CUDA where there is neither an NVIDIA GPU nor a SLURM cluster, a tenth of the download, if the index that has it can be reached.
 # TORCH_INDEX=ADDRESS takes torch and torchvision from that index, whatever is here.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -60,6 +60,8 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	  pip install --index-url "$(TORCH_INDEX)" $(call PINNED,torch|torchvision) && echo "torch: from TORCH_INDEX"; \
 	elif command -v nvidia-smi >/dev/null; then \
 	  echo "torch: with CUDA, because nvidia-smi is here"; \
+	elif command -v sbatch >/dev/null; then \
+	  echo "torch: with CUDA, because sbatch is here, whose nodes may have GPUs"; \
 	elif pip install -q $(call PINNED,uv) \
 	  && UV_HTTP_RETRIES=0 uv pip install -q --python $(BIN)/python --torch-backend=cpu $(call PINNED,torch|torchvision); then \
 	  echo "torch: without CUDA, because nvidia-smi is not here"; \

@@ -39,7 +39,7 @@ GENOTYPE = ROOT / "resources/genotypes/published-synflow/darts-20/seed1.json"
 # The task cifar10 of the configuration, whose file needs a reader.
 NETWORK = {"channels": 36, "cells": 20, "stem_kind": "cifar", "image_size": 32, "classes": 10, "auxiliary": True}
 PROTOCOL = Protocol(600, 96, 0.025, "cosine-released", 0.9, 3e-4, 5.0, 0.2, 0.4, 0.0)
-# Seconds of each part, in their order, and 45 for all that is around them.
+# Seconds that each part may take, in their order; TOTAL ends what runs then: the replay, where others took all theirs.
 PARTS = {"gradients": 30, "ways": 150, "share": 90, "too_large": 25, "search": 40, "resume": 70, "replay": 180}
 TOTAL = 480
 SHARES = 1, 2, 4

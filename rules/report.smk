@@ -18,6 +18,7 @@ REPORT = json.dumps(
         "sources": catalogue.sources(),
         "trainings": catalogue.trainings(),
         "scatter": SCATTERED,
+        "name": catalogue.config.get("name"),
         "own": OWN,
         "configuration": CONFIGURATION,
     },

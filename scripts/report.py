@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, help="the report, HTML")
     arguments = parse_in_folder(parser)
 
-    keys = ("searches", "sources", "trainings", "scatter", "own", "configuration")
+    keys = ("searches", "sources", "trainings", "scatter", "name", "own", "configuration")
     selected = parse_settings(arguments.settings, keys)
     environment = report.environment(selected["configuration"])
     page = report.render(arguments.template, arguments.tables, selected, environment, arguments.folder)

@@ -30,12 +30,14 @@ def test_searches():
         SEARCH | {"score": "b", "n": 2, "verdict": "1 noise, 1 overflow"},
         SEARCH | {"score": "c", "n": 0, "verdict": "not run: no data/imagenet", "objective, seed 0": None},
     ]
-    assert_say(said(search=rows), r"1 of 2 printed objectives exact; 4 noise, 1 overflow, 7 sound \(12, of search\)")
+    assert_say(
+        said(search=rows), r"1 of 2 printed objectives of seed 0 exact; 4 noise, 1 overflow, 7 sound \(12, of search\)"
+    )
     assert_say(said(search=rows[2:]), r": 1 noise, 1 overflow \(2")
 
 
 def test_searches_that_are_found_again_and_those_that_are_not():
-    row = {"supernet": "darts-8", "n": 5, "whole": 5, "shared": 16.0, "of": 16, "verdict": "5 sound"}
+    row = {"supernet": "darts-8", "n": 5, "whole": 5, "shared": 16.0, "of": 16, "same gates": 2.4, "verdict": "5 sound"}
     small = {**row, "supernet": "nasbench201", "n": 1, "whole": 1, "shared": 6, "of": 6}
     found = said(
         again=[
@@ -49,8 +51,8 @@ def test_searches_that_are_found_again_and_those_that_are_not():
     assert_say(
         found,
         r"`a` comes out again: yes, every entry \(6,",
-        r"`b` .*: no: 25% of the entries, rounding noise in 4 of 5 \(5,",
-        r"`d` .*: no: 50% of the entries \(1,",
+        r"`b` .*: no: 25% of entries \(chance 15%\), noise in 4 of 5 \(5,",
+        r"`d` .*: no: 50% of entries \(chance 15%\) \(1,",
     )
 
 
@@ -96,7 +98,7 @@ def test_correlations_costs_and_numbers():
     )
     assert_say(
         found,
-        r"2 of 3 published rows exact \(3,",
+        r"2 of 3 published rows exact; of 1 means none can be told \(3,",
         r": 1 reproduced, 1 partial, 2 not run; 1 judged, 1 trained 1 of 3, 1 costs exact \(4,",
         r": 1 reproduced, 2 need the v1_0 file \(3,",
         r"ρ with accuracy: `synflow` 0.78, `parameters` 0.75 \(4,",

@@ -60,6 +60,10 @@ def test_with_one_it_is_the_default_index_s(make):
     assert make(uv=0, nvidia_smi=0) == ("torch: with CUDA, because nvidia-smi is here", [])
 
 
+def test_the_login_node_of_a_cluster_says_nothing_of_its_nodes(make):
+    assert make(uv=0, sbatch=0) == ("torch: with CUDA, because sbatch is here, whose nodes may have GPUs", [])
+
+
 def test_where_the_other_index_cannot_be_reached_it_is_the_default_index_s(make):
     said, _ = make(uv=1)
     assert said == "torch: as the default index has it, because the index without CUDA cannot be reached"

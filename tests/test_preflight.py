@@ -68,6 +68,13 @@ def test_on_several_gpus_the_batch_is_what_they_hold_together():
         preflight.preflight(Limited(15, ERRORS[0]), 10, PROTOCOL, replace(CPU, processes=2))
 
 
+def test_a_gpu_that_is_shared_is_named_as_such():
+    with pytest.raises(
+        InputError, match=r"cpu .*, of which each of 2 trainings has its part \(`share` in the task\), but"
+    ):
+        preflight.preflight(Limited(15, ERRORS[0]), 10, PROTOCOL, replace(CPU, share=2))
+
+
 def test_not_even_two_images_fit():
     with pytest.raises(InputError, match="nor do 2; "):
         preflight.preflight(Limited(1, ERRORS[0]), 10, PROTOCOL, CPU)

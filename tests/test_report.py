@@ -34,6 +34,7 @@ SETTINGS = {
     "sources": [["darts-8", "p", [0]]],
     "trainings": [["t", "nasbench201", "a", 0, 0]],
     "scatter": True,
+    "name": None,
     "own": "results/",
     "configuration": "0123abcd",
 }
@@ -211,9 +212,12 @@ def test_every_section_is_in_the_contents_and_numbers_lead_to_their_rows(script,
 
 
 def test_report_of_a_named_configuration_links_to_all_results(script, results):
-    settings = json.dumps(SETTINGS | {"own": "results/mine/"})
+    settings = json.dumps(SETTINGS | {"name": "mine", "own": "results/mine/"})
     assert report(script, **{"--settings": settings}) == (0, "")
-    assert '<a href="../numbers/cifar10/freedarts.json">' in Path("out/report.html").read_text(encoding="utf-8")
+    text = Path("out/report.html").read_text(encoding="utf-8")
+    assert '<a href="../numbers/cifar10/freedarts.json">' in text
+    assert "<title>mine</title>" in text
+    assert "FreeDARTS, reproduced" not in text
 
 
 def test_report_of_no_results_says_how_to_make_them(script):

@@ -187,6 +187,8 @@ def test_missing_setting_and_negative_seed_are_named():
         ({"options": SMALL["darts"] | {"cells": "5"}}, "darts: cells: '5'; allowed: int"),
         ({"score": "synflow"}, r"score 'synflow'; allowed: a Score, such as Score.preset\('synflow'\)"),
         ({"seed": "0"}, "seed '0'; allowed: 0 to"),
+        ({"device": "cpu"}, "device 'cpu'; allowed: device"),
+        ({"manifest": "digits.json"}, "manifest 'digits.json'; allowed: .*Path"),
     ],
 )
 def test_bad_arguments_of_the_library_are_input_errors(changes, message):

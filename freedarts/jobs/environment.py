@@ -30,6 +30,11 @@ class Engine:
     processes: int = 1  # that share every batch, on a GPU each
     share: int = 1  # trainings that have the GPU together
 
+    @property
+    def shared(self) -> str:
+        """What a message says of its memory."""
+        return f", of which each of {self.share} trainings has its part (`share` in the task)" if self.share > 1 else ""
+
 
 def add_options(parser: argparse.ArgumentParser, several: bool = False) -> None:
     """The options that `engine` reads; several: whether more than one process makes sense."""

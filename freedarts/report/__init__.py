@@ -59,8 +59,8 @@ def render(
     template: Path, tables: Path, selected: dict, environment: list[tuple[str, str]], folder: Path | None = None
 ) -> str:
     """template: with tables.js beside it. tables: tables.json, with manifest.json beside it. selected: searches,
-    sources, trainings and own as in the catalogue, and whether there is a scatter plot. environment: (name, value)
-    rows. folder: the current one, as Snakemake calls it where it runs."""
+    sources, trainings and own as in the catalogue, the configuration's name, and whether there is a scatter plot.
+    environment: (name, value) rows. folder: the current one, as Snakemake calls it where it runs."""
     page, script = (path.read_text(encoding="utf-8") for path in (template, template.with_name("tables.js")))
     own, drawings = selected["own"], Drawings()
     digests, missing = _digests(tables.with_name("manifest.json"), own)
@@ -70,6 +70,7 @@ def render(
         del figures["scatter"]
     return engine.from_string(page).render(
         **_tables(tables, own, digests),
+        name=selected["name"],
         digests=list(digests.values()),
         no_digests=missing,
         drawn_figures=figures,

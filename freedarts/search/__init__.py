@@ -226,6 +226,9 @@ def search(
     """
     if not isinstance(score, Score):
         raise InputError(f"score {score!r}; allowed: a Score, such as Score.preset('synflow')")
+    for name, value, allowed in (("device", device, torch.device), ("manifest", manifest, Path | None)):
+        if not isinstance(value, allowed):
+            raise InputError(f"{name} {value!r}; allowed: {getattr(allowed, '__name__', allowed)}")
     _check_options(space, options)
     score.check_supernet(space, **options, datasets=tasks.known(manifest))
     supernet = build(space, options, seed).to(device)

@@ -18,12 +18,13 @@ KEPT = "`make cifar10`"  # which run a row is from that is not of this one
 NOTE = f"""\
 The searches that the release shows, from their seeds: the same supernet, weights and gates and, for SNIP and GraSP,
 the same 64 images of CIFAR-10, cropped and flipped in the same way (`draw: released`). `printed` and `here` are the
-objective that the release's notebook printed and ours, for the seed in brackets. `shared` are the entries, `of` so
+objective that the release's notebook printed and ours, for the one in `seed`. `shared` are the entries, `of` so
 many, that what is found here has in common with what was published for the same seed, on average over the n seeds;
 `whole`, for how many seeds all of them. What must be exceeded: `uniform`, two uniformly random genotypes; `same
 gates`, two genotypes that select the largest |gate · z| of the same standard normal gates with z standard normal, so
 with a score that says nothing ({DRAWS} pairs); `2nd computation`, what the search keeps of its own result when it is
-computed again in a way that exact arithmetic could not tell from the first. `verdict` is the audit's of all seeds.
+computed again in a way that exact arithmetic could not tell from the first. `verdict` is the audit's of
+all seeds, that one among them.
 `printed s` is what scoring took in the notebook, on a GPU that is not named; `here s` on one thread of a CPU. `run`:
 what this configuration does not search for want of CIFAR-10 is shown as the project's own run of `make cifar10` gave
 it (docs/cifar10.md)."""

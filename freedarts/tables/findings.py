@@ -48,7 +48,7 @@ def _searches(searches: list[dict]) -> Iterator[tuple]:
     printed = [row for row in searches if row["printed"] is not None and row["objective, seed 0"] is not None]
     same = sum(f"{row['objective, seed 0']:.4f}" == f"{row['printed']:.4f}" for row in printed)
     if verdicts := _verdicts(searches):
-        objectives = f"{same} of {len(printed)} printed objectives exact; " if printed else ""
+        objectives = f"{same} of {len(printed)} printed objectives of seed 0 exact; " if printed else ""
         audit = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
         yield "Searches, audited", f"{objectives}{audit}", verdicts.total()
 
@@ -69,10 +69,11 @@ def _again(searches: list[dict]) -> Iterator[tuple]:
             by_score[row["score"]].append(row)
     for score, rows in by_score.items():
         n, whole, noise = sum(row["n"] for row in rows), sum(row["whole"] for row in rows), _verdicts(rows)["noise"]
-        shared = sum(row["shared"] * row["n"] for row in rows) / sum(row["of"] * row["n"] for row in rows)
-        found = "yes, every entry" if whole == n else f"no: {shared:.0%} of the entries"
+        entries = sum(row["of"] * row["n"] for row in rows)
+        shared, gates = (sum(row[key] * row["n"] for row in rows) / entries for key in ("shared", "same gates"))
+        found = "yes, every entry" if whole == n else f"no: {shared:.0%} of entries (chance {gates:.0%})"
         if whole < n and noise:
-            found += f", rounding noise in {noise} of {n}"
+            found += f", noise in {noise} of {n}"
         yield f"`{score}` comes out again", found, n
 
 
@@ -99,7 +100,9 @@ def _correlation(scores: list[dict]) -> Iterator[tuple]:
 
 def _costs(costs: list[dict]) -> Iterator[tuple]:
     if checks := _checks(costs):
+        untold = sum(row["check"] == "cannot tell" for row in costs)
         found = f"{checks.count('exact')} of {len(checks)} published rows exact"
+        found += f"; of {untold} means none can be told" if untold else ""
         yield "Parameters and multiply-adds", found, len(checks)
 
 

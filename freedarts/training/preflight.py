@@ -190,8 +190,8 @@ def _too_large(trials: _Preflight, share: int) -> InputError:
     others = f"but {largest} do" if largest > each else f"nor do {2 * each}"
     return InputError(
         f"protocol.batch_size: {size} images do not fit into the memory of"
-        f" {f'{each} x ' if each > 1 else ''}{device_name(engine.device)}, {others}; another batch_size is another"
-        " protocol and needs a task of its own"
+        f" {f'{each} x ' if each > 1 else ''}{device_name(engine.device)}{engine.shared}, {others}; another batch_size"
+        " is another protocol and needs a task of its own"
     )
 
 

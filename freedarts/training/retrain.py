@@ -180,7 +180,7 @@ def _retrain(run: Run, engine: Engine, checkpoints: Path, stop: Callable[[], boo
                 raise
             if first and kept.load() is None:  # nothing goes on from here
                 display.remove()
-            raise _too_large(checked, device) from error
+            raise _too_large(checked, engine) from error
     if first:
         display.close()
         _write_beside(output, checked, network, history)
@@ -207,11 +207,11 @@ def _preflight(checked: Checked, network: nn.Module, engine: Engine, kept: Check
     return measured
 
 
-def _too_large(checked: Checked, device: torch.device) -> InputError:
+def _too_large(checked: Checked, engine: Engine) -> InputError:
     return InputError(
         f"task {checked.run.task}: protocol.batch_size: {checked.protocol.batch_size} images do not fit into the free"
-        f" memory of {device_name(device)}; `freedarts preflight`, with the same genotype and settings, finds how many"
-        " do"
+        f" memory of {device_name(engine.device)}{engine.shared}; `freedarts preflight`, with the same genotype and"
+        " settings, finds how many do"
     )
 
 
