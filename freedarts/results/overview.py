@@ -250,4 +250,5 @@ def page(
     yield from ("## Numbers of the paper, of the published genotypes", "")
     yield from (*numbers(entries, readings, stated, prices), "")
     yield from ("Hours: `estimate`, by the release's logs; `preflight here`, `measured here`: by this machine.", "")
+    yield from ("Without a GPU they are those of one core: two cores take half as long.", "")
     yield from ("This project has run nothing on a GPU yet: begin with a preflight (docs/training.md).", "")

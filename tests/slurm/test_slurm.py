@@ -343,13 +343,34 @@ def test_commands_of_the_profile_s_readme_run(cluster, local, tmp_path):
     for lost in (METRICS.format(*CASES[0]), "results/tables.md"):
         (folder / lost).unlink()
     before = len(cluster.jobs())
-    block = (ROOT / "profiles/slurm/README.md").read_text().partition("```bash\n")[2].partition("```")[0]
-    calls = [shlex.split(line, comments=True)[1:] for line in block.splitlines() if line.startswith("snakemake ")]
+    calls = page_calls()
     assert len(calls) == 4
     for call in calls[2:]:  # the others need a GPU; tests/test_docs.py plans them
         snakemake(folder, *call)
     assert (folder / METRICS.format(*CASES[0])).exists()
     assert len(cluster.jobs()) == before + 1
+
+
+@pytest.mark.slow
+def test_smoke_training_is_stopped_and_goes_on(cluster, tmp_path):
+    """As its page calls it, but trained on the CPU: the GPUs of SLURM are only names."""
+    folder = project(tmp_path / "project")
+    file = folder / "config" / "smoke.yaml"
+    smoke = yaml.safe_load(file.read_text())
+    smoke["tasks"]["smoke"]["gpus"] = 0
+    file.write_text(yaml.safe_dump(smoke))
+    before = len(cluster.jobs())
+    snakemake(folder, *page_calls()[0])
+    (job,) = (job for job in cluster.jobs()[before:] if job.get("Comment", "").startswith("rule_retrain"))
+    assert (job["Partition"], job["TresPerNode"], job["JobState"]) == ("gpu", "gres:gpu:1", "COMPLETED")
+    assert int(job["Restarts"]) >= 1
+    assert "smoke" in (folder / "results/smoke/tables.md").read_text()
+
+
+def page_calls() -> list[list[str]]:
+    """What the profile's README calls Snakemake with."""
+    block = (ROOT / "profiles/slurm/README.md").read_text().partition("```bash\n")[2].partition("```")[0]
+    return [shlex.split(line, comments=True)[1:] for line in block.splitlines() if line.startswith("snakemake ")]
 
 
 def test_profile_may_be_given_as_the_user_s_own(cluster, local, tmp_path):
