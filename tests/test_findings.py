@@ -98,7 +98,7 @@ def test_correlations_costs_and_numbers():
     )
     assert_say(
         found,
-        r"2 of 3 published rows exact; of 1 means none can be told \(3,",
+        r"2 of 3 rows exact; 1 more cannot be told \(3,",
         r": 1 reproduced, 1 partial, 2 not run; 1 judged, 1 trained 1 of 3, 1 costs exact \(4,",
         r": 1 reproduced, 2 need the v1_0 file \(3,",
         r"ρ with accuracy: `synflow` 0.78, `parameters` 0.75 \(4,",

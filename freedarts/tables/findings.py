@@ -101,8 +101,8 @@ def _correlation(scores: list[dict]) -> Iterator[tuple]:
 def _costs(costs: list[dict]) -> Iterator[tuple]:
     if checks := _checks(costs):
         untold = sum(row["check"] == "cannot tell" for row in costs)
-        found = f"{checks.count('exact')} of {len(checks)} published rows exact"
-        found += f"; of {untold} means none can be told" if untold else ""
+        found = f"{checks.count('exact')} of {len(checks)} rows exact"
+        found += f"; {untold} more cannot be told" if untold else ""
         yield "Parameters and multiply-adds", found, len(checks)
 
 
