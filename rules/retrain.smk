@@ -27,7 +27,7 @@ rule retrain:
     resources:
         mem_mb=lambda wildcards, attempt: catalogue.training_memory(wildcards.task) * attempt,
         # What the release's 600 epochs on CIFAR-10 took; a longer one goes on after each limit.
-        runtime=lambda wildcards, attempt: (2000 if gpus(wildcards) else 20) * attempt,
+        runtime=lambda w, attempt: catalogue.config["tasks"][w.task].get("minutes", 2000 if gpus(w) else 20) * attempt,
         gpu=gpus,
     params:
         settings=task_settings,
