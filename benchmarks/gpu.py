@@ -1,7 +1,8 @@
 """What no CPU can tell of the training engine, on any GPU, in 8 minutes: `python -m benchmarks.gpu`.
 
 Each part is a process of its own with a deadline, and says what it has found as it goes; the last line is one JSON with
-all of it, also where parts fail. It needs torch and numpy alone. `--small` tries it on a CPU, with a tiny network.
+all of it, also where parts fail; they are the tests that need a GPU. It needs torch and numpy alone. `--small` tries it
+on a CPU, with a tiny network.
 `--replay data/cifar10.json` also takes 201 steps of a published log, for which the whole environment is needed.
 """
 

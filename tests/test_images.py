@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from freedarts.files import InputError
-from freedarts.tasks import Facts, folders, own
+from freedarts.tasks import Facts, folders, imagenet, own
 from freedarts.tasks.images import decode, slim
 from tests.support import ROOT
 
@@ -243,7 +243,8 @@ def test_long_images_take_little_memory(monkeypatch, size):
     for image_size in (64, 224):
         for transform in own._transforms(Facts(2, image_size, 4, 4, 2), True):
             assert transform(image).shape == (3, image_size, image_size)
-    assert len(sizes) >= 4
+    assert imagenet.TEST(image).shape == (3, 224, 224)
+    assert len(sizes) >= 5
     assert max(max(size) for size in sizes) <= 2600
 
 

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from torchvision.transforms import CenterCrop, Compose, PILToTensor, RandomHorizontalFlip, RandomResizedCrop, Resize
+from torchvision import transforms as T
 
 from freedarts.files import InputError, read_json
-from freedarts.tasks import folders
+from freedarts.tasks import folders, images
 from freedarts.tasks.imagefolder import FolderData, Listed
 
 CONSTANTS = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and standard deviation
-TRAIN = Compose([RandomResizedCrop(224), RandomHorizontalFlip(), PILToTensor()])
-TEST = Compose([Resize(256), CenterCrop(224), PILToTensor()])
+TRAIN = T.Compose([T.RandomResizedCrop(224), T.RandomHorizontalFlip(), T.PILToTensor()])
+TEST = T.Compose([T.Lambda(images.slim), T.Resize(256), T.CenterCrop(224), T.PILToTensor()])
 
 
 def load(folder: Path, workers: int, color_jitter: bool = False) -> FolderData:
@@ -21,11 +21,11 @@ def load(folder: Path, workers: int, color_jitter: bool = False) -> FolderData:
     parts = []
     for part, transform in (("train", TRAIN), ("val", TEST)):
         classes, counts = folders.class_folders(folder / part), stated[part]["images"]
-        images = {path.name: [f"{path.name}/{image.name}" for image in folders.files(path)] for path in classes}
-        for name in sorted(images | counts):
-            if (has := len(images.get(name, []))) != (expected := counts.get(name, 0)):
+        listed = {path.name: [f"{path.name}/{image.name}" for image in folders.files(path)] for path in classes}
+        for name in sorted(listed | counts):
+            if (has := len(listed.get(name, []))) != (expected := counts.get(name, 0)):
                 raise InputError(
                     f"{folder / part / name}: has {has} images, expected {expected}, as when {manifest} was made"
                 )
-        parts.append(Listed(folder / part, images, transform))
+        parts.append(Listed(folder / part, listed, transform))
     return FolderData(*parts, workers, CONSTANTS, color_jitter)

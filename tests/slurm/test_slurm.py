@@ -358,7 +358,7 @@ def test_smoke_training_is_stopped_and_goes_on(cluster, tmp_path):
     file = folder / "config" / "smoke.yaml"
     smoke = yaml.safe_load(file.read_text())
     smoke["tasks"]["smoke"]["gpus"] = 0
-    smoke["tasks"]["smoke"]["protocol"]["epochs"] = 30
+    smoke["tasks"]["smoke"]["protocol"]["epochs"] = 10
     file.write_text(yaml.safe_dump(smoke))
     before = len(cluster.jobs())
     snakemake(folder, *page_calls()[0])
