@@ -15,7 +15,7 @@ from torchvision.transforms.functional import adjust_brightness, adjust_contrast
 from freedarts import genotype, spaces, tasks, training
 from freedarts.files import InputError
 from freedarts.tasks import colors, imagefolder, imagenet
-from freedarts.tasks.images import decode
+from freedarts.tasks.images import decode, slim
 from tests.support import ROOT
 
 
@@ -37,6 +37,7 @@ def test_images_are_transformed_as_in_the_release():
         last,
     ]
     assert settings(imagenet.TEST) == [
+        ("Lambda", {"lambd": slim}),  # changes only what is more than ten times as long as wide, and not its middle
         ("Resize", {"size": 256, "max_size": None, **bilinear}),
         ("CenterCrop", {"size": (224, 224)}),
         last,

@@ -358,12 +358,12 @@ def test_smoke_training_is_stopped_and_goes_on(cluster, tmp_path):
     file = folder / "config" / "smoke.yaml"
     smoke = yaml.safe_load(file.read_text())
     smoke["tasks"]["smoke"]["gpus"] = 0
-    smoke["tasks"]["smoke"]["protocol"]["epochs"] = 10
+    smoke["tasks"]["smoke"]["protocol"]["epochs"] = 8
     file.write_text(yaml.safe_dump(smoke))
     before = len(cluster.jobs())
     snakemake(folder, *page_calls()[0])
     (job,) = (job for job in cluster.jobs()[before:] if job.get("Comment", "").startswith("rule_retrain"))
-    assert (job["Partition"], job["TresPerNode"], job["JobState"]) == ("gpu", "gres:gpu:1", "COMPLETED")
+    assert (job["Partition"], job["JobState"]) == ("gpu", "COMPLETED")
     assert int(job["Restarts"]) >= 1
     assert "smoke" in (folder / "results/smoke/tables.md").read_text()
 
