@@ -31,6 +31,7 @@ SETTINGS = {
     "sources": [],
     "trainings": [],
     "scatter": True,  # without its figure, so that the page names a command
+    "name": None,
     "own": "results/",
     "configuration": "0123abcd",
 }
