@@ -14,7 +14,8 @@
 # make clean        remove the environment and Snakemake's records; results stay
 # make help         this list
 #
-# torch comes without CUDA where there is neither an NVIDIA GPU nor a SLURM cluster, a tenth of the download, if the index that has it can be reached.
+# torch comes without CUDA where there is neither an NVIDIA GPU nor a SLURM cluster, a tenth of the download, if the index
+# that has it can be reached.
 # TORCH_INDEX=ADDRESS takes torch and torchvision from that index, whatever is here.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)

@@ -63,9 +63,9 @@ class _Depthwise(Function):
             padded = (padded if stride == 1 else F.pixel_unshuffle(padded, stride)).flatten(2)
             total = padded.new_empty(len(maps), height * columns)
             reached = total[:, : total.shape[1] - columns + width]
-            for first, (tap, (phase, shift)) in enumerate(zip(weights, taps, strict=True)):
+            for place, (tap, (phase, shift)) in enumerate(zip(weights, taps, strict=True)):
                 shifted = padded[:, phase, shift : shift + reached.shape[1]]
-                reached.addcmul_(tap, shifted) if first else torch.mul(tap, shifted, out=reached)
+                reached.addcmul_(tap, shifted) if place else torch.mul(tap, shifted, out=reached)
             sums.copy_(total.view(-1, 1, height, columns)[..., :width])
         return out
 
