@@ -2,10 +2,8 @@
 
     score(network, gates, images, labels, *, options …) -> (objective, {gate group: scores (edges, operations)})
 
-It needs a batch of a data set where labels has no default, and an option where that has none. docs/extending.md.
-
-and, where the network computes with other gates than those that are scored, used(network, gates) -> those. What is
-known of it without running it stands in constants, where it differs from what stands behind them:
+It needs a batch of a data set where labels has no default, and an option where that has none. docs/extending.md. What
+is known of it without running it stands in constants, where it differs from what stands behind them:
 
 OPTIONS     {option: the values that it may have, (…); or of a mapping {key: bound of a number, "> 0", ">= 0", ""}}
 SPACES      the spaces that it is for, (…): all

@@ -35,7 +35,7 @@ def score(
     """
     ((group, alphas),), (fixed, candidates) = gates.items(), network.multiply_adds()
     probabilities = alphas.softmax(-1)
-    path = {group: factors.requires_grad_() for group, factors in used(network, gates).items()}
+    path = {group: _drawn(network, alphas).requires_grad_()}
     total, slopes = gradient(network, path, images, Tensor.sum)
 
     # Its value is R, its gradient ProxylessNAS's estimate.
@@ -47,11 +47,7 @@ def score(
     return objective.detach(), {group: (adam_step(alphas, slope, **step) * slope).abs().detach()}
 
 
-def used(network: nn.Module, gates: dict[str, Tensor]) -> dict[str, Tensor]:
+def _drawn(network: nn.Module, alphas: Tensor) -> Tensor:
     """1 for the operation of each block that is drawn, 0 for the others."""
-
-    def drawn(alphas: Tensor) -> Tensor:
-        below = alphas.softmax(-1).cumsum(-1) < network.path_draws.to(alphas).unsqueeze(-1)
-        return nn.functional.one_hot(below.sum(-1).clamp(max=alphas.shape[-1] - 1), alphas.shape[-1]).to(alphas)
-
-    return {group: drawn(alphas) for group, alphas in gates.items()}
+    below = alphas.softmax(-1).cumsum(-1) < network.path_draws.to(alphas).unsqueeze(-1)
+    return nn.functional.one_hot(below.sum(-1).clamp(max=alphas.shape[-1] - 1), alphas.shape[-1]).to(alphas)

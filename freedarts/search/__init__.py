@@ -121,11 +121,13 @@ def compute(
         return objective.item(), {group: matrix.detach().cpu() for group, matrix in scores.items()}
 
 
-def first_overflow(supernet: nn.Module, score: Score, images: Tensor) -> str | None:
-    """Name of the first module with a non-finite output or batch variance in the score's own precision."""
+@contextmanager
+def watched(supernet: nn.Module, score: Score) -> Iterator[list[str]]:
+    """Inside, the first pass through *supernet* looks for a value that has left the range of the precision: the list
+    then has the name of the first module with a non-finite output or batch variance, if there is one."""
     names: list[str] = []
 
-    def watch(name: str, module: nn.Module):
+    def look(name: str):
         def hook(module: nn.Module, inputs: tuple, output: Tensor | list[Tensor]) -> None:
             values = [output] if isinstance(output, Tensor) else output
             finite = all(math.isfinite(_size(value)) for value in values)
@@ -133,18 +135,22 @@ def first_overflow(supernet: nn.Module, score: Score, images: Tensor) -> str | N
                 finite = _has_variance(inputs[0])
             if not finite:
                 names.append(name)
+                stop()
 
-        return module.register_forward_hook(hook)
+        return hook
 
-    handles = [watch(name, module) for name, module in supernet.named_modules() if name]
-    try:
-        with prepared(supernet, score, images, score.precision) as (images, gates), torch.no_grad():
-            used = getattr(score.module(), "used", lambda network, gates: gates)
-            supernet(images, used(supernet, gates))
-    finally:
+    def stop(*_) -> None:
         for handle in handles:
             handle.remove()
-    return names[0] if names else None
+
+    # The output of a sequence is that of its last module.
+    modules = [(name, module) for name, module in supernet.named_modules() if not isinstance(module, nn.Sequential)]
+    handles = [module.register_forward_hook(look(name)) for name, module in modules if name]
+    handles.append(supernet.register_forward_hook(stop))
+    try:
+        yield names
+    finally:
+        stop()
 
 
 def _size(values: Tensor) -> float:
@@ -160,9 +166,17 @@ def _has_variance(x: Tensor) -> bool:
     return bool(x.var((0, 2, 3), unbiased=False).isfinite().all())
 
 
-def audit(supernet: nn.Module, score: Score, batch: Batch, seed: int, scores: dict[str, Tensor], space: str) -> dict:
+def audit(
+    supernet: nn.Module,
+    score: Score,
+    batch: Batch,
+    seed: int,
+    scores: dict[str, Tensor],
+    space: str,
+    overflow: str | None = None,
+) -> dict:
     """Judge *scores*: `overflow`, `sound` (the second computation differs by at most TOLERANCE of the largest score
-    and gives the same genotype) or `noise`.
+    and gives the same genotype) or `noise`. overflow: the module that was found while they were computed (`watched`).
 
     Returns verdict, second (how the scores were computed again), overflow (the first module with a value that is not
     finite, or None), largest and largest_second (largest absolute score of either computation), difference (largest
@@ -174,7 +188,6 @@ def audit(supernet: nn.Module, score: Score, batch: Batch, seed: int, scores: di
         method, (_, second) = "float64", compute(supernet, score, batch, "float64")
     else:
         method, (_, second) = "float64, every weight times 1 + u * 2^-50", compute(supernet, score, batch, jitter=seed)
-    overflow = first_overflow(supernet, score, batch[0])
     if overflow is None and not all(matrix.isfinite().all() for matrix in scores.values()):
         if plugins.is_own(score.proxy):  # an overflow of float32 is none in float64
             contract.check_finite(score.proxy, second, spaces.load(space).OPERATIONS)
@@ -233,11 +246,11 @@ def search(
     score.check_supernet(space, **options, datasets=tasks.known(manifest))
     supernet = build(space, options, seed).to(device)
     batch = draw(supernet, score, options["classes"], seed, space, manifest)
-    with peak_memory(device) as peak:
+    with peak_memory(device) as peak, watched(supernet, score) as overflows:
         start = time.perf_counter()
         objective, scores = compute(supernet, score, batch)
         seconds = time.perf_counter() - start
-    verdict = audit(supernet, score, batch, seed, scores, space)
+    verdict = audit(supernet, score, batch, seed, scores, space, *overflows)
     overflow = verdict["verdict"] == "overflow"
     return {
         "space": space,
