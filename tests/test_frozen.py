@@ -10,6 +10,7 @@ from freedarts import search
 from freedarts.layers import frozen as frozen_layers
 from freedarts.layers import tangents
 from freedarts.layers.frozen import frozen
+from freedarts.layers.layers import Repeat
 from tests.support import SMALL
 
 CONVOLUTIONS = [
@@ -27,7 +28,7 @@ def gradients(network: nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, torch.
     return output.detach(), torch.autograd.grad((output * weights).sum(), x)[0]
 
 
-@pytest.mark.parametrize("block", [frozen_layers.BLOCK, 400])  # a map is smaller, or larger
+@pytest.mark.parametrize("block", [frozen_layers.BLOCK, 400])  # an image is smaller, or larger
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_convolutions_equal_torch_s(dtype, block, monkeypatch):
     monkeypatch.setattr(frozen_layers, "BLOCK", block)
@@ -42,6 +43,20 @@ def test_convolutions_equal_torch_s(dtype, block, monkeypatch):
                 found = gradients(conv, x)
             case = f"{options}, {out}: "
             torch.testing.assert_close(found, expected, **exact, msg=lambda text, case=case: case + text)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_joined_depthwise_convolutions_equal_torch_s_on_copies_of_their_input(dtype):
+    torch.manual_seed(0)
+    exact = {"rtol": 1e-12, "atol": 1e-12} if dtype == torch.float64 else {}
+    x = torch.randn(2, 4, 9, 10, dtype=dtype)
+    for options in CONVOLUTIONS:
+        conv = nn.Conv2d(12, 12, bias=False, dtype=dtype, **{**options, "groups": 12})
+        network = nn.Sequential(Repeat(3), conv)
+        expected = gradients(network, x)
+        with frozen(network, "train", torch.clone):
+            found = gradients(network, x)
+        torch.testing.assert_close(found, expected, **exact, msg=lambda text, options=options: f"{options}: {text}")
 
 
 @pytest.mark.parametrize("options", [{"padding": 1}, {"padding": 4, "stride": 2, "dilation": 2}], ids=str)

@@ -8,7 +8,6 @@ what a supernet spends its memory and time on.
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from itertools import product
 
 import torch
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 from freedarts.layers import tangents
+from freedarts.layers.layers import Repeat
 
 IMAGES = 16  # that a convolution's backward pass takes at a time
 BLOCK = 2**16  # numbers that a depthwise convolution takes at a time
@@ -44,11 +44,12 @@ class _Convolution(Function):
 
 
 class _Depthwise(Function):
-    """Depthwise convolution, a multiply-add for each kernel position.
+    """Depthwise convolution, a multiply-add for each kernel position; or several side by side on one shared input, as
+    *weight* says: (branches * C, 1, k, k) on (N, C, H, W).
 
     Of each feature map the padded rows lie one after the other, so that what a kernel position multiplies is the whole
     map, shifted; what it adds behind the end of a row is not part of the output. With a stride the pixels lie sorted by
-    their remainders first. Maps are taken in blocks that stay in the processor's cache.
+    their remainders first. Images are taken in blocks that stay in the processor's cache.
     """
 
     @staticmethod
@@ -56,34 +57,36 @@ class _Depthwise(Function):
         ctx.save_for_backward(weight)
         ctx.shape, ctx.options = x.shape, (stride, padding, dilation)
         height, width = ((n + 2 * padding - dilation * (weight.shape[-1] - 1) - 1) // stride + 1 for n in x.shape[2:])
-        out = x.new_empty(*x.shape[:2], height, width)
-        margins, columns, taps = _shifts(x.shape, weight, *ctx.options)
-        for maps, sums, weights in _blocks(x, out, weight):
+        out = x.new_empty(len(x), len(weight), height, width)
+        margins, columns, shifts = _shifts(x.shape, weight, *ctx.options)
+        for maps, branches in _blocks(x, out):
             padded = F.pad(maps, margins)
-            padded = (padded if stride == 1 else F.pixel_unshuffle(padded, stride)).flatten(2)
-            total = padded.new_empty(len(maps), height * columns)
-            reached = total[:, : total.shape[1] - columns + width]
-            for place, (tap, (phase, shift)) in enumerate(zip(weights, taps, strict=True)):
-                shifted = padded[:, phase, shift : shift + reached.shape[1]]
-                reached.addcmul_(tap, shifted) if place else torch.mul(tap, shifted, out=reached)
-            sums.copy_(total.view(-1, 1, height, columns)[..., :width])
+            padded = (padded if stride == 1 else F.pixel_unshuffle(padded, stride)).view(*maps.shape[:2], -1)
+            total = padded.new_empty(*maps.shape[:2], height * columns)
+            reached = total[..., : total.shape[-1] - columns + width]
+            for sums, taps in zip(branches, _taps(weight, x.shape[1]), strict=True):
+                for place, (tap, shift) in enumerate(zip(taps, shifts, strict=True)):
+                    shifted = padded.narrow(2, shift, reached.shape[-1])
+                    reached.addcmul_(tap, shifted) if place else torch.mul(tap, shifted, out=reached)
+                sums.copy_(total.unflatten(2, (height, columns))[..., :width])
         return out
 
     @staticmethod
     def backward(ctx, gradient: Tensor):
         (weight,) = ctx.saved_tensors
         stride, padding, _ = ctx.options
-        height, width = ctx.shape[2:]
+        channels, height, width = ctx.shape[1:]
         out = gradient.new_empty(ctx.shape)
-        margins, columns, taps = _shifts(ctx.shape, weight, *ctx.options)
+        margins, columns, shifts = _shifts(ctx.shape, weight, *ctx.options)
         rows = (sum(margins[2:]) + height) // stride
-        for slopes, to_maps, weights in _blocks(gradient, out, weight):
-            spread = F.pad(slopes, (0, columns - slopes.shape[-1])).flatten(1)
-            reached = spread[:, : spread.shape[1] - columns + slopes.shape[-1]]
-            padded = spread.new_zeros(len(slopes), stride**2, rows * columns)
-            for tap, (phase, shift) in zip(weights, taps, strict=True):
-                padded[:, phase, shift : shift + reached.shape[1]].addcmul_(tap, reached)
-            padded = padded.unflatten(2, (rows, columns))
+        for to_maps, branches in _blocks(out, gradient):
+            padded = out.new_zeros(len(to_maps), channels, stride**2 * rows * columns)
+            for slopes, taps in zip(branches, _taps(weight, channels), strict=True):
+                spread = F.pad(slopes, (0, columns - slopes.shape[-1])).flatten(2)
+                reached = spread[..., : spread.shape[-1] - columns + slopes.shape[-1]]
+                for tap, shift in zip(taps, shifts, strict=True):
+                    padded.narrow(2, shift, reached.shape[-1]).addcmul_(tap, reached)
+            padded = padded.view(len(to_maps), -1, rows, columns)
             maps = padded if stride == 1 else F.pixel_shuffle(padded, stride)
             to_maps.copy_(maps[..., padding : padding + height, padding : padding + width])
         return out, *[None] * 4
@@ -91,24 +94,29 @@ class _Depthwise(Function):
 
 def _shifts(shape: torch.Size, weight: Tensor, stride: int, padding: int, dilation: int):
     """What F.pad adds to each map, so that height and width are multiples of the stride; the columns of a padded row of
-    one remainder; and for each kernel position which remainder it takes and how far its map is shifted."""
+    one remainder; and for each kernel position how far the pixels that it takes are from the first."""
     bottom, right = (padding + -(n + 2 * padding) % stride for n in shape[2:])
     columns = (padding + shape[3] + right) // stride
-    taps = []
+    pixels = (padding + shape[2] + bottom) // stride * columns  # of one remainder
+    shifts = []
     for row, column in product(range(0, dilation * weight.shape[-1], dilation), repeat=2):
-        phase = row % stride * stride + column % stride
-        taps.append((phase, row // stride * columns + column // stride))
-    return (padding, right, padding, bottom), columns, taps
+        remainder = row % stride * stride + column % stride
+        shifts.append(remainder * pixels + row // stride * columns + column // stride)
+    return (padding, right, padding, bottom), columns, shifts
 
 
-def _blocks(source: Tensor, target: Tensor, weight: Tensor):
-    """Maps of both (maps, 1, H, W), a block after the other, with the weights of each kernel position (maps, 1)."""
-    source, target = (tensor.flatten(0, 1).unsqueeze(1) for tensor in (source, target))
-    weights = weight.flatten(1).repeat(len(source) // len(weight), 1).t().unsqueeze(2)
-    size = max(1, BLOCK // max(source[0].numel(), target[0].numel()))
-    for start in range(0, len(source), size):
+def _blocks(maps: Tensor, branches: Tensor):
+    """A block of images after the other: of maps (N, C, H, W), and of each of the *branches* (N, branches * C, ...)."""
+    branches = branches.unflatten(1, (-1, maps.shape[1]))
+    size = max(1, BLOCK // max(maps[0].numel(), branches[0, 0].numel()))
+    for start in range(0, len(maps), size):
         block = slice(start, start + size)
-        yield source[block], target[block], weights[:, block]
+        yield maps[block], branches[block].unbind(1)
+
+
+def _taps(weight: Tensor, channels: int) -> list[tuple[Tensor, ...]]:
+    """The weights of each kernel position, (channels, 1), of each branch."""
+    return [branch.flatten(1).t().unsqueeze(2).unbind() for branch in weight.split(channels)]
 
 
 def _pointwise(x: Tensor, weight: Tensor, groups: int) -> Tensor:
@@ -117,15 +125,19 @@ def _pointwise(x: Tensor, weight: Tensor, groups: int) -> Tensor:
     return product.flatten(1, 2).unflatten(2, x.shape[2:])
 
 
-def _convolution(conv: nn.Conv2d):
-    weight = conv.weight
+def _convolution(conv: nn.Conv2d) -> Callable[[Tensor], Tensor]:
+    weight, options = conv.weight, (conv.stride, conv.padding, conv.dilation, conv.groups)
     if conv.kernel_size == (1, 1) and conv.stride == (1, 1) and conv.padding == (0, 0):
-        return partial(_pointwise, weight=weight, groups=conv.groups)
+        return lambda x: _pointwise(_copied(x, conv), weight, conv.groups)
     if conv.groups == conv.in_channels == conv.out_channels and weight.dtype == torch.float64:
-        options = (conv.stride[0], conv.padding[0], conv.dilation[0])
-        return lambda x: _Depthwise.apply(x, weight, *options)
-    options = (conv.stride, conv.padding, conv.dilation, conv.groups)
-    return lambda x: _Convolution.apply(x, weight, *options)
+        return lambda x: _Depthwise.apply(x, weight, conv.stride[0], conv.padding[0], conv.dilation[0])
+    return lambda x: _Convolution.apply(_copied(x, conv), weight, *options)
+
+
+def _copied(x: Tensor, conv: nn.Conv2d) -> Tensor:
+    """For each of the convolutions that are joined as *conv*; a depthwise one in float64 takes x as it is."""
+    branches = conv.in_channels // x.shape[1]
+    return x if branches == 1 else x.repeat(1, branches, 1, 1)
 
 
 def _layer(module: nn.Module, norm: str, activation: str, batch: int | None) -> Callable[[Tensor], Tensor] | None:
@@ -133,6 +145,8 @@ def _layer(module: nn.Module, norm: str, activation: str, batch: int | None) -> 
     match module:
         case nn.Conv2d():
             return _convolution(module)
+        case Repeat():  # by the convolution behind it, where it has to be (`_copied`)
+            return lambda x: x
         case nn.BatchNorm2d():
             return (lambda x: x) if norm == "identity" else lambda x: tangents.batch_norm(x, batch, module, norm)
         case nn.ReLU():

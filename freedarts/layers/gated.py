@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
+from freedarts.layers import tangents
 from freedarts.layers.layers import join
-from freedarts.layers.tangents import scaled
 
 
 def gated_sum(x: Tensor, operations: Sequence[nn.Module], gates: Tensor, channels: int) -> Tensor:
@@ -17,18 +18,12 @@ def gated_sum(x: Tensor, operations: Sequence[nn.Module], gates: Tensor, channel
     (edges, operations), or a stack (2, edges, operations) if x is one. Returns (N, edges, channels, H, W). For a batch
     nothing but x is kept for the backward pass, which computes one operation after the other again.
     """
-    return _sum(x, operations, gates, channels) if len(x) == 1 else _GatedSum.apply(x, gates, operations, channels)
-
-
-def _sum(x: Tensor, operations: Sequence[nn.Module], gates: Tensor, channels: int) -> Tensor:
+    if len(x) > 1:
+        return _GatedSum.apply(x, gates, operations, channels)
     total = None
     for operation, gate in zip(operations, gates.unbind(-1), strict=True):
-        out = operation(x).unflatten(1, (-1, channels))
-        if total is None or gate.dim() > 1:
-            term = scaled(gate, out)
-            total = term if total is None else total + term
-        else:
-            total = total.addcmul(gate.view(1, -1, 1, 1, 1), out)
+        out, gate = operation(x).unflatten(1, (-1, channels)), gate.view(1, -1, 1, 1, 1)
+        total = gate * out if total is None else total.addcmul(gate, out)
     return total
 
 
@@ -37,18 +32,28 @@ class _GatedSum(Function):
     def forward(ctx, x: Tensor, gates: Tensor, operations: Sequence[nn.Module], channels: int) -> Tensor:
         ctx.save_for_backward(x, gates)
         ctx.operations, ctx.channels = operations, channels
-        return _sum(x, operations, gates, channels)
+        total = None
+        for operation, gate in zip(operations, gates.unbind(-1), strict=True):
+            out = operation(x).unflatten(1, (-1, channels))
+            if total is None:
+                total = out.new_zeros(len(out), gates.shape[-2], *out.shape[2:])
+            tangents.add_scaled(total, gate, out)
+        return total
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, gradient: Tensor):
         x, gates = ctx.saved_tensors
-        x, gates = x.detach().requires_grad_(ctx.needs_input_grad[0]), gates.detach().requires_grad_()
-        inputs = [tensor for tensor in (x, gates) if tensor.requires_grad]
-        with torch.enable_grad():
-            for column, operation in enumerate(ctx.operations):
-                term = _sum(x, [operation], gates[..., [column]], ctx.channels)
-                torch.autograd.backward(term, gradient, inputs=inputs)
-        return x.grad, gates.grad, None, None
+        x, slopes = x.detach().requires_grad_(ctx.needs_input_grad[0]), torch.empty_like(gates)
+        for column, operation in enumerate(ctx.operations):
+            with torch.set_grad_enabled(x.requires_grad):
+                out = operation(x)
+            unscaled, slopes[..., column] = tangents.scaled_gradients(
+                gradient, gates[..., column], out.detach().unflatten(1, (-1, ctx.channels))
+            )
+            if x.requires_grad:
+                torch.autograd.backward(out, unscaled.flatten(1, 2), inputs=[x])
+        return x.grad, slopes, None, None
 
 
 class GatedCell(nn.Module):

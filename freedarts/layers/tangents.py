@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import Function
 
-BLOCK = 2**16  # numbers that a mean of products takes at a time
+BLOCK = 2**16  # numbers that a sum of products takes at a time
 
 
 class _Rectify(Function):
@@ -86,10 +86,7 @@ def _mean(x: Tensor, y: Tensor | None = None) -> Tensor:
     """Mean of x, or of x * y, over images and positions: (C, 1, 1)."""
     if y is None:
         return x.mean((0, 2, 3)).view(-1, 1, 1)
-    # Products of as many images at a time as stay in the processor's cache.
-    images = max(1, BLOCK // x[0].numel())
-    sums = [(a * b).sum((0, 2, 3)) for a, b in zip(x.split(images), y.split(images), strict=True)]
-    return (torch.stack(sums).sum(0) / (x.numel() // x.shape[1])).view(-1, 1, 1)
+    return (_sums(x, y, (0, 2, 3)) / (x.numel() // x.shape[1])).view(-1, 1, 1)
 
 
 def batch_norm(x: Tensor, batch: int | None, bn: nn.BatchNorm2d, mode: str) -> Tensor:
@@ -121,10 +118,45 @@ def linear(x: Tensor, batch: int | None, layer: nn.Linear) -> Tensor:
     return torch.cat([value, F.linear(tangent, layer.weight)]) if len(tangent) else value
 
 
-def scaled(gate: Tensor, x: Tensor) -> Tensor:
-    """gate * x, for gates (edges,) and x (N, edges, ...), or a stack of both: (2, edges) and (2 * N, edges, ...)."""
-    shape = (1, -1, *[1] * (x.dim() - 2))
+def add_scaled(total: Tensor, gate: Tensor, x: Tensor) -> None:
+    """Add gate * x to total, for gates (edges,), x (N, edges, ...) or, the same on all edges, (N, 1, ...), and total
+    (N, edges, ...); or a stack of each: (2, edges), (2 * N, ...)."""
     if gate.dim() == 1:
-        return gate.view(shape) * x
-    (value, tangent), (gate, slope) = x.chunk(2), (part.view(shape) for part in gate)
-    return torch.cat([gate * value, torch.addcmul(gate * tangent, slope, value)])
+        total.addcmul_(_by_edge(gate, x), x)
+        return
+    (gate, slope), (value, tangent) = (_by_edge(part, x) for part in gate), x.chunk(2)
+    to_value, to_tangent = total.chunk(2)
+    to_value.addcmul_(gate, value)
+    to_tangent.addcmul_(gate, tangent).addcmul_(slope, value)
+
+
+def scaled_gradients(gradient: Tensor, gate: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """That of x and that of the gate, from the *gradient* of a sum with their product (`add_scaled`)."""
+    if gate.dim() == 1:
+        return _of_shape(x, _by_edge(gate, x) * gradient), _by_edges(gradient, x)
+    (scale, slope), (value, tangent), (p, q) = (_by_edge(part, x) for part in gate), x.chunk(2), gradient.chunk(2)
+    unscaled = torch.empty_like(gradient)
+    to_value, to_tangent = unscaled.chunk(2)
+    torch.mul(scale, p, out=to_value).addcmul_(slope, q)
+    torch.mul(scale, q, out=to_tangent)
+    slopes = torch.stack([_by_edges(p, value) + _by_edges(q, tangent), _by_edges(q, value)])
+    return _of_shape(x, unscaled), slopes
+
+
+def _by_edge(gate: Tensor, x: Tensor) -> Tensor:
+    return gate.view(1, -1, *[1] * (x.dim() - 2))
+
+
+def _of_shape(x: Tensor, gradient: Tensor) -> Tensor:
+    return gradient.sum(1, keepdim=True) if gradient.shape[1] > x.shape[1] else gradient
+
+
+def _by_edges(gradient: Tensor, x: Tensor) -> Tensor:
+    """The sum of gradient * x for each edge."""
+    return _sums(gradient, x, dims=(0, *range(2, x.dim())))
+
+
+def _sums(x: Tensor, y: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """The sum of x * y over *dims*: products of as many images at a time as stay in the processor's cache."""
+    images = max(1, BLOCK // x[0].numel())
+    return sum((a * b).sum(dims) for a, b in zip(x.split(images), y.split(images), strict=True))
