@@ -14,7 +14,7 @@ from freedarts import nasbench201
 from freedarts.architectures import scores, synflow
 from freedarts.commands import tabulate
 from freedarts.files import InputError, sha256
-from freedarts.nasbench201 import ACCURACIES, SPLITS, VERSIONS, packaged
+from freedarts.nasbench201 import ACCURACIES, SIZE, SPLITS, VERSIONS, packaged
 from freedarts.nasbench201.query import Table
 from freedarts.spaces.nasbench201 import from_index
 from tests.nasbench201 import file as generated
@@ -64,6 +64,18 @@ def test_three_real_architectures_have_what_the_benchmark_file_holds(shared, tmp
     for index, name in product(table.indices.tolist(), ACCURACIES):
         assert Table().mean(index, name) == pytest.approx(table.mean(index, name), abs=1e-6)
     assert table.version == "real3.pth"  # both versions have the same of these
+
+
+def test_means_of_12_epochs_are_those_of_v1_1_in_whichever_version_they_were_read():
+    """They are of two trials, as many as v1_1 has, which kept those of v1_0."""
+    with np.load(packaged.ACCURACIES) as table:
+        sixths = table["ep12_cifar10_valid"] % 6
+        assert set(sixths) == {0, 3}
+        assert abs((sixths == 3).sum() - SIZE / 2) < SIZE**0.5  # two standard deviations, if all are of two
+        old, new = table["v1_0_cifar10_test"], table["v1_1_cifar10_test"]
+        of_three = old % 3 != 0
+        assert of_three.sum() > 5000
+        assert (old == new)[of_three].all()
 
 
 @pytest.mark.parametrize("version", VERSIONS)
