@@ -1,4 +1,5 @@
-"""NAS-Bench-201: conversion and query against the benchmark's own API, on the same generated file in the same run.
+"""NAS-Bench-201: the first look-up after `pip install`; conversion and query against the benchmark's own API, on the
+same generated file in the same run.
 
     python -m benchmarks.nasbench201            1,000 architectures, with the API
     python -m benchmarks.nasbench201 --full     15,625 architectures (5 GB under --folder), without it
@@ -24,6 +25,19 @@ from tests.nasbench201.file import write_large
 ROOT = Path(__file__).parents[1]
 FULL = 15625
 API_LIMIT = 1500  # architectures; about 3 GB
+LOOK_UPS = """
+import time
+import numpy
+
+start = time.perf_counter()
+from freedarts import nasbench201
+
+nasbench201.accuracy("|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|none~0|none~1|skip_connect~2|", "cifar100")
+first, start = time.perf_counter() - start, time.perf_counter()
+for index in range(1000):
+    nasbench201.accuracy(index)
+print(first * 1e3, (time.perf_counter() - start) * 1e3)
+"""
 
 
 def resident(key: str) -> float:
@@ -43,6 +57,17 @@ def microseconds(call: Callable[[int], object], indices: list[int]) -> float:
             call(index)
         rounds.append((time.perf_counter() - start) / len(indices) * 1e6)
     return statistics.median(rounds)
+
+
+def look_ups(folder: Path) -> list[float]:
+    """In the accuracies that are part of the package, of a copy that pip installs into *folder*: milliseconds of the
+    first, beside the import of numpy, and microseconds of later ones; medians of nine processes."""
+    from tests.support import pip_install
+
+    environment = {**os.environ, "PYTHONPATH": str(pip_install(folder / "installed"))}
+    command = [sys.executable, "-c", LOOK_UPS]
+    runs = [subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True) for _ in range(9)]
+    return [statistics.median(values) for values in zip(*(map(float, run.stdout.split()) for run in runs), strict=True)]
 
 
 def conversion(file: Path, table: Path) -> dict:
@@ -128,6 +153,8 @@ def main() -> None:
 
     count = arguments.architectures
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+        first, later = look_ups(Path(folder))
+        print(f"package      first look-up {first:.0f} ms, later ones {later:.1f} us, installed by pip")
         file, table = Path(folder, "generated.pth"), Path(folder, "architectures.parquet")
         start = time.perf_counter()
         write_large(file, count)

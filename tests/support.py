@@ -304,6 +304,17 @@ def copy_project(target: Path) -> Path:
     return target
 
 
+def pip_install(target: Path) -> Path:
+    """What `pip install .` puts into an environment, in an empty folder; the dependencies are this one's."""
+    with tempfile.TemporaryDirectory() as source:
+        for name in ("pyproject.toml", "README.md", "LICENSE"):
+            shutil.copy(ROOT / name, source)
+        shutil.copytree(ROOT / "freedarts", Path(source, "freedarts"), ignore=shutil.ignore_patterns("__pycache__"))
+        options = ["--quiet", "--no-deps", "--no-build-isolation", "--target", target]
+        subprocess.run([sys.executable, "-m", "pip", "install", *options, source], check=True, capture_output=True)
+    return target
+
+
 # Processes are forked from one that has imported what a training or a plan needs, which takes longer than these do.
 FORKS = multiprocessing.get_context("forkserver")
 COMMANDS = [f"freedarts.commands.{name}" for name in ("retrain", "preflight")]

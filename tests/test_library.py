@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
-from tests.support import ROOT
+from freedarts.nasbench201 import accuracy
+from tests.support import ROOT, pip_install
 
 pytestmark = pytest.mark.long
 
@@ -24,18 +25,19 @@ for house in sys.argv[1:]:
         importlib.import_module(module.name)
 print(freedarts.__file__)
 """
+CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|none~0|none~1|skip_connect~2|"
+LOOK_UP = f"""
+import sys
+from freedarts import nasbench201
+
+print(nasbench201.accuracy("{CELL}", "cifar100"), nasbench201.__file__)
+print(*{{"torch", "pandas", "pyarrow", "scipy"}} & {{*sys.modules}})
+"""
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory) -> Path:
-    """What `pip install .` puts into an environment; the dependencies are this one's."""
-    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("installed")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    shutil.copytree(ROOT / "freedarts", source / "freedarts", ignore=shutil.ignore_patterns("__pycache__"))
-    options = ["--quiet", "--no-deps", "--no-build-isolation", "--target", target]
-    subprocess.run([sys.executable, "-m", "pip", "install", *options, source], check=True, capture_output=True)
-    return target
+    return pip_install(tmp_path_factory.mktemp("installed"))
 
 
 def run(installed: Path, folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
@@ -58,6 +60,13 @@ def test_examples_of_the_page_run(installed, tmp_path):
     done = run(installed, tmp_path, "-c", "\n".join([*cells, "print(freedarts.__file__)"]), check=False)
     assert done.returncode == 0, done.stderr
     assert Path(done.stdout.splitlines()[-1]).parent == installed / "freedarts"
+
+
+def test_accuracy_is_looked_up_without_what_takes_long_to_import(installed, tmp_path):
+    """benchmarks/nasbench201.py has the time."""
+    first, module, *slow = run(installed, tmp_path, "-c", LOOK_UP).stdout.split()
+    assert (float(first), slow) == (accuracy(CELL, "cifar100"), [])
+    assert Path(module).parents[1] == installed / "freedarts"
 
 
 def test_command_that_needs_the_project_says_so(installed, tmp_path):

@@ -9,17 +9,21 @@ import yaml
 
 from freedarts import genotype
 from freedarts.files import InputError
-from freedarts.nasbench201 import ACCURACIES
+from freedarts.nasbench201 import ACCURACIES, packaged
+from freedarts.spaces import nasbench201
 from freedarts.study import checks, paper
 from freedarts.study.catalogue import Catalogue
 from freedarts.tables import Sample
 from freedarts.tables.numbers import lookups_table, numbers_table, paper_table
 from freedarts.tables.provenance import provenance_table
+from tests.nasbench201 import file as benchmark
 from tests.support import METRICS, NUMBERS, READINGS, ROOT, SCHEMA, SEARCH_RESULT, jobs_of, judge, looked_up, write
 
 TRAINED = [number for number in NUMBERS.values() if not paper.is_lookup(number)]
 DAGGER, FREEDARTS = NUMBERS["cifar10/freedarts-dagger"], NUMBERS["cifar10/freedarts"]
 SNIP = NUMBERS["nasbench201/snip-cifar10-test"]
+PRINTED = [number for number in NUMBERS.values() if paper.is_lookup(number)]
+PRINTED_ALONE = {f"{m}-{d}-valid" for m in ("snip", "grasp") for d in ("cifar10", "cifar100", "imagenet16")}
 TASKS = {"cifar10-c38": {"trainable": True}}
 CASE = ("cifar10-c38", "darts-20", "published-synflow", 1)
 
@@ -237,28 +241,60 @@ def test_another_version_of_the_benchmark_says_something_only_by_the_same_digits
     assert (found["values"], found["version"], found["verdict"]) == ([92.17], "v1_0", "not reproduced")
 
 
-def test_verdicts_of_the_release_s_numbers(script, tmp_path):
+@pytest.fixture
+def verdicts(script, tmp_path):
+    """Of the release's numbers, with the version in which each is looked up."""
+
+    def judge_all(*table: object) -> dict[str, tuple[str, str]]:
+        found = {}
+        for number in PRINTED:
+            (case,) = paper.cases(number, READINGS)["published"]
+            output = tmp_path / f"{case[1]}.json"
+            write(tmp_path / "seed4.json", selected(number).to_json() | {"seed": 4})
+            assert script("lookup_nasbench201", *table, "--output", output, "seed4.json") == (0, "")
+            lookup = json.loads(output.read_text())
+            lookup["seeds"] = {int(seed): accuracies for seed, accuracies in lookup["seeds"].items()}
+            reading = paper.reading(number, paper.looked_up({case[:2]: lookup}), [case])
+            found[number["id"].split("/")[1]] = reading["verdict"], reading["version"]
+        return found
+
+    return judge_all
+
+
+def selected(number: dict) -> nasbench201.Genotype:
+    """What the release's notebook selects, whose accuracy the number is."""
+    by = number["reproduced_by"]
+    return genotype.read(ROOT / "resources/genotypes" / by["source"] / by["supernet"] / "seed4.json")
+
+
+def test_verdicts_of_the_release_s_numbers(verdicts):
     """By the accuracies that are part of the package: all but the validation accuracies that v1_0 alone has."""
-    verdicts = {}
-    for number in filter(paper.is_lookup, NUMBERS.values()):
-        (case,) = paper.cases(number, READINGS)["published"]
-        output, genotype = tmp_path / f"{case[1]}.json", f"resources/genotypes/{case[1]}/nasbench201/seed4.json"
-        write(tmp_path / "seed4.json", json.loads((ROOT / genotype).read_text()) | {"seed": 4})
-        if not output.exists():
-            assert script("lookup_nasbench201", "--output", output, "seed4.json") == (0, "")
-        lookup = json.loads(output.read_text())
-        lookup["seeds"] = {int(seed): found for seed, found in lookup["seeds"].items()}
-        found = paper.reading(number, paper.looked_up({case[:2]: lookup}), [case])
-        verdicts[number["id"].split("/")[1]] = found["verdict"], found["version"]
-    printed_alone = {
-        f"{method}-{dataset}-valid" for method in ("snip", "grasp") for dataset in ("cifar10", "cifar100", "imagenet16")
-    }
-    assert {name for name, found in verdicts.items() if found == ("needs the v1_0 file", "v1_1")} == printed_alone
-    same = {found for name, found in verdicts.items() if name not in printed_alone}
+    judged = verdicts()
+    assert {name for name, found in judged.items() if found == ("needs the v1_0 file", "v1_1")} == PRINTED_ALONE
+    same = {found for name, found in judged.items() if name not in PRINTED_ALONE}
     assert same == {("reproduced", "v1_0"), ("reproduced", "v1_1")}
-    assert [name for name, found in verdicts.items() if found == ("reproduced", "v1_1")] == [
+    assert [name for name, found in judged.items() if found == ("reproduced", "v1_1")] == [
         f"synflow-{dataset}-valid" for dataset in ("cifar10", "cifar100", "imagenet16")
     ]
+
+
+@pytest.mark.parametrize(("off", "verdict"), [(0, "reproduced"), (0.01, "not reproduced")])
+def test_file_of_v1_0_judges_the_numbers_that_it_alone_has(off, verdict, verdicts, tmp_path):
+    """Whose validation accuracies are those printed, up to *off*, and whose test accuracies tell the version."""
+    there = packaged.accuracies("v1_0")
+    contents = benchmark.contents(sorted({selected(number).index for number in PRINTED}), lambda index: 3)
+    for number in PRINTED:
+        index, column = selected(number).index, number["reproduced_by"]["lookup"]
+        printed = number["value"] + (off if number["id"].split("/")[1] in PRINTED_ALONE else 0)
+        mean = float(there[column][index]) if column in there else printed
+        dataset, evaluation, _ = ACCURACIES[column]
+        trials = contents["arch2infos"][index]["full"]["all_results"]
+        for seed, difference in ((777, -0.5), (888, 0.2), (999, 0.3)):
+            trials[dataset, seed]["eval_acc1es"][f"{evaluation}@199"] = mean + difference
+    benchmark.write_legacy(tmp_path / "any.pth", contents)
+    found = verdicts("--table", benchmark.convert(tmp_path / "any.pth", tmp_path)[1])
+    assert len(found) == 18
+    assert {name: (verdict if name in PRINTED_ALONE else "reproduced", "v1_0") for name in found} == found
 
 
 def test_looked_up_number_without_its_figure_in_the_benchmark_has_no_value():
@@ -278,7 +314,7 @@ def test_every_figure_of_the_notebooks_is_a_number(shared):
 
 def test_notebooks_figure_belongs_to_the_genotype_that_is_looked_up():
     indices = {"notebook-synflow": 1651, "notebook-snip": 6818, "notebook-grasp": 10400}
-    for number in filter(paper.is_lookup, NUMBERS.values()):
+    for number in PRINTED:
         ((supernet, source, seed),) = paper.cases(number, READINGS)["published"]
         assert genotype.read(ROOT / f"resources/genotypes/{source}/{supernet}/seed{seed}.json").index == indices[source]
 

@@ -57,7 +57,7 @@ def synflow() -> np.ndarray:
 
 
 def _column(version: str, name: str) -> str:
-    """Of a table. The source of those of 12 epochs does not say its version."""
+    """Of a table. Those of 12 epochs were published without a version; docs/nasbench201.md says why they are v1_1's."""
     return "ep12_cifar10_valid" if name == "cifar10_valid_12" else f"{version}_{name}"
 
 

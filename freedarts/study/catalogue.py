@@ -17,6 +17,8 @@ from freedarts.study import checks, kinds, paper, replays, settings
 from freedarts.study.paths import GENOTYPE, LOOKUP, READING, REPLAY_RUN, SEARCH, metrics_path
 from freedarts.tasks import folders
 
+OWN_SAMPLE = {"architectures": 100, "seeds": 1}  # of an architecture score of the user's own that no entry names
+
 
 class Catalogue:
     """config: the merged configuration; base: the folder of the workflow, with config/schema.yaml and resources/; data:
@@ -359,10 +361,15 @@ class Catalogue:
         return [case for case in cases if self.config["supernets"][case[0]]["space"] == SPACE]
 
     def correlations(self) -> list[tuple[str, int, int]]:
-        """(architecture score, architectures, seed) of every selected sample, each once."""
+        """(architecture score, architectures, seed) of every selected sample, each once; where any is selected, of the
+        user's own scores that no entry names too."""
+        if entries := list(self.config["correlation"]):
+            named = {name for entry in entries for name in entry["scores"]}
+            own = [name for name, s in self.config["architecture_scores"].items() if plugins.is_own(s["proxy"])]
+            entries.append({"scores": [name for name in own if name not in named], **OWN_SAMPLE})
         cases = {
             (name, entry["architectures"], seed): None
-            for entry in self.config["correlation"]
+            for entry in entries
             for name in entry["scores"]
             for seed in range(entry["seeds"])
         }

@@ -13,12 +13,13 @@ from freedarts.architectures.correlation import correlation
 from freedarts.nasbench201 import ACCURACIES, SIZE, accuracy, packaged
 from freedarts.spaces.nasbench201 import OPERATIONS, Genotype, derive, from_index
 from freedarts.study import kinds
-from freedarts.study.catalogue import Catalogue
+from freedarts.study.catalogue import OWN_SAMPLE, Catalogue
 from freedarts.study.paths import ARCHITECTURE_SCORES, CORRELATION, RANKING
+from freedarts.study.settings import read_yaml
 from freedarts.tables.correlation import NO_RANKS, NO_SCORES, correlation_table
 from tests.nasbench201 import file as generated
 from tests.nasbench201.file import convert
-from tests.support import ROOT, SEARCH_RESULT, assert_refused, write
+from tests.support import ROOT, SCHEMA, SEARCH_RESULT, assert_refused, write
 
 OWN = str(ROOT / "examples" / "fisher.py")
 
@@ -150,6 +151,20 @@ def test_search_s_scores_are_correlated_by_seed(script, tmp_path):
     largest = Genotype(("nor_conv_3x3",) * 6)
     assert cifar10["top"] == accuracy(largest)
     assert_refused(script("correlate_search", "--output", "out/x.json", "2.json"), "2.json: scores: has ['cell']")
+
+
+def test_own_architecture_score_is_compared_without_an_entry(config):
+    chosen = [{"scores": ["flops"], "architectures": 50, "seeds": 1}]
+    config["architecture_scores"]["own"] = config["architecture_scores"]["snip-digits"] | {"proxy": OWN}
+    entry = {"scores": ["own"], "architectures": 30, "seeds": 2}
+    for entries, cases in (
+        (chosen, [("flops", 50, 0), ("own", OWN_SAMPLE["architectures"], 0)]),
+        ([*chosen, entry], [("flops", 50, 0), ("own", 30, 0), ("own", 30, 1)]),
+        ([], []),
+    ):
+        assert Catalogue(config | {"correlation": entries}, ROOT).correlations() == cases
+    described = read_yaml(SCHEMA)["properties"]["correlation"]["description"]
+    assert f"on {OWN_SAMPLE['architectures']} architectures with seed 0" in described
 
 
 def test_selection_names_the_files_that_there_can_be(config):

@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+import xml.etree.ElementTree as ET
 from collections import Counter
 from itertools import product
 from pathlib import Path
@@ -12,9 +13,11 @@ import yaml
 from scipy.stats import spearmanr
 
 from benchmarks import default_catalogue
+from freedarts.architectures import ratings
 from freedarts.genotype import read
 from freedarts.nasbench201 import DOWNLOAD, TABLE, accuracy, packaged
-from freedarts.study.paths import ARCHITECTURE_SCORES, SEARCH
+from freedarts.study.catalogue import OWN_SAMPLE
+from freedarts.study.paths import ARCHITECTURE_SCORES, GENOTYPE, SCATTER_FIGURE, SEARCH
 from scripts import search
 from tests.nasbench201 import file as generated
 from tests.support import ROOT, copy_project, planned, snakemake, table
@@ -66,9 +69,9 @@ def accuracies() -> dict[int, float]:
     return dict(enumerate(packaged.accuracies("v1_0")["cifar10_test"].tolist()))
 
 
-def table_rows(project: Path, title: str) -> list[dict[str, str]]:
+def table_rows(project: Path, title: str, configuration: str = "") -> list[dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
-    for (name, row, column), value in table(project).items():
+    for (name, row, column), value in table(project, configuration).items():
         if name == title:
             found.setdefault(row, {})[column] = value
     return list(found.values())
@@ -154,6 +157,49 @@ def test_without_a_file_the_accuracies_of_the_package_are_looked_up(project):
     verdicts = Counter(row["verdict"] for row in table_rows(project, "lookups"))
     assert verdicts == {"reproduced": 12, "needs the v1_0 file": 6}
     assert {float(row["n"]) for row in table_rows(project, "correlation")} == {15625}
+
+
+def test_own_scores_are_compared_and_drawn_without_another_line(project, tmp_path):
+    project = Path(shutil.copytree(project, tmp_path / "project"))
+    shutil.copytree(ROOT / "examples", project / "examples")
+    network = {"channels": 4, "cells_per_stage": 1, "image_size": 32, "classes": 10}
+    fisher = {"proxy": "examples/fisher.py", "data": {"dataset": "digits", "batch_size": 2}}
+    settings = yaml.safe_load((ROOT / "config/examples/own.yaml").read_text())["scores"]["fisher-digits-b8"]["settings"]
+    overlay = {
+        "name": "own",
+        "supernets": {"tiny": {"space": "nasbench201", **network}},
+        "scores": {"searched": {"settings": settings | fisher}},
+        "architecture_scores": {"alone": fisher | {"network": network}},
+        "search": [{"supernets": ["tiny"], "scores": ["searched"], "seeds": 1}],
+    }
+    (project / "own.yaml").write_text(yaml.safe_dump(overlay))
+    snakemake(project, "results/own/tables.md", figure := f"results/own/{SCATTER_FIGURE}", "--configfile", "own.yaml")
+
+    sample = {"score": "alone", "architectures": OWN_SAMPLE["architectures"], "seed": 0}
+    scored = json.loads((project / ARCHITECTURE_SCORES.format(**sample)).read_text())
+    case = {"supernet": "tiny", "score": "searched", "seed": 0}
+    rated = ratings.ratings(json.loads((project / SEARCH.format(**case)).read_text())["scores"]["cell"])
+    values = {
+        "alone": dict(zip(scored["architectures"], scored["scores"], strict=True)),
+        "searched": dict(enumerate(rated)),
+    }
+    written = ET.parse(project / figure).getroot()
+    texts, marks = (
+        ["".join(node.itertext()).strip() for node in written.iter(f"{{http://www.w3.org/2000/svg}}{name}")]
+        for name in ("text", "title")
+    )
+    _, _, ranked = (project / "results/own/tables.md").read_text(encoding="utf-8").partition("\n## Rank correlation\n")
+    for name, by_index in values.items():
+        assert f"| {name} " in ranked
+        rows = [row for row in table_rows(project, "correlation", "own") if row["score"] == name]
+        assert [row["data set"] for row in rows] == ["CIFAR-10", "CIFAR-100", "ImageNet16-120"]
+        expected = spearmanr(list(by_index.values()), [accuracy(index) for index in by_index]).statistic
+        assert (float(rows[0]["ρ"]), int(float(rows[0]["n"]))) == (pytest.approx(expected), len(by_index))
+        assert {f"{name}, seed 0", f"ρ = {expected:.2f}, n = {len(by_index):,}"} <= {*texts}
+    found = read(project / GENOTYPE.format(supernet="tiny", source="searched", seed=0))
+    panels = sum(text.endswith(", seed 0") for text in texts)
+    assert marks == [f"searched: {accuracy(found):.2f} %"] * panels
+    assert panels == 3  # that of `parameters` is selected
 
 
 def test_a_damaged_file_is_one_error_and_leaves_no_table(project, tmp_path):
