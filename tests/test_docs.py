@@ -257,6 +257,27 @@ def test_no_printed_command_gives_a_target_to_configfile(monkeypatch):
     assert found > 20
 
 
+def overlays() -> Iterator[tuple[str, str]]:
+    for page in (*PAGES, ROOT / "README.md"):
+        yield from ((f"{name(page)}:{block.line}", block.text) for block in blocks(page) if block.language == "yaml")
+    for file in ROOT.glob("config/**/*.yaml"):
+        # The default and the paper have the tables of the paper for theirs.
+        if file.name not in ("config.yaml", "paper.yaml", "schema.yaml"):
+            yield name(file), file.read_text(encoding="utf-8")
+
+
+def test_every_overlay_has_a_name(tmp_path):
+    """But for where the benchmark's file lies, which is no selection and belongs into the default's tables too."""
+    given = tmp_path / "overlay.yaml"
+    found = 0
+    for where, text in overlays():
+        given.write_text(text, encoding="utf-8")
+        keys = read_yaml(given).keys()
+        found += 1
+        assert "name" in keys or keys == {"nasbench201"}, f"{where}: no `name`: its tables replace those of the paper"
+    assert found > 10
+
+
 def test_targets_in_the_readme_can_be_planned(tmp_path):
     project = copy_project(tmp_path / "project")
     text = (ROOT / "README.md").read_text(encoding="utf-8")
