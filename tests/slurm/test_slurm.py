@@ -336,6 +336,37 @@ def test_gpus_that_are_a_gres_are_asked_for_by_trainings_on_a_gpu_alone(cluster,
     assert "gres" not in on_cpu.get("TresPerNode", "")
 
 
+def test_two_trainings_have_a_gpu_together_where_the_site_has_shards(cluster, local, tmp_path):
+    """On the node with one GPU, of four shards; 4 threads are half of one, as of a task with `share: 2`."""
+    folder = Path(shutil.copytree(local, tmp_path / "project"))
+    shutil.rmtree(folder / "checkpoints")
+    file = folder / "profiles" / "slurm" / "config.yaml"
+    profile = yaml.safe_load(file.read_text())
+    profile["__variables__"]["gres"] = f"shard:{slurm.SHARDS}"
+    profile["set-threads"]["retrain"] = 4
+    resources = profile["set-resources"]["retrain"]
+    del resources["gpu"]
+    resources["slurm_extra"] = "'--nodelist=node1'"
+    file.write_text(yaml.safe_dump(profile, sort_keys=False))
+    trainings = [Training(cluster, folder, *case) for case in CASES[:3]]
+    for training in trainings:
+        (folder / training.output).unlink()
+    before = len(cluster.jobs())
+
+    def jobs() -> list[dict[str, str]]:
+        return cluster.jobs()[before:]
+
+    with driver(folder, *(training.output for training in trainings)) as (process, log):
+        wait_until(lambda: sum(training.hold() for training in trainings) == 2, process, log)
+        wait_until(lambda: any(job["Reason"] == "Resources" for job in jobs()), process, log)
+        assert sorted(job["JobState"] for job in jobs()) == ["PENDING", "RUNNING", "RUNNING"]
+        for training in trainings:
+            if training.pid:
+                training.go_on()
+        assert process.wait(timeout=180) == 0, log.read_text()[-5000:]
+    assert {(job["TresPerNode"], job["JobState"]) for job in jobs()} == {("gres:shard:2", "COMPLETED")}
+
+
 def test_commands_of_the_profile_s_readme_run(cluster, local, tmp_path):
     folder = Path(shutil.copytree(local, tmp_path / "project"))
     for lost in (METRICS.format(*CASES[0]), "results/tables.md"):
