@@ -19,7 +19,6 @@ from freedarts.study.paths import Training
 
 WIDTH = 147  # columns of the text, those of the wider table
 RULE = "most verdicts on numbers of the paper; of as many, those with the fewest GPU-hours"
-
 HOURS = (
     "Hours: `estimate`, by the release's logs; `preflight here`, `measured here`: by this machine. Without a GPU they"
     " are those of one core: two take half as long. This project has run nothing on a GPU yet: begin with a preflight"
@@ -140,9 +139,8 @@ def tiers(entries: list[dict], settings: list[dict], stated: dict, prices: Price
         )
         certainty = comparison(selected["trainings"], stated["spread"], prices)
         certain = "; ".join(filter(None, [entry["certainty"], certainty]))
-        lines.append(
-            _filled(f"- {entry['tier']}, `{entry['command']}`: {entry['answers']}. Certainty: {certain}.", "  ")
-        )
+        line = f"- {entry['tier']}, `{entry['command']}`: {entry['answers']}. Certainty: {certain}."
+        lines.append(_filled(line, indent="  "))
     return [_table(rows), "", *lines]
 
 

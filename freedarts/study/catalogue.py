@@ -170,9 +170,8 @@ class Catalogue:
         found = []
         for log in self.config["replays"]:
             task = self.config["tasks"][self.logs[log]["task"]]
-            epochs = (
-                self.replay(log)["steps"] * task["protocol"]["batch_size"] / self.datasets[task["dataset"]].train_images
-            )
+            images = self.replay(log)["steps"] * task["protocol"]["batch_size"]
+            epochs = images / self.datasets[task["dataset"]].train_images
             runs = (run for run in replays.runs(self.replay(log)) if self.replay_gpus(log, run))
             found += [(REPLAY_RUN.format(log=log, run=run), self.logs[log]["task"], epochs) for run in runs]
         return found
@@ -239,14 +238,8 @@ class Catalogue:
     def plan_settings(self) -> str:
         """What is trained and replayed, on which data, and how long each task trains, on what."""
         found = {"tasks": self._trained_tasks(), "trainings": self.trainings(), "data": self._data_sets()}
-        return _json(
-            {
-                **found,
-                "replays": self.replays_on_gpu(),
-                "readings": self.config["readings"],
-                "plan": self.config["plan"],
-            }
-        )
+        found |= {"replays": self.replays_on_gpu(), "readings": self.config["readings"], "plan": self.config["plan"]}
+        return _json(found)
 
     def _trained_tasks(self) -> dict[str, dict]:
         trained = {name: task for name, task in self.config["tasks"].items() if "protocol" in task}
