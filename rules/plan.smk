@@ -18,7 +18,7 @@ given = copy.deepcopy(workflow.config_settings.overwrite_config)
 update_config(given, said)
 NESTED = (
     """config=$(mktemp); trap 'rm "$config"' EXIT; """
-    f"""echo {shlex.quote(json.dumps(given, sort_keys=True))} >"$config"; """
+    f"""echo {shlex.quote(json.dumps(given))} >"$config"; """
     f""""$FREEDARTS_PYTHON" -m snakemake --snakefile {shlex.quote(os.path.relpath(workflow.main_snakefile))} --configfile "$config\""""
 )
 

@@ -14,13 +14,13 @@ from freedarts.study import paper
 from freedarts.study.catalogue import Catalogue
 from freedarts.study.settings import overlaid, read_yaml
 
-KEYS = ("tasks", "trainings", "data", "readings", "plan")
+KEYS = ("tasks", "trainings", "replays", "data", "readings", "plan")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--target", required=True, help="what the summary on standard input is of")
-    parser.add_argument("--settings", required=True, help="JSON: tasks, trainings, data, readings and plan")
+    parser.add_argument("--settings", required=True, help="JSON: tasks, trainings, replays, data, readings and plan")
     parser.add_argument("--epochs", required=True, type=Path, help="YAML: seconds of an epoch, where none was measured")
     parser.add_argument("--output", required=True, type=Path, help="plan.md")
     arguments = parse_in_folder(parser)
@@ -42,7 +42,7 @@ def main() -> None:
         settings["plan"].get("budget"),
     )
     files = plan.pending(sys.stdin.read(), arguments.folder)
-    write_text(arguments.output, plan.markdown(arguments.target, files, tasks, seconds, lines))
+    write_text(arguments.output, plan.markdown(arguments.target, files, tasks, seconds, lines, settings["replays"]))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+import yte
 
 from freedarts.files import InputError
 from freedarts.jobs import driver, slurm
@@ -19,12 +20,12 @@ PROFILE = ("--workflow-profile", "profiles/slurm")
 JOB = ("retrain, attempt 1", 8, RESOURCES)
 # What sbatch 22.05 answers to `--test-only`.
 REFUSALS = [
-    ("allocation failure: Invalid account or account/partition combination specified", "slurm_account under"),
-    ("sbatch: error: invalid partition specified: gpu", "slurm_partition; partitions here: cpu, long$"),
+    ("allocation failure: Invalid account or account/partition combination specified", "account; `sacctmgr"),
+    ("sbatch: error: invalid partition specified: gpu", "partition or gpu_partition; partitions here: cpu, long$"),
     ("allocation failure: Invalid qos specification", "qos under default-resources"),
-    ("sbatch: error: Invalid generic resource (gres) specification", "gpu_model, or gpu: 0 and gres, .* cpu, long"),
+    ("sbatch: error: Invalid generic resource (gres) specification", "gres; GPUs here: cpu, long$"),
     ("allocation failure: Requested time limit is invalid (missing or exceeds some limit)", "runtime .minutes."),
-    ("allocation failure: Requested node configuration is not available", "or mem_mb and threads"),
+    ("allocation failure: Requested node configuration is not available", "gres .*, or mem_mb and threads"),
     ("allocation failure: Invalid feature specification", "constraint under"),
     ("allocation failure: Unable to contact slurm controller (connect failure)", "nothing: SLURM does not answer"),
     (
@@ -186,8 +187,49 @@ def test_names_of_jobs_are_those_of_the_profile():
     assert profile["slurm-jobname-prefix"] + "_" == slurm.JOB_NAMES
 
 
+def profile(**site: str) -> dict:
+    """The profile of a site, as Snakemake fills it in."""
+    stated = yaml.safe_load((ROOT / slurm.PROFILE).read_text())
+    assert list(stated["__variables__"]) == ["account", "partition", "gpu_partition", "gres"]
+    stated["__variables__"] |= site
+    return yte.process_yaml(yaml.safe_dump(stated, sort_keys=False), require_use_yte=True)
+
+
+@pytest.mark.parametrize(
+    ("gres", "threads", "asked"),
+    [
+        ("gpu:1", 8, "gpu:1"),
+        ("gpu:a100:1", 32, "gpu:a100:4"),
+        ("gpu:a100:1", 4, "gpu:a100:1"),  # a share of one that the site does not divide
+        ("shard:4", 4, "shard:2"),
+        ("shard:4", 8, "shard:4"),
+        ("shard:4", 1, ""),
+    ],
+)
+def test_four_values_are_what_a_site_says(gres, threads, asked):
+    found = profile(account="my-group", partition="short", gpu_partition="a100-long", gres=gres)
+    default = found["default-resources"]
+    assert (eval(default["slurm_account"]), eval(default["slurm_partition"])) == ("my-group", "short")
+    for rule in ("preflight", "evaluate", "replay", "retrain"):
+        stated = found["set-resources"][rule]
+        partition = eval(stated["slurm_partition"], {"threads": threads})
+        assert partition == ("a100-long" if threads > 1 else "short")
+        assert (stated["gpu"], eval(stated["gres"], {"threads": threads})) == (0, asked)
+
+
+def test_site_that_says_nothing_of_account_and_gpus_asks_by_number_alone():
+    found = profile()
+    assert "slurm_account" not in found["default-resources"]
+    assert not {"gpu", "gres"} & found["set-resources"]["retrain"].keys()
+
+
+def test_gres_without_a_number_ends_the_call():
+    with pytest.raises(SystemExit, match=r"profiles/slurm/config\.yaml: gres: 'gpu:a100'; allowed: NAME:NUMBER"):
+        profile(gres="gpu:a100")
+
+
 def test_every_rule_that_may_use_a_gpu_asks_the_site_for_one():
-    profile = yaml.safe_load((ROOT / slurm.PROFILE).read_text())["set-resources"]
+    stated = profile()["set-resources"]
     texts = "\n".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
     rules = [
         part
@@ -196,7 +238,7 @@ def test_every_rule_that_may_use_a_gpu_asks_the_site_for_one():
     ]
     names = {part.partition(":")[0] for part in rules}
     assert names == {"preflight", "evaluate", "replay", "retrain"}
-    assert {profile[name]["slurm_partition"] for name in names} == {"'gpu' if threads > 1 else 'cpu'"}
+    assert {stated[name]["slurm_partition"] for name in names} == {"'gpu' if threads > 1 else 'cpu'"}
     assert all(re.search(r"^    threads: (?:.*\b8 |gpu_threads)", part, re.MULTILINE) for part in rules)
 
 

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from freedarts.jobs import console
+from tests.support import ROOT, snakemake
 
 
 @pytest.fixture
@@ -85,6 +86,23 @@ def test_another_logger_is_left_as_it_is():
     before = list(logger.handlers)
     console.quiet(logger)
     assert logger.handlers == before
+
+
+@pytest.mark.workflow
+def test_with_p_snakemake_says_all_that_it_says_otherwise(tmp_path):
+    call = ("results/status.md", "--snakefile", ROOT / "Snakefile")
+    whole = (
+        "rule status:",
+        "python -m scripts.status",
+        "output: results/status.md",
+        "Finished jobid: 0 (Rule: status)",
+    )
+    quiet = snakemake(tmp_path, *call)
+    assert re.search(r"^\d\d:\d\d:\d\d begun  status$", quiet, re.MULTILINE)
+    assert not [line for line in whole if line in quiet]
+    said = snakemake(tmp_path, *call, "-p")
+    assert "begun  status" not in said
+    assert [line for line in whole if line in said] == list(whole)
 
 
 @pytest.mark.parametrize(

@@ -19,12 +19,14 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import yaml
+import yte
 from markdown_it import MarkdownIt
 
 import freedarts
@@ -227,6 +229,53 @@ def test_index_names_every_page():
     text = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
     linked = {(ROOT / "docs" / target).resolve() for target in re.findall(r"\]\(([^)#\s]+)\)", text)}
     assert {page for page in PAGES if page != ROOT / "docs" / "README.md"} <= linked
+
+
+def commands() -> Iterator[tuple[str, str]]:
+    """Every call of Snakemake that a page, the Makefile, a configuration or a tier prints, and where."""
+    for page in (*PAGES, ROOT / "README.md"):
+        for token in MarkdownIt("commonmark").parse(page.read_text(encoding="utf-8")):
+            for code in (token, *(token.children or ())):
+                if code.type in ("fence", "code_inline"):
+                    yield from ((name(page), line) for line in code.content.splitlines() if "snakemake " in line)
+    for file in (ROOT / "Makefile", *ROOT.glob("config/**/*.yaml"), ROOT / "resources/tiers.yaml"):
+        yield from ((name(file), line) for line in re.findall(r"snakemake [^`\n]*", file.read_text(encoding="utf-8")))
+
+
+def test_no_printed_command_gives_a_target_to_configfile(monkeypatch):
+    """As the profile recognises it."""
+    profile = (ROOT / "profiles/default/config.yaml").read_text()
+    found = 0
+    for where, line in commands():
+        if "--config" in line:
+            found += 1
+            monkeypatch.setattr(sys, "argv", line.split())
+            try:
+                yte.process_yaml(profile, require_use_yte=True)
+            except SystemExit as error:
+                pytest.fail(f"{where}: {line}: {error}")
+    assert found > 20
+
+
+def overlays() -> Iterator[tuple[str, str]]:
+    for page in (*PAGES, ROOT / "README.md"):
+        yield from ((f"{name(page)}:{block.line}", block.text) for block in blocks(page) if block.language == "yaml")
+    for file in ROOT.glob("config/**/*.yaml"):
+        # The default and the paper have the tables of the paper for theirs.
+        if file.name not in ("config.yaml", "paper.yaml", "schema.yaml"):
+            yield name(file), file.read_text(encoding="utf-8")
+
+
+def test_every_overlay_has_a_name(tmp_path):
+    """But for where the benchmark's file lies, which is no selection and belongs into the default's tables too."""
+    given = tmp_path / "overlay.yaml"
+    found = 0
+    for where, text in overlays():
+        given.write_text(text, encoding="utf-8")
+        keys = read_yaml(given).keys()
+        found += 1
+        assert "name" in keys or keys == {"nasbench201"}, f"{where}: no `name`: its tables replace those of the paper"
+    assert found > 10
 
 
 def test_targets_in_the_readme_can_be_planned(tmp_path):

@@ -11,7 +11,7 @@ import yaml
 from freedarts.results import overview, plan
 from freedarts.study.catalogue import Catalogue
 from freedarts.study.settings import overlaid
-from tests.support import METRICS, NUMBERS, READINGS, ROOT, write
+from tests.support import METRICS, NUMBERS, READINGS, ROOT, freedarts, write
 
 TIERS = yaml.safe_load((ROOT / "resources" / "tiers.yaml").read_text(encoding="utf-8"))
 FOUR = ("published-synflow", "synflow-released", "random", "random-matched-published-synflow")
@@ -79,10 +79,44 @@ def test_every_tier_says_what_it_takes_and_the_evening_what_it_could_see(prices,
     ]
     assert rows["cluster"]["GPU-hours"] == "11,624"
     assert float(rows["one GPU, an evening"]["GPU-hours"]) < 4
-    (evening,) = (line for line in lines if line.startswith("- one GPU, an evening"))
+    (evening,) = (" ".join(line.split()) for line in lines if line.startswith("- one GPU, an evening"))
     assert (
         "differences of 2 points and more between 4 sources (n = 5 each, 5 %, power 80 %, spread 1, assumed)" in evening
     )
+
+
+def test_replays_on_a_gpu_count_as_long_as_their_steps_take(prices, selections):
+    assert selections["cifar10.yaml"]["replays"] == []  # first steps, on the CPU
+    found = selections["evening.yaml"]["replays"]
+    assert len(found) == 2 * 4  # three copies and the control of two logs
+    logs = yaml.safe_load((ROOT / "resources" / "replays.yaml").read_text(encoding="utf-8"))
+    tasks = {log["log"]: log["task"] for log in logs if "task" in log}
+    whole = sum(4 * prices.seconds[tasks[log]][0] for log in ("cifar10-dagger", "cifar10-ddagger")) / 3600
+    assert prices.costs([], found).gpu_hours == pytest.approx(whole, rel=1e-3)  # 521 steps of 96: all 50,000 images
+    Path(found[0][0]).parent.mkdir(parents=True)
+    Path(found[0][0]).touch()
+    one = prices.seconds[tasks["cifar10-dagger"]][0] / 3600
+    assert prices.costs([], found).gpu_hours == pytest.approx(whole - one, rel=1e-3)
+
+
+@pytest.mark.workflow
+@pytest.mark.parametrize("options", [(), ("--configfile", ROOT / "config" / "paper.yaml", "--gpus", 8)])
+def test_plan_is_one_screen_with_every_number_once_cheapest_first(tmp_path, options):
+    status, text = freedarts(tmp_path, "plan", *options)
+    assert status == 0, text
+    lines = text.splitlines()
+    assert len(lines) <= 50
+    assert max(map(len, lines)) <= 150
+    tiers, numbers = (cells([table.strip()]) for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE))
+    assert [row["tier"] for row in tiers] == [tier["tier"] for tier in TIERS["tiers"]]
+    names = [row["number"].split(", …-") for row in numbers]
+    found = [id for first, *more in names for id in (first, *(f"{first.rpartition('-')[0]}-{end}" for end in more))]
+    lookups = [id for id, number in NUMBERS.items() if "lookup" in number["reproduced_by"]]
+    assert found[0] == f"nasbench201/… ({len(lookups)} look-ups)"
+    assert sorted(found[1:]) == sorted(NUMBERS.keys() - set(lookups))
+    for rows in (tiers, numbers):
+        hours = [float(row["GPU-hours"].replace(",", "")) for row in rows]
+        assert hours == sorted(hours)
 
 
 def test_spread_is_measured_where_two_trainings_of_a_source_are_finished(prices, selections):
@@ -104,7 +138,7 @@ def test_numbers_stand_with_what_their_verdicts_take_cheapest_first(prices):
     assert hours == sorted(hours)
     (dagger,) = (row for row in rows if row["number"] == "cifar10/freedarts-dagger")
     assert (dagger["trainings"], dagger["all readings"], dagger["hours from"]) == ("3", "8, 244 h", "estimate")
-    assert "imagenet/freedarts-dagger-top1 and …-top5" in [row["number"] for row in rows]
+    assert "imagenet/freedarts-dagger-top1, …-top5" in [row["number"] for row in rows]
 
 
 def test_data_that_are_there_need_no_download(prices):

@@ -18,7 +18,18 @@ from freedarts import baselines, genotype, scores, search, spaces
 from freedarts.costs import costs
 from freedarts.files import InputError
 from freedarts.scores._derivatives import gradient
-from tests.support import GRASP, ROOT, SMALL, copy_project, fingerprint, planned, random_scores, small_batch, snakemake
+from tests.support import (
+    GRASP,
+    ROOT,
+    SMALL,
+    copy_project,
+    fingerprint,
+    freedarts,
+    planned,
+    random_scores,
+    small_batch,
+    snakemake,
+)
 
 CONFIG = yaml.safe_load((ROOT / "config" / "examples" / "own.yaml").read_text())
 FISHER = CONFIG["scores"]["fisher-digits-b8"]["settings"]
@@ -226,18 +237,53 @@ def row_of(project: Path, title: str, score: str) -> dict[str, str]:
     return row
 
 
-@pytest.mark.workflow
-def test_examples_run_through_the_workflow(tmp_path):
-    project = copy_project(tmp_path / "project")
+OVERLAY = ("--configfile", "config/examples/own.yaml")
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory) -> Path:
+    """The project after the example, whose configuration has the name own."""
+    project = copy_project(tmp_path_factory.mktemp("own") / "project")
     shutil.copytree(ROOT / "examples", project / "examples")
-    overlay = ("--configfile", "config/examples/own.yaml")
     snakemake(
         project,
-        "results/own/tables.md",
+        "results/own/report.html",
         "results/figures/scores/chain/fisher-digits-b8.svg",
         "results/figures/genotypes/chain/random-chain.svg",
-        *overlay,
+        *OVERLAY,
     )
+    return project
+
+
+@pytest.mark.workflow
+def test_commands_know_a_configuration_with_a_name(own):
+    assert freedarts(own, "verify")[0] == 0
+    status, said = freedarts(own, "status", *OVERLAY)
+    assert status == 0
+    assert said == (own / "results/own/status.md").read_text(encoding="utf-8")
+    status, said = freedarts(own, "plan", *OVERLAY)
+    assert status == 0
+    assert said.startswith("# What results/own/tables.md still needs\n\nNothing: all is there and up to date.")
+    assert said.endswith("row by row: results/own/plan.md\n")
+    assert "<h1>own" in (own / "results/own/report.html").read_text(encoding="utf-8")
+    assert not {path.name for path in (own / "results").iterdir()} & {
+        "tables.md",
+        "report.html",
+        "status.md",
+        "plan.md",
+    }
+    result = own / "results/search/chain/fisher-digits-b8/seed0/scores.json"
+    kept = result.read_bytes()
+    result.unlink()
+    status, said = freedarts(own, "verify")
+    assert status == 1
+    assert "results/search/chain/fisher-digits-b8/seed0/scores.json" in said
+    result.write_bytes(kept)
+
+
+@pytest.mark.workflow
+def test_examples_run_through_the_workflow(own, tmp_path):
+    project = Path(shutil.copytree(own, tmp_path / "project"))
     shown = [[cell.strip() for cell in line.strip("|").split("|")] for line in rows_of(ROOT / "docs" / "extending.md")]
     ours = row_of(project, "Searches", shown[2][1])
     assert [ours[column] for column in shown[0]] == shown[2]
@@ -249,6 +295,6 @@ def test_examples_run_through_the_workflow(tmp_path):
     assert {(table, source) for table in ("stability", "costs") for source in sources} <= shown
     with (project / "examples" / "fisher.py").open("a") as file:
         file.write("\nEDITED = 1\n")
-    names = planned(project, "results/own/tables.md", *overlay)
+    names = planned(project, "results/own/tables.md", *OVERLAY)
     again = {name for name in names if name.startswith("results/search")}
     assert again == {f"results/search/chain/fisher-digits-b8/seed{seed}/scores.json" for seed in (0, 1)}

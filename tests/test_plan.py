@@ -74,6 +74,17 @@ def test_plan_lists_files_and_trainings_that_are_pending():
     assert "- cifar10: 30 s, a log\n" in text.partition(plan.BEHIND)[2]
 
 
+def test_plan_says_how_long_replays_take():
+    """Half an epoch each; one is there."""
+    files = plan.pending(
+        summary(*((f"results/replays/a/run{n}.json", "replay", "missing", "update pending") for n in (1, 2)))
+    )
+    replays = [(f"results/replays/a/run{n}.json", "cifar10", 0.5) for n in (1, 2, 3)]
+    text = plan.markdown("T", files, TASKS, {"cifar10": (7200.0, "a log")}, replays=replays)
+    assert "- GPU-hours of 2 replays: 2\n" in text
+    assert "- GPU-hours of 2 replays: 0, and 2 of unknown length\n" in plan.markdown("T", files, TASKS, {}, (), replays)
+
+
 def test_nothing_is_pending():
     files = plan.pending(summary(*training("digits", 0, "ok", "no update")))
     assert "all is there and up to date" in plan.markdown("T", files, TASKS, {})
@@ -110,7 +121,7 @@ def test_every_task_that_can_be_trained_has_an_estimate(catalogue):
 
 def test_script_needs_no_torch(tmp_path):
     epochs = write(tmp_path / "epochs.yaml", "{}")
-    settings = {"tasks": {}, "trainings": [], "data": [], "readings": READINGS, "plan": {"gpus": 8}}
+    settings = {"tasks": {}, "trainings": [], "replays": [], "data": [], "readings": READINGS, "plan": {"gpus": 8}}
     given = {"--target": "T", "--settings": json.dumps(settings), "--epochs": epochs, "--output": tmp_path / "plan.md"}
     check = (
         f"import sys; sys.argv[1:] = {list(map(str, options(given)))!r}\n"

@@ -1,12 +1,16 @@
 """What Snakemake and YAML would take for something else than it says ends the planning."""
 
+from contextlib import nullcontext
+
 import pytest
 import yaml
+import yte
 
 from freedarts.files import InputError, read_json
 from freedarts.study.settings import LOADER, check_config, read_yaml, typed
 from tests.support import ROOT, snakemake, write
 
+PROFILES = ("profiles/default/config.yaml", "profiles/slurm/config.yaml")
 TWICE = "retrain: []\ncosts:\n- a\nretrain:\n- b\n"
 
 
@@ -55,12 +59,37 @@ def test_configuration_of_an_importing_project_keeps_its_own_forms(tmp_path):
         check_config(write(tmp_path / "project.yaml", TWICE), foreign=True)
 
 
-def test_target_that_follows_configfile_is_no_configuration(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    target = write(tmp_path / "results" / "numbers" / "cifar10" / "freedarts.json", '{"verdict": "reproduced"}')
-    for path in (target, target.relative_to(tmp_path)):
-        with pytest.raises(InputError, match=r"^results/\S+/freedarts\.json: a target, no configuration; write"):
-            check_config(path)
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize(
+    ("call", "taken"),
+    [
+        ("--configfile a.yaml results/report.html", "--configfile"),
+        ("-n --configfiles a.yaml b.json results/a.json results/b.csv -p", "--configfiles"),
+        ("--config seeds=1 results/a.json", "--config"),
+        ("--configfile a.yaml -n results/a.json", None),
+        ("--configfile=a.yaml results/a.json", None),
+        ("--configfile a.yaml -- results/a.json", None),
+        ("results/a.json --configfile my/results/a.yaml", None),
+    ],
+)
+def test_profile_recognises_a_target_behind_configfile(profile, call, taken, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["snakemake", *call.split()])
+    with pytest.raises(SystemExit) if taken else nullcontext() as ended:
+        yte.process_yaml((ROOT / profile).read_text(), require_use_yte=True)
+    if taken:
+        target = call[call.index("results") :].split()[0]
+        said = f"error: {target}: a target, no configuration; write `--` before it: {taken} ... -- {target}"
+        assert str(ended.value) == said
+
+
+@pytest.mark.workflow
+@pytest.mark.parametrize("profile", PROFILES)
+def test_target_behind_configfile_ends_the_call(tmp_path, profile):
+    write(tmp_path / "results" / "tables.md", "# Tables\n")
+    call = ("--snakefile", str(ROOT / "Snakefile"), "--workflow-profile", str(ROOT / profile), "--configfile", "a.yaml")
+    for target in ("results/report.html", "results/tables.md"):  # one that is missing, and one that is there
+        said = snakemake(tmp_path, *call, target, check=False)
+        assert said.splitlines()[-1].startswith(f"error: {target}: a target, no configuration; ")
 
 
 def test_json_with_a_key_twice_is_refused(tmp_path):

@@ -23,13 +23,12 @@ WAIT = 90  # seconds that cancelled jobs get to save and end; sites grant 30 (Ki
 # Words of sbatch's refusal, and what to change for it. The first that fits counts.
 ADVICE = {
     "policy": "jobs, or runtime, mem_mb and threads under the rule, which your account or qos limits",
-    r"ccount\b": "slurm_account under default-resources; `sacctmgr show associations user=$USER` lists yours",
-    "artition": "slurm_partition; partitions here: {partitions}",
+    r"ccount\b": "account; `sacctmgr show associations user=$USER` lists yours",
+    "artition": "partition or gpu_partition; partitions here: {partitions}",
     "qos|QOS": "qos under default-resources",
-    "gres|GRES": "gpu_model, or gpu: 0 and gres, under the rule; GPUs here: {gpus}",
+    "gres|GRES": "gres; GPUs here: {gpus}",
     "time limit": "runtime (minutes) under the rule, to what the partition allows; for a group, fewer group-components",
-    "node configuration": "what no node there has: gpu, gpu_model or gres under the rule (GPUs here: {gpus}),"
-    " or mem_mb and threads",
+    "node configuration": "what no node there has: gres (GPUs here: {gpus}), or mem_mb and threads under the rule",
     "emory|CPU count|rocessors": "mem_mb or threads under the rule; for a group, its width under resources",
     "feature": "constraint under default-resources or under the rule",
     "contact|respond": "nothing: SLURM does not answer, try again later",

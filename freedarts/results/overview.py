@@ -2,6 +2,7 @@
 
 import heapq
 import math
+import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
@@ -11,12 +12,18 @@ from tabulate import tabulate
 
 from freedarts.files import exists
 from freedarts.results import status
-from freedarts.results.plan import amount
+from freedarts.results.plan import amount, hours_of
 from freedarts.study import paper
 from freedarts.study.comparison import LEVEL, POWER, pooled_spread, smallest_difference
 from freedarts.study.paths import Training
 
+WIDTH = 147  # columns of the text, those of the wider table
 RULE = "most verdicts on numbers of the paper; of as many, those with the fewest GPU-hours"
+HOURS = (
+    "Hours: `estimate`, by the release's logs; `preflight here`, `measured here`: by this machine. Without a GPU they"
+    " are those of one core: two take half as long. This project has run nothing on a GPU yet: begin with a preflight"
+    " (docs/training.md)."
+)
 
 
 @dataclass(frozen=True)
@@ -46,12 +53,14 @@ class Prices:
         )
         return [training for training in looked if training.state != status.FINISHED]
 
-    def costs(self, cases: Iterable[Training], replays: int = 0) -> Costs:
-        """Of trainings on GPUs, and of so many replays; those of laptops are counted with the tiers' own hours."""
+    def costs(self, cases: Iterable[Training], replays: Iterable[tuple[str, str, float]] = ()) -> Costs:
+        """Of trainings on GPUs, and of replays, as Catalogue.replays_on_gpu; those of laptops are counted with the
+        tiers' own hours."""
         left = self.left(cases)
         on_gpu = [(self.tasks[each.case[0]]["gpus"], each.hours) for each in left if self.tasks[each.case[0]]["gpus"]]
-        epoch, _ = self.seconds.get("cifar10", (None, ""))
-        on_gpu += [(1, epoch and epoch / 3600)] * replays
+        on_gpu += [
+            (1, hours_of(task, epochs, self.seconds)) for path, task, epochs in replays if not exists(Path(path))
+        ]
         known = all(hours is not None for _, hours in on_gpu)
         sources = {self.seconds[each.case[0]][1] for each in left if each.case[0] in self.seconds}
         return Costs(
@@ -112,7 +121,7 @@ def tiers(entries: list[dict], settings: list[dict], stated: dict, prices: Price
     configurations, Catalogue.plan_settings."""
     rows, lines = [], []
     for entry, selected in zip(entries, settings, strict=True):
-        costs = prices.costs(selected["trainings"], entry.get("replays", 0))
+        costs = prices.costs(selected["trainings"], selected["replays"])
         data = _gigabytes(selected["data"], stated)
         on_gpu = sum(prices.tasks[task]["gpus"] > 0 for task, *_ in selected["trainings"])  # the others are small
         disk = data[1] + _disk(on_gpu, max(prices.gpus), stated["training"])
@@ -130,7 +139,8 @@ def tiers(entries: list[dict], settings: list[dict], stated: dict, prices: Price
         )
         certainty = comparison(selected["trainings"], stated["spread"], prices)
         certain = "; ".join(filter(None, [entry["certainty"], certainty]))
-        lines.append(f"- {entry['tier']}, `{entry['command']}`: {entry['answers']}. Certainty: {certain}.")
+        line = f"- {entry['tier']}, `{entry['command']}`: {entry['answers']}. Certainty: {certain}."
+        lines.append(_filled(line, indent="  "))
     return [_table(rows), "", *lines]
 
 
@@ -194,7 +204,7 @@ def within(budget: float, entries: list[dict], readings: dict[str, dict], prices
 def _names(ids: list[str]) -> str:
     if len(ids) > 2:
         return f"{ids[0].partition('/')[0]}/… ({len(ids)} look-ups)"
-    return " and ".join([ids[0], *(f"…-{name.rpartition('-')[2]}" for name in ids[1:])])
+    return ", ".join([ids[0], *(f"…-{name.rpartition('-')[2]}" for name in ids[1:])])
 
 
 def _gigabytes(names: Iterable[str], stated: dict) -> tuple[float, float]:
@@ -231,6 +241,10 @@ def _time(hours: float) -> str:
     return f"{60 * hours:.0f} min"
 
 
+def _filled(text: str, indent: str = "") -> str:
+    return textwrap.fill(text, WIDTH, subsequent_indent=indent, break_on_hyphens=False)
+
+
 def _table(rows: list[dict]) -> str:
     return tabulate(rows, headers="keys", tablefmt="pipe", disable_numparse=True)
 
@@ -249,6 +263,4 @@ def page(
     yield from ("## Tiers, each a configuration", "", *tiers(stated["tiers"], settings, stated, prices), "")
     yield from ("## Numbers of the paper, of the published genotypes", "")
     yield from (*numbers(entries, readings, stated, prices), "")
-    yield from ("Hours: `estimate`, by the release's logs; `preflight here`, `measured here`: by this machine.", "")
-    yield from ("Without a GPU they are those of one core: two cores take half as long.", "")
-    yield from ("This project has run nothing on a GPU yet: begin with a preflight (docs/training.md).", "")
+    yield from (_filled(HOURS), "")

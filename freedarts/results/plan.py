@@ -98,9 +98,10 @@ def markdown(
     tasks: dict[str, dict],
     seconds: dict[str, tuple[float, str]],
     overview: Iterable[str] = (),
+    replays: Iterable[tuple[str, str, float]] = (),
 ) -> str:
     """tasks: epochs and gpus of each; seconds: of an epoch of a task, and how that was found. overview: lines that come
-    before the lists."""
+    before the lists. replays: as Catalogue.replays_on_gpu."""
     found = [(match, file.status) for file in files if (match := kinds.TRAINING.pattern.fullmatch(file.path))]
     rows = [_row(match, status, tasks, seconds) for match, status in found]
     lines = [f"# What {target} still needs", ""]
@@ -110,6 +111,10 @@ def markdown(
         hours = [row["hours"] for row in rows if row["device"] == device]
         if hours:
             lines.append(f"- {device}-hours of {len(hours)} trainings: {_total(hours)}")
+    needed = {file.path for file in files}
+    hours = [hours_of(task, epochs, seconds) for path, task, epochs in replays if path in needed]
+    if hours:
+        lines.append(f"- GPU-hours of {len(hours)} replays: {_total(hours)}")
     lines += ["", *overview, BEHIND, ""]
     if files:
         lines += ["Files, by the rule that makes them:", "", _table(_counts(files)), ""]
@@ -124,6 +129,12 @@ def markdown(
         "",
     ]
     return "\n".join(lines)
+
+
+def hours_of(task: str, epochs: float, seconds: dict[str, tuple[float, str]]) -> float | None:
+    """None where an epoch's are not known."""
+    each, _ = seconds.get(task, (None, ""))
+    return None if each is None else each * epochs / 3600
 
 
 def _grouped(rows: list[dict]) -> list[dict]:
@@ -145,13 +156,12 @@ def _grouped(rows: list[dict]) -> list[dict]:
 def _row(match: re.Match, status: str, tasks: dict[str, dict], seconds: dict[str, tuple[float, str]]) -> dict:
     task = tasks[match["task"]]
     epochs = task["epochs"] - _done(Path(match.string), task["epochs"])
-    each, _ = seconds.get(match["task"], (None, ""))
     return {
         **match.groupdict(),
         "why": status,
         "epochs": epochs,
         "device": "GPU" if task["gpus"] else "CPU",
-        "hours": None if each is None else each * epochs / 3600,
+        "hours": hours_of(match["task"], epochs, seconds),
     }
 
 

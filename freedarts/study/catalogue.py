@@ -167,6 +167,17 @@ class Catalogue:
         """The first step alone takes seconds, on the CPU."""
         return 0 if run in replays.FIRST else self.replay(log)["gpus"]
 
+    def replays_on_gpu(self) -> list[tuple[str, str, float]]:
+        """(path, task, epochs) of the selected runs of replays that take their steps on a GPU."""
+        found = []
+        for log in self.config["replays"]:
+            task = self.config["tasks"][self.logs[log]["task"]]
+            images = self.replay(log)["steps"] * task["protocol"]["batch_size"]
+            epochs = images / self.datasets[task["dataset"]].train_images
+            runs = (run for run in replays.runs(self.replay(log)) if self.replay_gpus(log, run))
+            found += [(REPLAY_RUN.format(log=log, run=run), self.logs[log]["task"], epochs) for run in runs]
+        return found
+
     def replay_settings(self, log: str) -> str:
         entry = self.logs[log]
         task = json.loads(self.training_settings(entry["task"]))
@@ -227,9 +238,10 @@ class Catalogue:
         )
 
     def plan_settings(self) -> str:
-        """What is trained, on which data, and how long each task trains, on what."""
+        """What is trained and replayed, on which data, and how long each task trains, on what."""
         found = {"tasks": self._trained_tasks(), "trainings": self.trainings(), "data": self._data_sets()}
-        return _json({**found, "readings": self.config["readings"], "plan": self.config["plan"]})
+        found |= {"replays": self.replays_on_gpu(), "readings": self.config["readings"], "plan": self.config["plan"]}
+        return _json(found)
 
     def _trained_tasks(self) -> dict[str, dict]:
         trained = {name: task for name, task in self.config["tasks"].items() if "protocol" in task}

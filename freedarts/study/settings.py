@@ -59,11 +59,7 @@ def read_yaml(path: Path, foreign: bool = False) -> object:
 
 
 def check_config(path: Path, foreign: bool = False) -> None:
-    """The same of a file that Snakemake has read, as JSON or else as YAML. InputError for a result too: --configfile
-    takes all that follows it for configurations."""
-    if path.absolute().is_relative_to(Path("results").absolute()):
-        target = os.path.relpath(path)
-        raise InputError(f"{target}: a target, no configuration; write `--` before it: --configfile … -- {target}")
+    """The same of a file that Snakemake has read, as JSON or else as YAML."""
     content = read_bytes(path)
     try:
         json.loads(content.decode())

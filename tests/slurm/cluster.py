@@ -1,6 +1,6 @@
 """A real SLURM on this one machine: two nodes, with three GPUs and one, that are only names.
 
-Accounts are in a database, where root has its own and no other.
+Each GPU has four shards. Accounts are in a database, where root has its own and no other.
 
 Jobs in the partition `urgent` take the places of those in `gpu`; `closed` only queues. None is the default.
 
@@ -25,6 +25,7 @@ from pathlib import Path
 PACKAGES = ("slurmctld", "slurmd", "slurm-client", "slurmdbd", "munge", "mariadb-server")
 LINK = Path("/etc/slurm/slurm.conf")
 NODES = {"node0": 3, "node1": 1}  # GPUs
+SHARDS = 4  # of each
 DAEMONS = (*(f"slurmd-{node}" for node in NODES), "slurmctld", "slurmdbd", "mariadbd", "munged")
 SLURM_CONF = """\
 ClusterName=test
@@ -53,7 +54,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 # The node has the CPUs of this line, whatever the machine has.
 SlurmdParameters=config_overrides
-GresTypes=gpu
+GresTypes=gpu,shard
 MinJobAge=3600
 KillWait=20
 AccountingStorageType=accounting_storage/slurmdbd
@@ -65,8 +66,8 @@ JobAcctGatherType=jobacct_gather/none
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 NodeName=DEFAULT CPUs=16 Sockets=1 CoresPerSocket=16 ThreadsPerCore=1 RealMemory=64000
-NodeName=node0 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} Gres=gpu:{gpus[node0]} Weight=1
-NodeName=node1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} Gres=gpu:{gpus[node1]} Weight=2
+NodeName=node0 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} Gres={gres[node0]} Weight=1
+NodeName=node1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} Gres={gres[node1]} Weight=2
 PartitionName=DEFAULT MaxTime=1-0 State=UP
 PartitionName=cpu Nodes=node0
 PartitionName=gpu Nodes=node0,node1 PriorityTier=1
@@ -149,7 +150,8 @@ class Cluster:
         for name in ("state", *(f"spool-{node}" for node in NODES)):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         ports = free_ports(5)  # of slurmctld, the nodes, slurmdbd and its database
-        configuration = SLURM_CONF.format(folder=self.folder, host=self.host, ports=ports, gpus=NODES)
+        gres = {node: f"gpu:{count},shard:{SHARDS * count}" for node, count in NODES.items()}
+        configuration = SLURM_CONF.format(folder=self.folder, host=self.host, ports=ports, gres=gres)
         (self.folder / "slurm.conf").write_text(configuration)
         LINK.unlink(missing_ok=True)  # of a cluster whose folder is gone
         LINK.symlink_to(self.folder / "slurm.conf")
@@ -160,6 +162,7 @@ class Cluster:
                 if not gpu.exists():
                     os.mknod(gpu, 0o20666, os.makedev(1, 3))
                 lines.append(f"NodeName={node} Name=gpu File={gpu}\n")
+            lines.append(f"NodeName={node} Name=shard Count={SHARDS * count}\n")
         (self.folder / "gres.conf").write_text("".join(lines))
         key = self.folder / "munge.key"
         key.write_bytes(os.urandom(128))

@@ -73,7 +73,7 @@ def project(folder: Path) -> Path:
     profile["slurm-init-seconds-before-status-checks"] = 1
     profile["set-resources"]["retrain"]["gpu"] = 1
     profile["set-threads"] = {"retrain": 2}
-    file.write_text(yaml.safe_dump(profile))
+    file.write_text(yaml.safe_dump(profile, sort_keys=False))
     return folder
 
 
@@ -279,20 +279,21 @@ def test_jobs_of_a_killed_driver_are_cancelled_at_the_next_start(cluster, local,
     [
         (
             ("--default-resources", "mem_mb=1000"),  # no partition, where the site has no default
-            "the group searches, attempt 1: .*\n.*profiles/slurm/config.yaml: slurm_partition; partitions here: cpu,",
+            "the group searches, attempt 1: .*\n.*profiles/slurm/config.yaml: partition or "
+            "gpu_partition; partitions here: cpu,",
         ),
         (
             ("--set-resources", "retrain:slurm_partition=fast"),
-            "retrain, attempt 1: .*artition.*\n.*change in profiles/slurm/config.yaml: slurm_partition; "
-            "partitions here: cpu, gpu, urgent, closed",
+            "retrain, attempt 1: .*artition.*\n.*change in profiles/slurm/config.yaml: partition or "
+            "gpu_partition; partitions here: cpu, gpu, urgent, closed",
         ),
         (
             ("--set-resources", "retrain:gpu=1", "retrain:gpu_model=a100"),
-            "retrain, attempt 1: .*gpu_model.*GPUs here: .*gpu gpu:3",
+            "retrain, attempt 1: .*config.yaml: .*gres.*GPUs here: .*gpu gpu:3",
         ),
         (
             ("--set-resources", "retrain:slurm_account=nobody"),
-            "retrain, attempt 1: Invalid account .*\n.*profiles/slurm/config.yaml: slurm_account under ",
+            "retrain, attempt 1: Invalid account .*\n.*profiles/slurm/config.yaml: account; ",
         ),
         (("--set-resources", "retrain:runtime=9000"), "retrain, attempt 1: .*runtime .minutes. under the rule"),
         (
@@ -315,27 +316,55 @@ def test_request_that_the_site_does_not_know_ends_the_start(cluster, local, tmp_
 
 
 def test_gpus_that_are_a_gres_are_asked_for_by_trainings_on_a_gpu_alone(cluster, local, tmp_path):
-    """As the profile's comment says; here 2 threads are one GPU."""
     folder = Path(shutil.copytree(local, tmp_path / "project"))
     file = folder / "profiles" / "slurm" / "config.yaml"
     profile = yaml.safe_load(file.read_text())
-    comments = (ROOT / "profiles/slurm/config.yaml").read_text()
-    (lines,) = re.findall(r'^    #   gpu: 0\n    #   (gres: ".*gpu:a100:.*")$', comments, re.MULTILINE)
-    form = yaml.safe_load(lines.replace("// 8", "// 2").replace("gpu:a100:", "gpu:"))
-    profile["set-resources"]["retrain"] |= {"gpu": 0, **form}
-    file.write_text(yaml.safe_dump(profile))
+    profile["__variables__"]["gres"] = "gpu:1"
+    del profile["set-resources"]["retrain"]["gpu"]
+    file.write_text(yaml.safe_dump(profile, sort_keys=False))
     targets = [METRICS.format(*case) for case in CASES[:2]]
     for target in targets:
         (folder / target).unlink()
     before = len(cluster.jobs())
     snakemake(folder, *PROFILE, targets[0])
     profile["set-threads"] = {"retrain": 1}
-    file.write_text(yaml.safe_dump(profile))
+    file.write_text(yaml.safe_dump(profile, sort_keys=False))
     snakemake(folder, *PROFILE, targets[1])
     on_gpu, on_cpu = cluster.jobs()[before:]
     assert (on_gpu["Partition"], on_gpu["TresPerNode"], on_gpu["JobState"]) == ("gpu", "gres:gpu:1", "COMPLETED")
     assert (on_cpu["Partition"], on_cpu["JobState"]) == ("cpu", "COMPLETED")
     assert "gres" not in on_cpu.get("TresPerNode", "")
+
+
+def test_two_trainings_have_a_gpu_together_where_the_site_has_shards(cluster, local, tmp_path):
+    """On the node with one GPU, of four shards; 4 threads are half of one, as of a task with `share: 2`."""
+    folder = Path(shutil.copytree(local, tmp_path / "project"))
+    shutil.rmtree(folder / "checkpoints")
+    file = folder / "profiles" / "slurm" / "config.yaml"
+    profile = yaml.safe_load(file.read_text())
+    profile["__variables__"]["gres"] = f"shard:{slurm.SHARDS}"
+    profile["set-threads"]["retrain"] = 4
+    resources = profile["set-resources"]["retrain"]
+    del resources["gpu"]
+    resources["slurm_extra"] = "'--nodelist=node1'"
+    file.write_text(yaml.safe_dump(profile, sort_keys=False))
+    trainings = [Training(cluster, folder, *case) for case in CASES[:3]]
+    for training in trainings:
+        (folder / training.output).unlink()
+    before = len(cluster.jobs())
+
+    def jobs() -> list[dict[str, str]]:
+        return cluster.jobs()[before:]
+
+    with driver(folder, *(training.output for training in trainings)) as (process, log):
+        wait_until(lambda: sum(training.hold() for training in trainings) == 2, process, log)
+        wait_until(lambda: any(job["Reason"] == "Resources" for job in jobs()), process, log)
+        assert sorted(job["JobState"] for job in jobs()) == ["PENDING", "RUNNING", "RUNNING"]
+        for training in trainings:
+            if training.pid:
+                training.go_on()
+        assert process.wait(timeout=180) == 0, log.read_text()[-5000:]
+    assert {(job["TresPerNode"], job["JobState"]) for job in jobs()} == {("gres:shard:2", "COMPLETED")}
 
 
 def test_commands_of_the_profile_s_readme_run(cluster, local, tmp_path):
