@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,10 @@ from freedarts.files import InputError, read_json, run, write_text
 from freedarts.results import status
 from freedarts.study.settings import typed
 from freedarts.tasks import folders
-from tests.support import ROOT, RULES, copy_project, snakemake
+from tests.support import ROOT, RULES, SNIP, TINY_TASK, command, copy_project, snakemake
 
 SPACE = "mine {x} (1)/it's.py"
+PROXY = "mine {x} (1)/{score}.py"
 IMAGES = "my {x} 'fl' $y \"z\" 100%"
 CAFE = os.fsdecode(b"caf\xe9")
 
@@ -42,27 +44,62 @@ def test_every_path_in_a_shell_line_is_quoted(name):
     assert not re.search(r'f"--.*\{input', RULES[name])
 
 
+TASK = {
+    **TINY_TASK,
+    "space": SPACE,
+    "dataset": "flowers",
+    "network": {"channels": 8, "image_size": 16, "classes": 10},
+    "protocol": TINY_TASK["protocol"] | {"epochs": 1, "batch_size": 8},
+}
+SCORE = SNIP | {"proxy": PROXY, "precision": "float32", "data": {"dataset": "flowers", "batch_size": 4}}
+OVERLAY = {
+    "supernets": {"chain": {"space": SPACE, "channels": 8, "image_size": 16, "classes": 10}},
+    "scores": {"fisher": {"settings": SCORE}},
+    "sources": {"random": {"kind": "random", "supernets": ["chain"], "seeds": [0]}},
+    "datasets": {"flowers": {"folder": IMAGES, "image_size": 16, "test_fraction": 0.2}},
+    "tasks": {"tiny": TASK},
+    "search": [{"supernets": ["chain"], "scores": ["fisher"], "seeds": 1}],
+    "correlation": [],
+    "costs": [{"tasks": ["tiny"], "supernets": ["chain"], "sources": ["fisher", "random"]}],
+    "retrain": [{"task": "tiny", "supernet": "chain", "source": "fisher", "seeds": [0], "runs": 1}],
+}
+EVALUATION = "results/evaluate/tiny/chain/fisher/seed0/run0.json"
+TARGETS = ("results/report.html", EVALUATION)
+
+
+def started(folder: Path, *arguments: object) -> str:
+    """What Snakemake says in a process of its own, whose jobs a shell starts, with files for the own group."""
+    done = subprocess.run(command(*arguments), cwd=folder, umask=0o027, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.mark.long
 @pytest.mark.workflow
-def test_workflow_in_a_checkout_with_an_odd_name_called_from_elsewhere(tmp_path):
-    """With an image folder and a space whose names hold braces."""
-    checkout = copy_project(tmp_path / "it's my copy (1) & more")
+def test_workflow_in_a_checkout_with_an_odd_name_called_from_elsewhere(tmp_path, config):
+    """With an image folder, a space and a score whose names hold braces."""
+    checkout = copy_project(tmp_path / "a (b) 'c' $d & more")
     here = tmp_path / "here"
-    (here / SPACE).parent.mkdir(parents=True)
-    shutil.copy2(ROOT / "examples" / "chain.py", here / SPACE)
+    for example, name in (("chain", SPACE), ("fisher", PROXY)):
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / "examples" / f"{example}.py", here / name)
     write_images(here / IMAGES, [str(number) for number in range(9)] + [CAFE])
-    overlay = {
-        "supernets": {"chain": {"space": SPACE, "channels": 8, "image_size": 32, "classes": 10}},
-        "sources": {"drawn": {"kind": "random", "supernets": ["chain"], "seeds": [0]}},
-        "datasets": {"flowers": {"folder": IMAGES, "image_size": 16, "test_fraction": 0.2}},
-    }
-    (here / "my {x} (1).yaml").write_text(yaml.safe_dump(overlay))
-    made = ["plan.md", "status.md", "report-so-far.html", "figures/rules.svg", "genotypes/darts-8/darts-v1/seed0.json"]
-    targets = ["data/flowers.json", *(f"results/{name}" for name in (*made, "genotypes/chain/drawn/seed0.json"))]
-    call = ("--snakefile", str(checkout / "Snakefile"), "--configfile", "my {x} (1).yaml", "--cores", "2", "--")
-    snakemake(here, *call, *targets)
-    assert [target for target in targets if not (here / target).is_file()] == []
+    (here / "my {x} (1).yaml").write_text(yaml.safe_dump(OVERLAY))
+    call = ("--snakefile", checkout / "Snakefile", "--cores", "2", "--configfile")
+    started(here, *call, "my {x} (1).yaml", "--", "results/plan.md", "results/status.md")
+    few = {"sources": {"darts-v2": config["sources"]["darts-v2"]}}  # the figures of all take long
+    (checkout / "config" / "config.yaml").write_text(yaml.safe_dump(config | few))
+    started(here, *call, "my {x} (1).yaml", "--", *TARGETS)
+    assert [target for target in TARGETS if not (here / target).is_file()] == []
     assert "`snakemake --configfile 'my {x} (1).yaml' -- results/" in (here / "results/status.md").read_text()
-    assert (here / "logs" / "plan.log").is_file()
+    again = started(tmp_path, *call, here / "my {x} (1).yaml", "--directory", here, "--", *TARGETS)
+    assert "Nothing to be done" in again
+    made = [path for name in ("checkpoints", "data", "logs", "results") for path in (here / name).rglob("*")]
+    kinds = {path.suffix for path in made if path.is_file()}
+    assert {".json", ".csv", ".md", ".tex", ".html", ".svg", ".dot", ".safetensors", ".pt", ".log", ".tsv"} <= kinds
+    assert {(path, oct(path.stat().st_mode & 0o777)) for path in made} == {
+        (path, oct(0o750 if path.is_dir() else 0o640)) for path in made
+    }
 
 
 @pytest.mark.workflow
