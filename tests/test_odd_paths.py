@@ -67,11 +67,12 @@ EVALUATION = "results/evaluate/tiny/chain/fisher/seed0/run0.json"
 TARGETS = ("results/report.html", EVALUATION)
 
 
-def started(folder: Path, *arguments: object) -> str:
+def started(folder: Path, *arguments: object, status: int = 0) -> str:
     """What Snakemake says in a process of its own, whose jobs a shell starts, with files for the own group."""
-    done = subprocess.run(command(*arguments), cwd=folder, umask=0o027, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "backslashreplace"}
+    done = subprocess.run(command(*arguments), cwd=folder, umask=0o027, **output)
+    assert done.returncode == status, done.stdout
+    return done.stdout
 
 
 @pytest.mark.long
@@ -100,6 +101,21 @@ def test_workflow_in_a_checkout_with_an_odd_name_called_from_elsewhere(tmp_path,
     assert {(path, oct(path.stat().st_mode & 0o777)) for path in made} == {
         (path, oct(0o750 if path.is_dir() else 0o640)) for path in made
     }
+
+
+@pytest.mark.workflow
+def test_checkout_and_configuration_may_have_names_that_are_not_utf8(tmp_path):
+    """From elsewhere the checkout may not, as its path would stand in shell lines."""
+    checkout = copy_project(tmp_path / CAFE)
+    (checkout / f"{CAFE}.yaml").write_text("retrain: []\n")
+    call = ("--cores", "2", "--configfile", f"{CAFE}.yaml", "--", "results/status.md")
+    said = started(checkout, *call)
+    assert "1 of 1 done" in said
+    assert "Traceback" not in said + started(checkout, "-n", *call)
+    assert "`snakemake --configfile 'caf\\udce9.yaml' -- results/" in (checkout / "results/status.md").read_text()
+    said = started(tmp_path, "--snakefile", checkout / "Snakefile", "-n", status=1)
+    assert f"snakefile: {tmp_path}/caf\\udce9: Snakemake takes braces for wildcards and writes UTF-8; allowed" in said
+    assert "Traceback" not in said
 
 
 @pytest.mark.workflow
