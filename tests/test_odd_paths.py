@@ -13,14 +13,17 @@ import pytest
 import yaml
 from PIL import Image
 
+from freedarts import nasbench201
 from freedarts.files import InputError, read_json, run, write_text
 from freedarts.results import status
 from freedarts.study.settings import typed
 from freedarts.tasks import folders
+from tests.nasbench201 import file as generated
 from tests.support import ROOT, RULES, SNIP, TINY_TASK, command, copy_project, snakemake
 
 SPACE = "mine {x} (1)/it's.py"
 PROXY = "mine {x} (1)/{score}.py"
+BENCHMARK = "mine {x} (1)/NAS-Bench-{201}'s.pth"
 IMAGES = "my {x} 'fl' $y \"z\" 100%"
 CAFE = os.fsdecode(b"caf\xe9")
 
@@ -52,7 +55,10 @@ TASK = {
     "protocol": TINY_TASK["protocol"] | {"epochs": 1, "batch_size": 8},
 }
 SCORE = SNIP | {"proxy": PROXY, "precision": "float32", "data": {"dataset": "flowers", "batch_size": 4}}
+SMALL = TINY_TASK["network"] | {"image_size": 16}
 OVERLAY = {
+    "nasbench201": {"file": BENCHMARK},
+    "architecture_scores": {"fisher": {"proxy": PROXY, "network": SMALL, "data": SCORE["data"]}},
     "supernets": {"chain": {"space": SPACE, "channels": 8, "image_size": 16, "classes": 10}},
     "scores": {"fisher": {"settings": SCORE}},
     "sources": {"random": {"kind": "random", "supernets": ["chain"], "seeds": [0]}},
@@ -64,7 +70,8 @@ OVERLAY = {
     "retrain": [{"task": "tiny", "supernet": "chain", "source": "fisher", "seeds": [0], "runs": 1}],
 }
 EVALUATION = "results/evaluate/tiny/chain/fisher/seed0/run0.json"
-TARGETS = ("results/report.html", EVALUATION)
+RATED = "results/nasbench201/scores/fisher/20/seed0.json"
+TARGETS = ("results/report.html", EVALUATION, RATED, nasbench201.TABLE)
 
 
 def started(folder: Path, *arguments: object, status: int = 0) -> str:
@@ -78,12 +85,13 @@ def started(folder: Path, *arguments: object, status: int = 0) -> str:
 @pytest.mark.long
 @pytest.mark.workflow
 def test_workflow_in_a_checkout_with_an_odd_name_called_from_elsewhere(tmp_path, config):
-    """With an image folder, a space and a score whose names hold braces."""
+    """With an image folder, a space, a score and a benchmark file whose names hold braces."""
     checkout = copy_project(tmp_path / "a (b) 'c' $d & more")
     here = tmp_path / "here"
     for example, name in (("chain", SPACE), ("fisher", PROXY)):
         (here / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / "examples" / f"{example}.py", here / name)
+    generated.write_legacy(here / BENCHMARK, generated.contents(generated.INDICES))
     write_images(here / IMAGES, [str(number) for number in range(9)] + [CAFE])
     (here / "my {x} (1).yaml").write_text(yaml.safe_dump(OVERLAY))
     call = ("--snakefile", checkout / "Snakefile", "--cores", "2", "--configfile")
@@ -97,7 +105,7 @@ def test_workflow_in_a_checkout_with_an_odd_name_called_from_elsewhere(tmp_path,
     assert "Nothing to be done" in again
     made = [path for name in ("checkpoints", "data", "logs", "results") for path in (here / name).rglob("*")]
     kinds = {path.suffix for path in made if path.is_file()}
-    assert {".json", ".csv", ".md", ".tex", ".html", ".svg", ".dot", ".safetensors", ".pt", ".log", ".tsv"} <= kinds
+    assert {".json", ".csv", ".md", ".tex", ".html", ".svg", ".dot", ".safetensors", ".pt", ".parquet", ".log"} <= kinds
     assert {(path, oct(path.stat().st_mode & 0o777)) for path in made} == {
         (path, oct(0o750 if path.is_dir() else 0o640)) for path in made
     }
