@@ -28,9 +28,10 @@ def execute(**settings):
     try:
         if not workflow.output_settings.dryrun:
             driver = remove_dead_lock(Path(".snakemake"))
+        execute_jobs(**settings)
+        say_unrecorded()
     except OSError as error:
         raise WorkflowError(message(error))
-    return execute_jobs(**settings)
 
 
 said = settings.typed(dict(workflow.config_settings.config))
