@@ -34,6 +34,7 @@ if not BASE.is_dir():
     )
 
 
+# Before anything is logged of the files that are read.
 include: "rules/module.smk"
 
 
