@@ -34,6 +34,10 @@ if not BASE.is_dir():
     )
 
 
+# Before anything is logged of the files that are read.
+include: "rules/module.smk"
+
+
 configfile: f"{BASE}/config/config.yaml"
 
 
@@ -43,7 +47,6 @@ rule all:
         lambda wildcards: f"{OWN}tables.md",
 
 
-include: "rules/module.smk"
 include: "rules/common.smk"
 include: "rules/slurm.smk"
 include: "rules/data.smk"

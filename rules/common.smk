@@ -11,7 +11,7 @@ from snakemake.utils import update_config
 from freedarts import nasbench201, plugins, tasks
 from freedarts.files import InputError, exists, message
 from freedarts.jobs import console
-from freedarts.jobs.driver import remove_dead_lock, set_job_environment
+from freedarts.jobs.driver import check_writable, remove_dead_lock, set_job_environment
 from freedarts.study import kinds, paths, settings
 from freedarts.study.catalogue import Catalogue
 from freedarts.study.code import code_digest
@@ -19,13 +19,27 @@ from freedarts.study.code import code_digest
 gc.freeze()  # Snakemake's modules stay: looking through them for garbage takes a fifth of a planning
 set_job_environment(BASE)
 driver = None
+execute_jobs = workflow.execute
+
+
+def execute(**settings):
+    """In place of workflow.execute, which runs jobs: --summary and the like come without it and leave no sign."""
+    global driver
+    try:
+        if not workflow.output_settings.dryrun:
+            driver = remove_dead_lock(Path(".snakemake"))
+        execute_jobs(**settings)
+        say_unrecorded()
+    except OSError as error:
+        raise WorkflowError(message(error))
+
 
 said = settings.typed(dict(workflow.config_settings.config))
 try:
-    # A dry run writes nothing; workflow.dryrun is known when all has been read.
-    if workflow.is_main_process and not workflow.output_settings.dryrun and workflow.modifier.is_main_snakefile():
-        driver = remove_dead_lock(Path(".snakemake"))
-        said_otherwise = ("printshellcmds", "verbose", "quiet")
+    if workflow.is_main_process and workflow.modifier.is_main_snakefile():
+        check_writable(Path(".snakemake"))
+        workflow.execute = execute
+        said_otherwise = ("dryrun", "printshellcmds", "verbose", "quiet")
         if not any(getattr(workflow.output_settings, name) for name in said_otherwise):
             console.quiet(logger)
     for path in workflow.configfiles:  # once more: Snakemake takes the last of two equal keys

@@ -6,9 +6,12 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.io import contains_wildcard
+from snakemake.logging import logger
 
 from freedarts.files import escaped
+from freedarts.jobs import console
 
+console.escape(logger)
 # Relative, so that a project that moves, or a clone with results copied in, runs nothing again.
 HERE = Path(os.path.relpath(BASE))
 if {*"{}"} & {*str(BASE)} or escaped(str(HERE)) != str(HERE):

@@ -8,6 +8,7 @@ from freedarts.jobs.driver import at_work
 
 
 onstart:
+    say_unrecorded()
     if workflow.executor_plugin.name == "slurm":
         submitted = [job for job in workflow.dag.needrun_jobs() if not workflow.is_local(job.rule)]
         if submitted:  # a plan, or a look at the status, asks and cancels nothing

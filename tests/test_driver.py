@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from freedarts.files import InputError
 from freedarts.jobs import driver
 
 HOLD = (
@@ -67,11 +68,12 @@ def test_of_another_host_it_is_not_known_and_said(tmp_path, other, capsys):
 
 
 @contextmanager
-def another_user(folder: Path) -> Iterator[Path]:
-    """Who may write nothing in *folder*; given from within, as the folders above it let nobody else through."""
+def another_user(folder: Path, *writable: Path) -> Iterator[Path]:
+    """Who may write nothing in *folder* but in those that are *writable*; given from within, as the folders above it
+    let nobody else through."""
     modes = {path: path.stat().st_mode for path in (folder, *folder.rglob("*")) if path.is_dir()}
     for path in modes:
-        path.chmod(0o555)
+        path.chmod(0o777 if path in writable else 0o555)
     root = os.geteuid() == 0
     try:
         if root:
@@ -119,6 +121,24 @@ def test_of_a_sign_that_another_user_lets_nobody_read_it_is_not_known_and_said(t
     said = f"a Snakemake on {driver.HOST}, process 1, is at work here or was killed; if it is dead: rm {sign}"
     assert capsys.readouterr().err == f"note: {said}\n"
     assert list((tmp_path / "locks").iterdir())
+
+
+@pytest.mark.parametrize("part", [".", "locks", driver.SIGNS])
+def test_where_this_user_may_not_write_it_is_said_whom_to_ask(tmp_path, dead, part):
+    """Nobody else can remove the locks and the sign of a dead process, readable as they are."""
+    driver.check_writable(Path())
+    others = {tmp_path, *tmp_path.iterdir()} - {tmp_path / part}
+    with another_user(tmp_path, *others), pytest.raises(InputError) as caught:
+        driver.check_writable(Path())
+    whom = f"this user may not; ask {tmp_path.owner()}, to whom it belongs, or take a folder of your own: snakemake"
+    assert str(caught.value) == f"{part}: Snakemake writes there, and {whom} --directory FOLDER"
+
+
+def test_snakemake_needs_a_folder_that_it_can_make(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    driver.check_writable(Path(".snakemake"))
+    with another_user(tmp_path), pytest.raises(InputError, match=r"^\.: Snakemake writes there"):
+        driver.check_writable(Path(".snakemake"))
 
 
 def test_without_locks_nothing_is_removed(tmp_path, other, monkeypatch):

@@ -165,6 +165,7 @@ def test_folder_that_cannot_be_listed_is_not_passed_over(tmp_path):
         ("", "not valid JSON"),
         ('{"a": 1', "not valid JSON"),
         ("[1, 2]", "holds a list, expected an object"),
+        ('{"a": 1, "b": 2, "a": 3}', "has the key 'a' twice"),
         ('{"a": 1}', r"holds \['a'\], expected the keys \['a', 'b'\]"),
         ('{"a": 1, "b": 2, "c": 3}', r"holds \['a', 'b', 'c'\], expected the keys"),
     ],

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin, TiffImagePlugin
 
 from freedarts.files import InputError
 from freedarts.tasks import Facts, folders, imagenet, own
@@ -171,6 +171,29 @@ def test_images_are_turned_upright(tmp_path, name, orientation):
         assert pixels(path).shape == UPRIGHT[orientation].shape
     else:
         assert np.array_equal(pixels(path), UPRIGHT[orientation])
+
+
+XMP = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    '<rdf:Description rdf:about="" xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
+    "</rdf:RDF></x:xmpmeta>"
+)
+
+
+@pytest.mark.parametrize("stated", [{}, {0x0112: 3}], ids=["alone", "beside EXIF"])
+@pytest.mark.parametrize("name", ["x.png", "x.webp", "x.tif", "x.jpg"])
+def test_images_are_turned_upright_by_xmp_where_exif_says_nothing(tmp_path, name, stated):
+    exif, png, tiff = Image.Exif(), PngImagePlugin.PngInfo(), TiffImagePlugin.ImageFileDirectory_v2()
+    exif.update(stated)
+    png.add_itxt("XML:com.adobe.xmp", XMP)
+    tiff.update({700: XMP.encode(), **stated})
+    places = {"x.png": {"pnginfo": png, "exif": exif}, "x.tif": {"tiffinfo": tiff}}
+    path = save(tmp_path / name, COLORS, lossless=True, **places.get(name, {"xmp": XMP.encode(), "exif": exif}))
+    expected = UPRIGHT[3 if stated else 6]
+    if name == "x.jpg":
+        assert pixels(path).shape == expected.shape
+    else:
+        assert np.array_equal(pixels(path), expected)
 
 
 def test_grey_of_16_bits_is_turned_upright_and_damaged_exif_turns_nothing(tmp_path):

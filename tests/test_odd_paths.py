@@ -6,19 +6,24 @@ import json
 import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 from PIL import Image
 
+from freedarts import nasbench201
 from freedarts.files import InputError, read_json, run, write_text
 from freedarts.results import status
 from freedarts.study.settings import typed
 from freedarts.tasks import folders
-from tests.support import ROOT, RULES, copy_project, snakemake
+from tests.nasbench201 import file as generated
+from tests.support import ROOT, RULES, SNIP, TINY_TASK, command, copy_project, snakemake
 
 SPACE = "mine {x} (1)/it's.py"
+PROXY = "mine {x} (1)/{score}.py"
+BENCHMARK = "mine {x} (1)/NAS-Bench-{201}'s.pth"
 IMAGES = "my {x} 'fl' $y \"z\" 100%"
 CAFE = os.fsdecode(b"caf\xe9")
 
@@ -42,27 +47,83 @@ def test_every_path_in_a_shell_line_is_quoted(name):
     assert not re.search(r'f"--.*\{input', RULES[name])
 
 
+TASK = {
+    **TINY_TASK,
+    "space": SPACE,
+    "dataset": "flowers",
+    "network": {"channels": 8, "image_size": 16, "classes": 10},
+    "protocol": TINY_TASK["protocol"] | {"epochs": 1, "batch_size": 8},
+}
+SCORE = SNIP | {"proxy": PROXY, "precision": "float32", "data": {"dataset": "flowers", "batch_size": 4}}
+SMALL = TINY_TASK["network"] | {"image_size": 16}
+OVERLAY = {
+    "nasbench201": {"file": BENCHMARK},
+    "architecture_scores": {"fisher": {"proxy": PROXY, "network": SMALL, "data": SCORE["data"]}},
+    "supernets": {"chain": {"space": SPACE, "channels": 8, "image_size": 16, "classes": 10}},
+    "scores": {"fisher": {"settings": SCORE}},
+    "sources": {"random": {"kind": "random", "supernets": ["chain"], "seeds": [0]}},
+    "datasets": {"flowers": {"folder": IMAGES, "image_size": 16, "test_fraction": 0.2}},
+    "tasks": {"tiny": TASK},
+    "search": [{"supernets": ["chain"], "scores": ["fisher"], "seeds": 1}],
+    "correlation": [],
+    "costs": [{"tasks": ["tiny"], "supernets": ["chain"], "sources": ["fisher", "random"]}],
+    "retrain": [{"task": "tiny", "supernet": "chain", "source": "fisher", "seeds": [0], "runs": 1}],
+}
+EVALUATION = "results/evaluate/tiny/chain/fisher/seed0/run0.json"
+RATED = "results/nasbench201/scores/fisher/20/seed0.json"
+TARGETS = ("results/report.html", EVALUATION, RATED, nasbench201.TABLE)
+
+
+def started(folder: Path, *arguments: object, status: int = 0) -> str:
+    """What Snakemake says in a process of its own, whose jobs a shell starts, with files for the own group."""
+    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "backslashreplace"}
+    done = subprocess.run(command(*arguments), cwd=folder, umask=0o027, **output)
+    assert done.returncode == status, done.stdout
+    return done.stdout
+
+
+@pytest.mark.long
 @pytest.mark.workflow
-def test_workflow_in_a_checkout_with_an_odd_name_called_from_elsewhere(tmp_path):
-    """With an image folder and a space whose names hold braces."""
-    checkout = copy_project(tmp_path / "it's my copy (1) & more")
+def test_workflow_in_a_checkout_with_an_odd_name_called_from_elsewhere(tmp_path, config):
+    """With an image folder, a space, a score and a benchmark file whose names hold braces."""
+    checkout = copy_project(tmp_path / "a (b) 'c' $d & more")
     here = tmp_path / "here"
-    (here / SPACE).parent.mkdir(parents=True)
-    shutil.copy2(ROOT / "examples" / "chain.py", here / SPACE)
+    for example, name in (("chain", SPACE), ("fisher", PROXY)):
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / "examples" / f"{example}.py", here / name)
+    generated.write_legacy(here / BENCHMARK, generated.contents(generated.INDICES))
     write_images(here / IMAGES, [str(number) for number in range(9)] + [CAFE])
-    overlay = {
-        "supernets": {"chain": {"space": SPACE, "channels": 8, "image_size": 32, "classes": 10}},
-        "sources": {"drawn": {"kind": "random", "supernets": ["chain"], "seeds": [0]}},
-        "datasets": {"flowers": {"folder": IMAGES, "image_size": 16, "test_fraction": 0.2}},
-    }
-    (here / "my {x} (1).yaml").write_text(yaml.safe_dump(overlay))
-    made = ["plan.md", "status.md", "report-so-far.html", "figures/rules.svg", "genotypes/darts-8/darts-v1/seed0.json"]
-    targets = ["data/flowers.json", *(f"results/{name}" for name in (*made, "genotypes/chain/drawn/seed0.json"))]
-    call = ("--snakefile", str(checkout / "Snakefile"), "--configfile", "my {x} (1).yaml", "--cores", "2", "--")
-    snakemake(here, *call, *targets)
-    assert [target for target in targets if not (here / target).is_file()] == []
+    (here / "my {x} (1).yaml").write_text(yaml.safe_dump(OVERLAY))
+    call = ("--snakefile", checkout / "Snakefile", "--cores", "2", "--configfile")
+    started(here, *call, "my {x} (1).yaml", "--", "results/plan.md", "results/status.md")
+    few = {"sources": {"darts-v2": config["sources"]["darts-v2"]}}  # the figures of all take long
+    (checkout / "config" / "config.yaml").write_text(yaml.safe_dump(config | few))
+    started(here, *call, "my {x} (1).yaml", "--", *TARGETS)
+    assert [target for target in TARGETS if not (here / target).is_file()] == []
     assert "`snakemake --configfile 'my {x} (1).yaml' -- results/" in (here / "results/status.md").read_text()
-    assert (here / "logs" / "plan.log").is_file()
+    again = started(tmp_path, *call, here / "my {x} (1).yaml", "--directory", here, "--", *TARGETS)
+    assert "Nothing to be done" in again
+    made = [path for name in ("checkpoints", "data", "logs", "results") for path in (here / name).rglob("*")]
+    kinds = {path.suffix for path in made if path.is_file()}
+    assert {".json", ".csv", ".md", ".tex", ".html", ".svg", ".dot", ".safetensors", ".pt", ".parquet", ".log"} <= kinds
+    assert {(path, oct(path.stat().st_mode & 0o777)) for path in made} == {
+        (path, oct(0o750 if path.is_dir() else 0o640)) for path in made
+    }
+
+
+@pytest.mark.workflow
+def test_checkout_and_configuration_may_have_names_that_are_not_utf8(tmp_path):
+    """From elsewhere the checkout may not, as its path would stand in shell lines."""
+    checkout = copy_project(tmp_path / CAFE)
+    (checkout / f"{CAFE}.yaml").write_text("retrain: []\n")
+    call = ("--cores", "2", "--configfile", f"{CAFE}.yaml", "--", "results/status.md")
+    said = started(checkout, *call)
+    assert "1 of 1 done" in said
+    assert "Traceback" not in said + started(checkout, "-n", *call)
+    assert "`snakemake --configfile 'caf\\udce9.yaml' -- results/" in (checkout / "results/status.md").read_text()
+    said = started(tmp_path, "--snakefile", checkout / "Snakefile", "-n", status=1)
+    assert f"snakefile: {tmp_path}/caf\\udce9: Snakemake takes braces for wildcards and writes UTF-8; allowed" in said
+    assert "Traceback" not in said
 
 
 @pytest.mark.workflow

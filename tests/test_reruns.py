@@ -261,13 +261,33 @@ def test_another_selection_on_copied_results_without_records_is_noticed(copy):
     """Snakemake alone would have nothing to do."""
     forget_records(copy)
     said = snakemake(copy, "-n", TABLES, "--configfile", OVERLAY)
-    assert f"{TABLES}: Snakemake has no record of it, so that other settings do not make it again; results that" in said
+    assert "more: Snakemake has no record of such results: other settings do not make them again; results that" in said
     assert "Nothing to be done" in said
     CASES["one more seed"][0](copy)
     said = snakemake(copy, "-n", TABLES, "--configfile", OVERLAY, check=False)
     missing = SEARCH.format("synflow", 1)
     assert f"{TABLES}: Snakemake has no record of it and would let it stand, but {missing} is not there; " in said
     assert "`snakemake --touch --forceall`, with the --configfile of theirs" in said
+
+
+@pytest.mark.parametrize(
+    ("left_out", "named"),
+    [
+        ([], f"{GENOTYPE} and 5 more"),
+        ([SEARCH], f"{GENOTYPE} and 4 more"),
+        ([GENOTYPE, SEARCH], f"{HISTORY} and 3 more"),
+        ([HISTORY], f"{GENOTYPE} and 4 more"),  # metrics alone
+    ],
+)
+def test_single_results_that_were_copied_without_records_are_noticed(copy, left_out, named):
+    forget_records(copy)
+    for name in left_out:
+        (copy / name.format("synflow", 0)).unlink()
+    said = snakemake(copy, TRAINING, "--configfile", OVERLAY)
+    assert "Nothing to be done" in said
+    but = f", and {left_out[0].format('synflow', 0)}, which belongs to them, is not there" if left_out else ""
+    why = f"Snakemake has no record of such results: other settings do not make them again{but}; results that were"
+    assert f"{named.format('synflow', 0)}: {why} copied here are recorded by `snakemake --touch --forceall`" in said
 
 
 def test_result_that_is_missing_in_a_clone_is_made_there(copy):

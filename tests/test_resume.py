@@ -1,36 +1,46 @@
 """A training that is killed, stopped or damaged goes on, and ends as one that never was."""
 
 import fcntl
+import hashlib
 import json
 import multiprocessing
 import os
+import pickle
 import random
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch._dynamo  # noqa: F401, which trainings import late: the copies below begin with it
+from torchvision.datasets import CIFAR10
 
 from freedarts import training
 from freedarts.files import InputError, read_json
 from freedarts.jobs import driver
-from freedarts.jobs.checkpoints import StopSignals
+from freedarts.jobs.checkpoints import Interrupted, StopSignals
 from freedarts.jobs.environment import Engine, set_up
-from freedarts.tasks import cifar, digits
+from freedarts.tasks import cifar, cifar10, digits
 from freedarts.training import retrain
 from tests.support import (
     FORKS,
     ROOT,
     SHORT_PROTOCOL,
+    TINY_TASK,
+    TRAINED_GENOTYPE,
     finish_training,
     start_training,
     training_result,
     wait_for_checkpoints,
+    write,
 )
 
 pytestmark = pytest.mark.long
@@ -117,6 +127,47 @@ def test_stopped_training_saves_within_the_epoch_and_goes_on(tmp_path, finished,
     assert steps(tmp_path) % 23  # 1,437 images in batches of 64: not at the end of an epoch
     finish_training(tmp_path)
     assert training_result(tmp_path) == training_result(finished)
+
+
+@pytest.fixture
+def few_cifar(tmp_path, monkeypatch) -> Path:
+    """A data set whose files are laid out as those of CIFAR-10, with its manifest beside it."""
+    draw, digests = np.random.default_rng(0), {}
+    folder = tmp_path / "data" / "cifar10" / CIFAR10.base_folder
+    folder.mkdir(parents=True)
+    for name in ("data_batch_1", "test_batch", "batches.meta"):
+        part = {"data": draw.integers(0, 256, (48, 3072), np.uint8), "labels": [n % 10 for n in range(48)]}
+        (folder / name).write_bytes(pickle.dumps(part | {"label_names": [*"abcdefghij"]}))
+        digests[name] = hashlib.md5((folder / name).read_bytes()).hexdigest()
+
+    class Few(CIFAR10):
+        train_list, test_list = ([(name, digests[name])] for name in ("data_batch_1", "test_batch"))
+        meta = CIFAR10.meta | {"md5": digests["batches.meta"]}
+
+    monkeypatch.setattr(cifar10, "SOURCE", Few)
+    return tmp_path / "data" / "cifar10.json"
+
+
+def test_training_goes_on_beside_a_stray_file_in_the_folder_of_its_images(few_cifar, script, tmp_path):
+    """The archive, or what a Mac leaves there; the manifest is made again, as after a touch of the data."""
+    settings = TINY_TASK | {"dataset": "cifar10", "protocol": SHORT_PROTOCOL | {"batch_size": 12}}
+    job = retrain.Run(write(tmp_path / "genotype.json", TRAINED_GENOTYPE), "tiny", settings, 0, data=few_cifar)
+
+    def train(folder: str, stops: Callable[[int], bool]) -> int:
+        """How many batches, of training and tests, it took."""
+        assert script("download", "--dataset", "cifar10", "--output", few_cifar) == (0, "")
+        asked = count(1)
+        with suppress(Interrupted):
+            checkpoints, output = (tmp_path / folder / name for name in ("checkpoints", "metrics.json"))
+            retrain.retrain(job, Engine(set_up("cpu", 1)), checkpoints, lambda: stops(next(asked)), output)
+        return next(asked) - 1
+
+    whole, stopped = train("whole", lambda asked: False), train("cut", lambda asked: asked == 7)
+    for stray in (".DS_Store", "cifar-10-python.tar.gz", "cifar-10-batches-py/.DS_Store"):
+        write(few_cifar.with_suffix("") / stray, "stray")
+    assert train("cut", lambda asked: False) == whole - stopped
+    assert len(list((tmp_path / "cut" / "checkpoints").iterdir())) == 1
+    assert training_result(tmp_path / "cut") == training_result(tmp_path / "whole")
 
 
 def test_truncated_newest_checkpoint_falls_back(tmp_path, finished):

@@ -7,6 +7,7 @@ import yaml
 import yte
 
 from freedarts.files import InputError, read_json
+from freedarts.results import manifest
 from freedarts.study.settings import LOADER, check_config, read_yaml, typed
 from tests.support import ROOT, snakemake, write
 
@@ -20,7 +21,8 @@ TWICE = "retrain: []\ncosts:\n- a\nretrain:\n- b\n"
         (TWICE, ": the key retrain twice, in lines 1 and 4"),
         ("a: {'b': 1, b: 2}", ": the key b twice, in lines 1 and 1"),
         ("a:\n- b: {c: 1}\n  b: 2", ": the key b twice, in lines 2 and 3"),
-        ('{\n"a": 1,\n"b": {"c": 1, "c": 1}}', ": has the key 'c' twice"),  # JSON
+        ('{\n"a": 1e-3,\n"b": {"c": 1,\n"c": 1}}', ": the key c twice, in lines 3 and 4"),  # JSON
+        (r'{"a": "\ud83d\ude00", "c": 1, "c": 1}', ": has the key 'c' twice"),  # which is no YAML
         ("a:\n  no: 1", ", line 2: the key no is read as False, no name; quote it"),
         ("a:\n  8: 1", ", line 2: the key 8 is read as 8, no name; "),
         ("a: [1,\n 010]", ", line 2: 010 is read as 8; write that, or quote it as text"),
@@ -95,6 +97,8 @@ def test_target_behind_configfile_ends_the_call(tmp_path, profile):
 def test_json_with_a_key_twice_is_refused(tmp_path):
     with pytest.raises(InputError, match="has the key 'a' twice"):
         read_json(write(tmp_path / "result.json", '{"b": {"a": 1, "a": 2}}'))
+    with pytest.raises(InputError, match="has the key 'files' twice"):
+        manifest.read(write(tmp_path / "manifest.json", '{"format": 3, "files": {}, "files": {}}'))
 
 
 def test_values_of_the_command_line_are_not_misread():

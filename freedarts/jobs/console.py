@@ -1,6 +1,7 @@
 """What Snakemake says while it runs: a line a job begun and ended. Its log in .snakemake/log/ has all that it says
 otherwise."""
 
+import io
 import logging
 import time
 from collections import Counter, defaultdict
@@ -10,6 +11,13 @@ SAID = ("run_info", "job_info", "job_finished", "progress")
 SILENT = ("resources_info", "shellcmd", "workflow_started", "job_started", "group_info")
 IDLE = ("Select jobs to execute", "Building DAG of jobs", "Using shell:", "Conda environments", "Group jobs:")
 IDLE += ("Using workflow specific profile", "Using profile", "Config file", "Assuming unrestricted")
+
+
+def escape(logger: logging.Logger) -> None:
+    """Let the handlers of *logger* write names that are not UTF-8, escaped; each is a traceback otherwise."""
+    for handler in logger.handlers:
+        if isinstance(stream := getattr(handler, "stream", None), io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def quiet(logger: logging.Logger) -> None:

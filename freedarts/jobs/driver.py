@@ -12,11 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from freedarts.files import InputError, files_in
+from freedarts.files import InputError, exists, files_in
 
 DRIVER = "FREEDARTS_DRIVER"  # environment variable: the process whose children are jobs, and where its number counts
 PYTHON = "FREEDARTS_PYTHON"  # environment variable: that of Snakemake, which an environment of conda has not
 SIGNS = "drivers"  # folder of the signs of life, named HOST.PROCESS
+WRITTEN = ("iocache", "locks", "metadata", "incomplete", SIGNS)  # in Snakemake's folder
 HOST = socket.gethostname()
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -105,6 +106,25 @@ def _held(sign: Path) -> bool | None:
     except OSError:
         return None
     return False
+
+
+def check_writable(folder: Path) -> None:
+    """InputError where Snakemake may not write to *folder*, its `.snakemake`, as one of another user: a dry run ends in
+    a traceback there too."""
+    there = folder if exists(folder) else folder.parent
+    for part in (there, *(folder / name for name in WRITTEN)):
+        if exists(part) and not os.access(part, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+            raise InputError(
+                f"{part}: Snakemake writes there, and this user may not; ask {_owner(part)}, to whom it belongs, or"
+                " take a folder of your own: snakemake --directory FOLDER"
+            )
+
+
+def _owner(path: Path) -> str:
+    try:
+        return path.owner()
+    except KeyError:
+        return f"user {path.stat().st_uid}"
 
 
 def remove_dead_lock(folder: Path) -> IO | None:

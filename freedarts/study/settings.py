@@ -8,6 +8,7 @@ import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
@@ -45,17 +46,21 @@ def read_yaml(path: Path, foreign: bool = False) -> object:
     unless it is *foreign*, has a name or number that YAML 1.1 reads as something else than it looks like."""
     content = read_bytes(path)
     try:
-        loader = LOADER(content.decode())
-        root = loader.get_single_node()
-        for node in _nodes(root):
-            if isinstance(node, yaml.MappingNode):
-                _check_keys(node, loader, foreign, str(path))
-            elif isinstance(node, yaml.ScalarNode) and not foreign:
-                _check_number(node, loader, str(path))
-                _check_text(node, str(path))
-        return root and loader.construct_document(root)
+        return _parse_yaml(content, foreign, str(path))
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+
+
+def _parse_yaml(content: bytes, foreign: bool, where: str) -> object:
+    loader = LOADER(content.decode())
+    root = loader.get_single_node()
+    for node in _nodes(root):
+        if isinstance(node, yaml.MappingNode):
+            _check_keys(node, loader, foreign, where)
+        elif isinstance(node, yaml.ScalarNode) and not foreign:
+            _check_number(node, loader, where)
+            _check_text(node, where)
+    return root and loader.construct_document(root)
 
 
 def check_config(path: Path, foreign: bool = False) -> None:
@@ -65,8 +70,13 @@ def check_config(path: Path, foreign: bool = False) -> None:
         json.loads(content.decode())
     except ValueError:
         read_yaml(path, foreign)
-    else:
+        return
+    try:
         parse_json(content, str(path), constant=float)
+    except InputError:
+        with suppress(yaml.YAMLError):  # most of JSON is YAML, whose parser knows lines
+            _parse_yaml(content, True, str(path))
+        raise
 
 
 def _nodes(root: yaml.Node | None) -> Iterator[yaml.Node]:

@@ -132,7 +132,9 @@ def test_tables_hold_the_digest_of_their_source_and_are_reproducible(legacy, tmp
     first, second = (convert(legacy, tmp_path / name) for name in "ab")
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
     digest = hashlib.sha256(legacy.read_bytes()).hexdigest()
+    (tmp_path / "new").touch()
     for path in first:
+        assert path.stat().st_mode == (tmp_path / "new").stat().st_mode
         assert pq.read_schema(path).metadata == {b"source": b"legacy.pth", b"source_sha256": digest.encode()}
 
 

@@ -103,6 +103,7 @@ def test_the_table_comes_out_of_its_public_values_again(tmp_path):
     with np.load(output) as made, np.load(packaged.ACCURACIES) as there:
         assert made.files == there.files
         assert all((made[name] == there[name]).all() for name in made.files)
+    assert output.stat().st_mode == source.stat().st_mode
     assert packaged.ACCURACIES.stat().st_size + packaged.SYNFLOW.stat().st_size < 600_000
 
 
