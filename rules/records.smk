@@ -7,6 +7,8 @@ from snakemake.logging import logger
 
 from freedarts.results import records
 
+IMPORTED = not workflow.modifier.is_main_snakefile()
+UNRECORDED = "Snakemake has no record of such results: other settings do not make them again"
 COPIED = "results that were copied here are recorded by `snakemake --touch --forceall`, with the --configfile of theirs"
 
 
@@ -18,6 +20,8 @@ def check_records():
         return
     if why := records.stale(Path(FOLDER), Path(tables), selected):
         raise WorkflowError(f"{tables}: Snakemake has no record of it and would let it stand, but {why}; {COPIED}")
+    if IMPORTED:  # say_unrecorded is the main Snakefile's
+        logger.warning(f"{tables}: {UNRECORDED}; {COPIED}")
 
 
 @cache
@@ -31,8 +35,7 @@ def say_unrecorded():
             name for job in kept for name in (*job.input, *job.output) if is_result(name) and not exists(Path(name))
         )
         but = f", and {lost[0]}, which belongs to them, is not there" if lost else ""
-        why = f"Snakemake has no record of such results: other settings do not make them again{but}"
-        logger.warning(f"{names[0]}{others}: {why}; {COPIED}")
+        logger.warning(f"{names[0]}{others}: {UNRECORDED}{but}; {COPIED}")
 
 
 def is_result(name):

@@ -228,6 +228,12 @@ def test_gres_without_a_number_ends_the_call():
         profile(gres="gpu:a100")
 
 
+@pytest.mark.parametrize("key", ["partition", "gpu_partition"])
+def test_site_that_names_no_partition_ends_the_call(key):
+    with pytest.raises(SystemExit, match=rf"profiles/slurm/config\.yaml: {key}: None; allowed: a name"):
+        profile(**{key: None})
+
+
 def test_every_rule_that_may_use_a_gpu_asks_the_site_for_one():
     stated = profile()["set-resources"]
     texts = "\n".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))

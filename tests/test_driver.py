@@ -131,13 +131,13 @@ def test_where_this_user_may_not_write_it_is_said_whom_to_ask(tmp_path, dead, pa
     with another_user(tmp_path, *others), pytest.raises(InputError) as caught:
         driver.check_writable(Path())
     whom = f"this user may not; ask {tmp_path.owner()}, to whom it belongs, or take a folder of your own: snakemake"
-    assert str(caught.value) == f"{part}: Snakemake writes there, and {whom} --directory FOLDER"
+    assert str(caught.value) == f"{part}: a run writes there, and {whom} --directory FOLDER"
 
 
 def test_snakemake_needs_a_folder_that_it_can_make(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     driver.check_writable(Path(".snakemake"))
-    with another_user(tmp_path), pytest.raises(InputError, match=r"^\.: Snakemake writes there"):
+    with another_user(tmp_path), pytest.raises(InputError, match=r"^\.: a run writes there"):
         driver.check_writable(Path(".snakemake"))
 
 

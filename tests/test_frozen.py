@@ -10,7 +10,7 @@ from freedarts import search
 from freedarts.layers import frozen as frozen_layers
 from freedarts.layers import tangents
 from freedarts.layers.frozen import frozen
-from freedarts.layers.layers import Repeat
+from freedarts.layers.layers import JoinedDepthwise
 from tests.support import SMALL
 
 CONVOLUTIONS = [
@@ -51,12 +51,33 @@ def test_joined_depthwise_convolutions_equal_torch_s_on_copies_of_their_input(dt
     exact = {"rtol": 1e-12, "atol": 1e-12} if dtype == torch.float64 else {}
     x = torch.randn(2, 4, 9, 10, dtype=dtype)
     for options in CONVOLUTIONS:
-        conv = nn.Conv2d(12, 12, bias=False, dtype=dtype, **{**options, "groups": 12})
-        network = nn.Sequential(Repeat(3), conv)
-        expected = gradients(network, x)
-        with frozen(network, "train", torch.clone):
-            found = gradients(network, x)
+        conv = JoinedDepthwise(12, 12, bias=False, dtype=dtype, **{**options, "groups": 12})
+        conv.branches = 3
+        expected = gradients(conv, x)
+        with frozen(conv, "train", torch.clone):
+            found = gradients(conv, x)
         torch.testing.assert_close(found, expected, **exact, msg=lambda text, options=options: f"{options}: {text}")
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("padding", [0, 1])
+def test_depthwise_convolutions_take_any_layout(stride, padding):
+    conv = nn.Conv2d(4, 4, 3, stride, padding, groups=4, bias=False, dtype=torch.float64)
+    images = torch.randn(2, 4, 8, 6, dtype=torch.float64)
+    for x in (images.to(memory_format=torch.channels_last), images.transpose(2, 3)):
+        expected = gradients(conv, x)
+        with frozen(conv, "train", torch.clone):
+            found = gradients(conv, x)
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("groups", [1, 8])
+@pytest.mark.parametrize("channels", [4, 16])
+def test_input_of_another_width_is_refused_as_by_torch(dtype, groups, channels):
+    conv, x = nn.Conv2d(8, 8, 3, groups=groups, bias=False, dtype=dtype), torch.randn(2, channels, 8, 8, dtype=dtype)
+    with frozen(conv, "train", torch.clone), pytest.raises(RuntimeError, match="channels"):
+        conv(x)
 
 
 @pytest.mark.parametrize("options", [{"padding": 1}, {"padding": 4, "stride": 2, "dilation": 2}], ids=str)

@@ -192,6 +192,18 @@ def test_gated_sum_keeps_its_input_alone():
         torch.testing.assert_close(a, b)
 
 
+def test_gated_sum_takes_an_operation_that_does_not_see_its_input():
+    class Ones(nn.Module):
+        def forward(self, x):
+            return torch.ones_like(x)
+
+    x, gates = torch.randn(2, 4, 3, 3).requires_grad_(), torch.randn(1, 2).requires_grad_()
+    found = gated.gated_sum(x, [nn.Identity(), Ones()], gates, 4)
+    expected = (gates[0, 0] * x + gates[0, 1]).unsqueeze(1)
+    for a, b in zip(*(torch.autograd.grad((y**2).sum(), (x, gates)) for y in (found, expected)), strict=True):
+        torch.testing.assert_close(a, b)
+
+
 def test_synflow_flows_through_every_cell_alike(config):
     """Conservation (Tanaka et al., 2020): in a network without biases that is positive and homogeneous, the scores of
     gates that every path crosses equally often sum to that number times the objective."""

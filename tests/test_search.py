@@ -1,5 +1,7 @@
 """Searches: the release's objectives, the audit's verdicts, SynFlow itself."""
 
+import copy
+import dataclasses
 import json
 import math
 
@@ -10,7 +12,7 @@ from torch import nn
 from benchmarks.plain import plain_score, plain_supernet
 from freedarts import genotype, scores, search, spaces
 from freedarts.files import InputError
-from tests.support import SMALL, fingerprint, small_batch
+from tests.support import ROOT, SMALL, fingerprint, small_batch
 
 OVERFLOWING = {
     "proxy": "synflow",
@@ -94,6 +96,24 @@ def test_first_module_with_an_infinite_output_or_variance_is_named(image, overfl
     with search.watched(network, score) as found, search.prepared(network, score, image, "float32") as (images, gates):
         network(images, gates)
     assert found == overflow
+
+
+@pytest.mark.parametrize(("proxy", "found"), [("synflow", []), ("examples/fisher.py", ["norm"])])
+def test_of_the_users_own_scores_every_pass_is_watched(proxy, found, monkeypatch):
+    """Copies of the network, which have its hooks, too."""
+    monkeypatch.chdir(ROOT)
+    network = nn.Sequential()
+    network.norm = nn.BatchNorm2d(1)
+    score = dataclasses.replace(
+        scores.from_settings(OVERFLOWING), proxy=proxy, data={"dataset": "digits", "batch_size": 2}
+    )
+    with search.watched(network, score) as names:
+        network(torch.zeros(2, 1, 3, 3))
+        for each in (network, copy.deepcopy(network)):
+            each(torch.full((2, 1, 3, 3), math.inf))
+    assert names == found
+    assert not network._forward_hooks
+    assert not network.norm._forward_hooks
 
 
 @pytest.mark.long

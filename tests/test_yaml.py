@@ -1,5 +1,6 @@
 """What Snakemake and YAML would take for something else than it says ends the planning."""
 
+import re
 from contextlib import nullcontext
 
 import pytest
@@ -72,6 +73,8 @@ def test_configuration_of_an_importing_project_keeps_its_own_forms(tmp_path):
         ("--configfile=a.yaml results/a.json", None),
         ("--configfile a.yaml -- results/a.json", None),
         ("results/a.json --configfile my/results/a.yaml", None),
+        ("--configfile results/own/overlay.yaml -p", None),
+        ("--configfile a.yaml ./results/a.json", "--configfile"),
     ],
 )
 def test_profile_recognises_a_target_behind_configfile(profile, call, taken, monkeypatch):
@@ -79,9 +82,15 @@ def test_profile_recognises_a_target_behind_configfile(profile, call, taken, mon
     with pytest.raises(SystemExit) if taken else nullcontext() as ended:
         yte.process_yaml((ROOT / profile).read_text(), require_use_yte=True)
     if taken:
-        target = call[call.index("results") :].split()[0]
+        target = next(word for word in call.split() if "results/" in word)
         said = f"error: {target}: a target, no configuration; write `--` before it: {taken} ... -- {target}"
         assert str(ended.value) == said
+
+
+def test_profiles_recognise_it_alike():
+    default, slurm = ((ROOT / profile).read_text() for profile in PROFILES)
+    check = re.search(r"(?m)^__definitions__.*\n(?:  .*\n)+?.*sys\.exit.*\n", default)[0]
+    assert check in slurm
 
 
 @pytest.mark.workflow

@@ -115,7 +115,7 @@ def check_writable(folder: Path) -> None:
     for part in (there, *(folder / name for name in WRITTEN)):
         if exists(part) and not os.access(part, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
             raise InputError(
-                f"{part}: Snakemake writes there, and this user may not; ask {_owner(part)}, to whom it belongs, or"
+                f"{part}: a run writes there, and this user may not; ask {_owner(part)}, to whom it belongs, or"
                 " take a folder of your own: snakemake --directory FOLDER"
             )
 

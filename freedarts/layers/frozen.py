@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 from freedarts.layers import tangents
-from freedarts.layers.layers import Repeat
+from freedarts.layers.layers import JoinedDepthwise
 
 IMAGES = 16  # that a convolution's backward pass takes at a time
 BLOCK = 2**16  # numbers that a depthwise convolution takes at a time
@@ -61,7 +61,7 @@ class _Depthwise(Function):
         margins, columns, shifts = _shifts(x.shape, weight, *ctx.options)
         for maps, branches in _blocks(x, out):
             padded = F.pad(maps, margins)
-            padded = (padded if stride == 1 else F.pixel_unshuffle(padded, stride)).view(*maps.shape[:2], -1)
+            padded = (padded if stride == 1 else F.pixel_unshuffle(padded, stride)).reshape(*maps.shape[:2], -1)
             total = padded.new_empty(*maps.shape[:2], height * columns)
             reached = total[..., : total.shape[-1] - columns + width]
             for sums, taps in zip(branches, _taps(weight, x.shape[1]), strict=True):
@@ -127,17 +127,21 @@ def _pointwise(x: Tensor, weight: Tensor, groups: int) -> Tensor:
 
 def _convolution(conv: nn.Conv2d) -> Callable[[Tensor], Tensor]:
     weight, options = conv.weight, (conv.stride, conv.padding, conv.dilation, conv.groups)
+    branches = conv.branches if isinstance(conv, JoinedDepthwise) else 1
+
+    def depthwise(x: Tensor) -> Tensor:
+        if x.shape[1] * branches != conv.in_channels:
+            raise RuntimeError(f"{x.shape[1]} channels, expected {conv.in_channels // branches} for {conv}")
+        return _Depthwise.apply(x, weight, conv.stride[0], conv.padding[0], conv.dilation[0])
+
+    def copied(x: Tensor) -> Tensor:
+        return x if branches == 1 else x.repeat(1, branches, 1, 1)
+
     if conv.kernel_size == (1, 1) and conv.stride == (1, 1) and conv.padding == (0, 0):
-        return lambda x: _pointwise(_copied(x, conv), weight, conv.groups)
+        return lambda x: _pointwise(copied(x), weight, conv.groups)
     if conv.groups == conv.in_channels == conv.out_channels and weight.dtype == torch.float64:
-        return lambda x: _Depthwise.apply(x, weight, conv.stride[0], conv.padding[0], conv.dilation[0])
-    return lambda x: _Convolution.apply(_copied(x, conv), weight, *options)
-
-
-def _copied(x: Tensor, conv: nn.Conv2d) -> Tensor:
-    """For each of the convolutions that are joined as *conv*; a depthwise one in float64 takes x as it is."""
-    branches = conv.in_channels // x.shape[1]
-    return x if branches == 1 else x.repeat(1, branches, 1, 1)
+        return depthwise
+    return lambda x: _Convolution.apply(copied(x), weight, *options)
 
 
 def _layer(module: nn.Module, norm: str, activation: str, batch: int | None) -> Callable[[Tensor], Tensor] | None:
@@ -145,8 +149,6 @@ def _layer(module: nn.Module, norm: str, activation: str, batch: int | None) -> 
     match module:
         case nn.Conv2d():
             return _convolution(module)
-        case Repeat():  # by the convolution behind it, where it has to be (`_copied`)
-            return lambda x: x
         case nn.BatchNorm2d():
             return (lambda x: x) if norm == "identity" else lambda x: tangents.batch_norm(x, batch, module, norm)
         case nn.ReLU():

@@ -51,7 +51,7 @@ class _GatedSum(Function):
             unscaled, slopes[..., column] = tangents.scaled_gradients(
                 gradient, gates[..., column], out.detach().unflatten(1, (-1, ctx.channels))
             )
-            if x.requires_grad:
+            if out.requires_grad:
                 torch.autograd.backward(out, unscaled.flatten(1, 2), inputs=[x])
         return x.grad, slopes, None, None
 

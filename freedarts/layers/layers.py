@@ -38,15 +38,14 @@ class FactorizedReduce(nn.Module):
         return self.bn(torch.cat([half.unflatten(1, (self.branches, -1)) for half in halves], 2).flatten(1, 2))
 
 
-class Repeat(nn.Module):
-    """Give each of *branches* joined branches its own copy of the input: (N, C, H, W) -> (N, branches * C, H, W)."""
+class JoinedDepthwise(nn.Conv2d):
+    """Depthwise convolutions of several *branches* side by side, on one shared input: (N, C, H, W) -> (N, branches * C,
+    H, W)."""
 
-    def __init__(self, branches: int):
-        super().__init__()
-        self.branches = branches
+    branches: int
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.repeat(1, self.branches, 1, 1)
+        return super().forward(x.repeat(1, self.branches, 1, 1))
 
 
 def join(branches: Sequence[nn.Module]) -> nn.Module:
@@ -71,9 +70,10 @@ def join(branches: Sequence[nn.Module]) -> nn.Module:
         layer = parts[0]
         if isinstance(layer, nn.Conv2d):
             if shared and layer.groups > 1:
-                layers.append(Repeat(n))
-                shared = False
-            layer = _join_convs(parts, 1 if shared else n)
+                layer = _join_convs(parts, n, JoinedDepthwise)
+                layer.branches = n
+            else:
+                layer = _join_convs(parts, 1 if shared else n)
             shared = False
         elif isinstance(layer, nn.BatchNorm2d) and not shared:
             layer = _widen(layer, n)
@@ -81,11 +81,11 @@ def join(branches: Sequence[nn.Module]) -> nn.Module:
     return nn.Sequential(*layers)
 
 
-def _join_convs(convs: Sequence[nn.Conv2d], copies: int) -> nn.Conv2d:
+def _join_convs(convs: Sequence[nn.Conv2d], copies: int, kind: type[nn.Conv2d] = nn.Conv2d) -> nn.Conv2d:
     """Convolutions side by side: on one shared input (*copies* 1) or each on its own slice of the channels."""
     first = convs[0]
     with torch.device("meta"):  # draws nothing from the random stream
-        joined = nn.Conv2d(
+        joined = kind(
             first.in_channels * copies,
             first.out_channels * len(convs),
             first.kernel_size,

@@ -123,19 +123,21 @@ def compute(
 
 @contextmanager
 def watched(supernet: nn.Module, score: Score) -> Iterator[list[str]]:
-    """Inside, the first pass through *supernet* looks for a value that has left the range of the precision: the list
-    then has the name of the first module with a non-finite output or batch variance, if there is one."""
+    """Inside, a pass through *supernet* looks for a value that has left the range of the precision: the list then has
+    the name of the first module with a non-finite output or batch variance, if there is one. Only the first pass does,
+    unless the score is the user's own, of which it is not known that the others compute the same."""
     names: list[str] = []
 
     def look(name: str):
         def hook(module: nn.Module, inputs: tuple, output: Tensor | list[Tensor]) -> None:
+            if names:
+                return
             values = [output] if isinstance(output, Tensor) else output
-            finite = all(math.isfinite(_size(value)) for value in values)
+            finite = all(math.isfinite(_size(value.detach())) for value in values)
             if finite and isinstance(module, nn.BatchNorm2d) and score.batch_norm == "train":
-                finite = _has_variance(inputs[0])
+                finite = _has_variance(inputs[0].detach())
             if not finite:
                 names.append(name)
-                stop()
 
         return hook
 
@@ -144,9 +146,10 @@ def watched(supernet: nn.Module, score: Score) -> Iterator[list[str]]:
             handle.remove()
 
     # The output of a sequence is that of its last module.
-    modules = [(name, module) for name, module in supernet.named_modules() if not isinstance(module, nn.Sequential)]
+    modules = [(name, module) for name, module in supernet.named_modules() if type(module) is not nn.Sequential]
     handles = [module.register_forward_hook(look(name)) for name, module in modules if name]
-    handles.append(supernet.register_forward_hook(stop))
+    if not plugins.is_own(score.proxy):
+        handles.append(supernet.register_forward_hook(stop))
     try:
         yield names
     finally:
@@ -234,8 +237,8 @@ def search(
 
     Returns the contents of `scores.json`, but for the names: objective (float), scores ({gate group: a row per edge of
     a float per operation}; None after an overflow), operations (their order), audit (as `audit` returns it), seconds
-    (of scoring alone), peak_memory_mb (above what the process held before). InputError where score, data and supernet
-    do not fit together.
+    (of scoring, without the second computation), peak_memory_mb (above what the process held before). InputError where
+    score, data and supernet do not fit together.
     """
     if not isinstance(score, Score):
         raise InputError(f"score {score!r}; allowed: a Score, such as Score.preset('synflow')")
@@ -250,7 +253,7 @@ def search(
         start = time.perf_counter()
         objective, scores = compute(supernet, score, batch)
         seconds = time.perf_counter() - start
-    verdict = audit(supernet, score, batch, seed, scores, space, *overflows)
+    verdict = audit(supernet, score, batch, seed, scores, space, next(iter(overflows), None))
     overflow = verdict["verdict"] == "overflow"
     return {
         "space": space,
