@@ -96,7 +96,8 @@ def make_tables() -> None:
     settings = json.dumps(manifest.read(manifest.NAME)["settings"])
     given = {name: f"resources/{name.rpartition('-')[2]}.yaml" for name in ("numbers", "objectives", "published-costs")}
     options = [part for name, path in given.items() for part in (f"--{name}", path)]
-    options += ["--kept", *map(str, files.files_in(Path(paths.KEPT_REPLAYS))), "--kept-tables", paths.KEPT_TABLES]
+    kept = map(str, sorted(Path(paths.KEPT_REPLAYS).glob("*.json")))
+    options += ["--kept", *kept, "--kept-tables", paths.KEPT_TABLES]
     sys.argv = ["tables", "--settings", settings, *options, "--output", "results/tables.md"]
     tables.main()
 
@@ -209,6 +210,7 @@ def campaign(case: Case, finished: Path, readings: int, choose: random.Random) -
                     f"{case.name}: {at}, {ran.read[at]}, {os.strerror(number)}: {result}\n{ran.said[-2000:]}",
                     flush=True,
                 )
+    print(f"{case.name}: {dict(found)}", flush=True)
     return found
 
 
