@@ -30,7 +30,7 @@ def execute(**settings):
             driver = remove_dead_lock(Path(".snakemake"))
         execute_jobs(**settings)
         say_unrecorded()
-    except OSError as error:
+    except (InputError, OSError) as error:
         raise WorkflowError(message(error))
 
 

@@ -66,6 +66,15 @@ def test_what_only_looks_writes_nothing(tmp_path, options):
     assert state() == before
 
 
+def test_signs_that_cannot_be_read_end_a_run_with_one_message(tmp_path):
+    (tmp_path / ".snakemake").mkdir()
+    (tmp_path / ".snakemake" / SIGNS).touch()
+    target = "results/costs/digits/darts-8/darts-v1.json"
+    said = snakemake(tmp_path, "--cores", "1", "--snakefile", ROOT / "Snakefile", "--", target, check=False)
+    assert f"\n.snakemake/{SIGNS}: " in said
+    assert "freedarts/files.py" not in said  # the calls that it came through
+
+
 def test_result_that_cannot_be_looked_at_is_not_planned_again(tmp_path):
     overlay = write_overlay(tmp_path / "tiny.yaml", TINY)
     training = tmp_path / "results/retrain/tiny/nasbench201/synflow-released/seed0/run0/metrics.json"
